@@ -1,0 +1,88 @@
+/* The growable byte buffer. */
+#include "base/buf.h"
+
+#include "base/mem.h"
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void buf_init(struct buf *buf, size_t max)
+{
+    *buf = (struct buf){.max = max};
+}
+
+void buf_done(struct buf *buf)
+{
+    free(buf->data);
+    *buf = (struct buf){.max = buf->max};
+}
+
+static bool reserve(struct buf *buf, size_t n)
+{
+    if (buf->overflow || (buf->max != 0 && n > buf->max - buf->len)) {
+        buf->overflow = true;
+        return false;
+    }
+    if (buf->len + n + 1 > buf->cap) {
+        size_t cap = buf->cap == 0 ? 128 : buf->cap * 2;
+        while (cap < buf->len + n + 1)
+            cap *= 2;
+        buf->data = mem_resize(buf->data, cap);
+        buf->cap = cap;
+    }
+    return true;
+}
+
+void buf_add(struct buf *buf, const void *bytes, size_t n)
+{
+    if (n == 0 || !reserve(buf, n))
+        return;
+    memcpy(buf->data + buf->len, bytes, n);
+    buf->len += n;
+    buf->data[buf->len] = '\0';
+}
+
+void buf_add_str(struct buf *buf, const char *text)
+{
+    buf_add(buf, text, strlen(text));
+}
+
+void buf_add_char(struct buf *buf, char c)
+{
+    buf_add(buf, &c, 1);
+}
+
+void buf_printf(struct buf *buf, const char *format, ...)
+{
+    va_list args, again;
+    va_start(args, format);
+    va_copy(again, args);
+    int n = vsnprintf(NULL, 0, format, args);
+    va_end(args);
+    if (n > 0 && reserve(buf, (size_t)n)) {
+        (void)vsnprintf(buf->data + buf->len, (size_t)n + 1, format, again);
+        buf->len += (size_t)n;
+    }
+    va_end(again);
+}
+
+void buf_clear(struct buf *buf)
+{
+    buf->len = 0;
+    buf->overflow = false;
+    if (buf->data != NULL)
+        buf->data[0] = '\0';
+}
+
+const char *buf_str(const struct buf *buf)
+{
+    return buf->data == NULL ? "" : buf->data;
+}
+
+char *buf_take(struct buf *buf)
+{
+    char *data = buf->data == NULL ? mem_dup("") : buf->data;
+    *buf = (struct buf){.max = buf->max};
+    return data;
+}

@@ -1,0 +1,22 @@
+/* A growable byte buffer; always NUL-terminated when non-empty of capacity. */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+
+struct buf {
+    char *data; /* NULL when nothing was added */
+    size_t len, cap;
+    size_t max;      /* 0 = no limit */
+    bool overflow;   /* an addition was refused because of max; content is then incomplete */
+};
+
+void buf_init(struct buf *buf, size_t max);
+void buf_done(struct buf *buf);
+void buf_add(struct buf *buf, const void *bytes, size_t n);
+void buf_add_str(struct buf *buf, const char *text);
+void buf_add_char(struct buf *buf, char c);
+void buf_printf(struct buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void buf_clear(struct buf *buf);
+const char *buf_str(const struct buf *buf); /* "" when empty */
+char *buf_take(struct buf *buf);            /* heap string, yours; the buffer is empty after */
+#define AUTO_BUF CLEANUP(buf_done)
