@@ -1,0 +1,143 @@
+/* Clocks, the seeded generator, UUIDs and the stable hash. */
+#include "base/clock.h"
+
+#include <ctype.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+int64_t clock_now_ms(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_REALTIME, &ts);
+    return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+int64_t clock_monotonic_us(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
+
+void clock_format_iso(int64_t ms, char out[ISO_TEXT_BYTES])
+{
+    int64_t seconds = ms >= 0 ? ms / 1000 : -((999 - ms) / 1000);
+    time_t t = (time_t)seconds;
+    struct tm tm;
+    gmtime_r(&t, &tm);
+    (void)snprintf(out, ISO_TEXT_BYTES, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", (tm.tm_year + 1900) % 10000,
+                   tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, (int)(ms - seconds * 1000));
+}
+
+static int parse_zone(const char *text, int *ret_minutes)
+{
+    if ((*text == 'Z' || *text == 'z') && text[1] == '\0')
+        return *ret_minutes = 0, 0;
+    int h, m, n = 0;
+    if ((*text != '+' && *text != '-') || sscanf(text + 1, "%2d:%2d%n", &h, &m, &n) != 2 || text[1 + n] != '\0' || h > 23 || m > 59)
+        return -1;
+    *ret_minutes = (*text == '-' ? -1 : 1) * (h * 60 + m);
+    return 0;
+}
+
+int clock_parse_iso(const char *text, int64_t *ret_ms)
+{
+    int year, month, day, hour = 0, minute = 0, second = 0, n = 0, zone = 0;
+    int64_t ms = 0;
+    if (sscanf(text, "%4d-%2d-%2d%n", &year, &month, &day, &n) != 3 || n != 10)
+        return -1;
+    text += n;
+    if (*text == 'T' || *text == 't' || *text == ' ') {
+        n = 0;
+        if (sscanf(text + 1, "%2d:%2d:%2d%n", &hour, &minute, &second, &n) != 3 || n != 8)
+            return -1;
+        text += 1 + n;
+        if (*text == '.') {
+            int scale = 100;
+            for (text++; isdigit((unsigned char)*text); text++, scale /= 10)
+                ms += (*text - '0') * scale;
+        }
+        if (*text != '\0' && parse_zone(text, &zone) != 0)
+            return -1;
+    } else if (*text != '\0') {
+        return -1;
+    }
+    if (month < 1 || month > 12 || day < 1 || day > 31 || hour > 23 || minute > 59 || second > 60 || year < 1970)
+        return -1;
+    struct tm tm = {.tm_year = year - 1900, .tm_mon = month - 1, .tm_mday = day, .tm_hour = hour, .tm_min = minute - zone, .tm_sec = second};
+    *ret_ms = (int64_t)timegm(&tm) * 1000 + ms;
+    return 0;
+}
+
+void rng_init_from_system(struct rng *rng)
+{
+    if (getrandom(&rng->state, sizeof rng->state, 0) != sizeof rng->state)
+        rng->state = (uint64_t)clock_monotonic_us();
+}
+
+uint64_t rng_next(struct rng *rng)
+{
+    uint64_t z = (rng->state += 0x9E3779B97F4A7C15u);
+    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
+    z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
+    return z ^ (z >> 31);
+}
+
+uint64_t rng_below(struct rng *rng, uint64_t n)
+{
+    return rng_next(rng) % n;
+}
+
+double rng_unit(struct rng *rng)
+{
+    return (double)(rng_next(rng) >> 11) / 9007199254740992.0;
+}
+
+void id_format(int64_t now_ms, struct rng *rng, char out[ID_TEXT_BYTES])
+{
+    uint64_t a = rng_next(rng), b = rng_next(rng), t = (uint64_t)now_ms;
+    (void)snprintf(out, ID_TEXT_BYTES, "%08x-%04x-7%03x-%04x-%012llx", (unsigned)(t >> 16), (unsigned)(t & 0xFFFF),
+                   (unsigned)(a & 0xFFF), (unsigned)(0x8000 | ((a >> 12) & 0x3FFF)),
+                   (unsigned long long)(b & 0xFFFFFFFFFFFFu));
+}
+
+void id_new(char out[ID_TEXT_BYTES])
+{
+    static _Thread_local struct rng rng;
+    if (rng.state == 0)
+        rng_init_from_system(&rng);
+    id_format(clock_now_ms(), &rng, out);
+}
+
+int id_is_valid(const char *text)
+{
+    for (int i = 0; i < 36; i++) {
+        bool dash = i == 8 || i == 13 || i == 18 || i == 23;
+        if (dash ? text[i] != '-' : !isxdigit((unsigned char)text[i]))
+            return 0;
+    }
+    return text[36] == '\0';
+}
+
+uint64_t hash_bytes(const void *bytes, size_t n)
+{
+    uint64_t h = 0xCBF29CE484222325u;
+    for (size_t i = 0; i < n; i++)
+        h = (h ^ ((const unsigned char *)bytes)[i]) * 0x100000001B3u;
+    h ^= h >> 33;
+    h *= 0xFF51AFD7ED558CCDu;
+    return h ^ (h >> 33);
+}
+
+uint64_t hash_str(const char *text)
+{
+    return hash_bytes(text, strlen(text));
+}
+
+unsigned id_shard(const char *execution_id, unsigned shards)
+{
+    return (unsigned)(hash_str(execution_id) % shards);
+}

@@ -1,0 +1,47 @@
+/* Field tables: one table per structure that comes from outside serves validation (the error names the path),
+ * defaults, JSON Schema, forms and documentation. */
+#pragma once
+#include "json/json.h"
+
+enum field_kind {
+    FIELD_STRING,  /* min..max code points */
+    FIELD_INT,     /* min..max; a double without fraction is accepted */
+    FIELD_NUMBER,  /* min..max */
+    FIELD_BOOL,
+    FIELD_ENUM,    /* string, one of `values` */
+    FIELD_OBJECT,  /* free-form, or checked against `fields` when given */
+    FIELD_ARRAY,   /* min..max elements; each an object checked against `fields` when given */
+    FIELD_STRINGS, /* array of strings, min..max elements */
+    FIELD_ANY
+};
+
+struct field {
+    const char *name; /* NULL ends a table */
+    enum field_kind kind;
+    bool required;
+    bool nullable;               /* null counts as absent */
+    bool secret;                 /* masked wherever shown */
+    int64_t min, max;            /* both 0 = unbounded */
+    const char *const *values;   /* FIELD_ENUM, NULL-terminated */
+    const char *pattern;         /* informational, for the schema; checked by the owner */
+    const struct field *fields;  /* nested table */
+    const char *default_json;    /* JSON text, or NULL */
+    const char *help;            /* one sentence */
+    const char *label;           /* for forms; NULL: the name */
+};
+
+/* Checks `value` against the table; unknown members are ignored (api-contract 1.1). The first problem is reported with
+ * its path, e.g. nodes[2].position. `value` must be an object. ERR_VALIDATION otherwise. */
+enum err fields_check(const struct field *fields, const struct json *value, struct error *reterr) ERROR_MUST_CHECK;
+
+/* All problems instead of the first: appends {field, message} objects to `problems`. Returns how many. */
+size_t fields_check_all(const struct field *fields, const struct json *value, struct json *problems);
+
+/* Adds the defaults of absent members. `object` must not be shared. */
+void fields_apply_defaults(const struct field *fields, struct json *object);
+
+/* JSON Schema (2020-12) of the table; yours. */
+struct json *fields_schema(const struct field *fields);
+
+/* UTF-8 code points of a string. */
+size_t fields_code_points(const char *text);

@@ -1,0 +1,85 @@
+/* JSON values and field tables. */
+#include "base/mem.h"
+#include "json/fields.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+#include <string.h>
+
+static void round_trips(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"null", "1", "-9223372036854775808", "0.1", "1e+21", "\"\\u0001\\n\\\"é\"", "[]", "{}",
+                                        "{\"a\":[1,true,null,{\"b\":\"c\"}]}"};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        AUTO_JSON struct json *value = NULL;
+        assert_int_equal(json_parse(texts[i], strlen(texts[i]), &value, NULL), ERR_OK);
+        AUTO_FREE char *printed = json_dup_text(value);
+        assert_string_equal(printed, texts[i]);
+    }
+}
+
+static void refuses_what_is_not_json(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"", "{", "[1,]", "{'a':1}", "nul", "NaN", "1 2", "\"\xff\"", "{\"a\":1}x", "01", "\"a"};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        struct json *value = NULL;
+        struct error error;
+        if (json_parse(texts[i], strlen(texts[i]), &value, &error) == ERR_OK)
+            fail_msg("accepted: %s", texts[i]);
+        assert_true(strlen(error.message) > 10);
+    }
+    char deep[201];
+    memset(deep, '[', 200);
+    deep[200] = '\0';
+    struct json *value = NULL;
+    assert_int_equal(json_parse(deep, 200, &value, NULL), ERR_VALIDATION);
+}
+
+static const struct field position[] = {{.name = "x", .kind = FIELD_NUMBER, .required = true}, {0}};
+static const char *const colours[] = {"red", "blue", NULL};
+static const struct field table[] = {
+    {.name = "name", .kind = FIELD_STRING, .required = true, .min = 1, .max = 5},
+    {.name = "count", .kind = FIELD_INT, .min = 0, .max = 10, .default_json = "3"},
+    {.name = "colour", .kind = FIELD_ENUM, .values = colours},
+    {.name = "at", .kind = FIELD_ARRAY, .fields = position},
+    {0}};
+
+static void names_the_path(void **state)
+{
+    (void)state;
+    static const struct { const char *text, *field; } cases[] = {
+        {"{}", "name"}, {"{\"name\":\"\"}", "name"}, {"{\"name\":\"ñandúes\"}", "name"}, {"{\"name\":\"ab\",\"count\":11}", "count"},
+        {"{\"name\":\"ab\",\"count\":1.5}", "count"}, {"{\"name\":\"ab\",\"colour\":\"green\"}", "colour"},
+        {"{\"name\":\"ab\",\"at\":[{\"x\":1},{\"x\":\"1\"}]}", "at[1].x"}, {"{\"name\":\"ab\",\"at\":[3]}", "at[0]"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        AUTO_JSON struct json *value = NULL;
+        struct error error = {0};
+        assert_int_equal(json_parse(cases[i].text, strlen(cases[i].text), &value, NULL), ERR_OK);
+        assert_int_equal(fields_check(table, value, &error), ERR_VALIDATION);
+        assert_string_equal(error.field, cases[i].field);
+    }
+    AUTO_JSON struct json *good = NULL;
+    const char *text = "{\"name\":\"ñandú\",\"count\":2.0,\"colour\":null,\"extra\":1}";
+    assert_int_equal(json_parse(text, strlen(text), &good, NULL), ERR_OK);
+    assert_int_equal(fields_check(table, good, NULL), ERR_OK);
+}
+
+static void applies_defaults_and_describes(void **state)
+{
+    (void)state;
+    AUTO_JSON struct json *value = json_object_new();
+    fields_apply_defaults(table, value);
+    assert_int_equal(json_get_int(value, "count", 0), 3);
+    AUTO_JSON struct json *schema = fields_schema(table);
+    assert_string_equal(json_get_str(json_get(json_get(schema, "properties"), "name"), "type"), "string");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(round_trips), cmocka_unit_test(refuses_what_is_not_json),
+                                       cmocka_unit_test(names_the_path), cmocka_unit_test(applies_defaults_and_describes)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
