@@ -45,18 +45,14 @@ enum err json_parse(const char *text, size_t len, struct json **ret, struct erro
     size_t foreign = find_foreign(text, len);
     if (foreign < len)
         return error_set(reterr, ERR_VALIDATION, NULL, "The JSON text is broken at byte %zu: unexpected character.", foreign);
-    static _Thread_local struct json_tokener *tokener;
-    if (tokener == NULL) {
-        tokener = json_tokener_new_ex(LIMIT_JSON_DEPTH);
-        json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
-    }
-    json_tokener_reset(tokener);
+    struct json_tokener *tokener = json_tokener_new_ex(LIMIT_JSON_DEPTH);
+    json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
     struct json_object *value = json_tokener_parse_ex(tokener, text, (int)len);
     enum json_tokener_error status = json_tokener_get_error(tokener);
     if (status == json_tokener_continue) /* numbers at the very end need an end mark */
         value = json_tokener_parse_ex(tokener, "", 1), status = json_tokener_get_error(tokener);
     size_t end = json_tokener_get_parse_end(tokener);
-    json_tokener_reset(tokener);
+    json_tokener_free(tokener);
     if (status == json_tokener_success && len > 0) {
         *ret = wrap(value);
         return ERR_OK;
