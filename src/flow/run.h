@@ -30,6 +30,8 @@ struct run_options {
     int64_t created_ms;       /* the flow timeout counts from here */
     uint64_t seed;            /* for jitter */
     int epoch;                /* 1 = first dispatch */
+    bool lost_epoch;          /* an earlier epoch ended without a word (crash): nodes with effects and without a checkpoint
+                               * may have run; their first attempt shows as "unknown" and the next one counts on */
 };
 
 /* A node's fact that survives a crash. */

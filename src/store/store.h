@@ -118,6 +118,7 @@ struct store_dispatch {
     int flow_version, epoch, priority;
     int64_t created_ms;
     bool paused;                  /* a person paused it */
+    bool lost_epoch;              /* some earlier epoch was neither parked nor finished: run_options.lost_epoch */
 };
 /* Raises the epoch of an unfinished execution that stands at `expected_epoch` (0: whatever it is) and loads it for a new
  * dispatch; status pending, wake cleared. CONFLICT when it is final, or at another epoch. */

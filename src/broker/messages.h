@@ -1,0 +1,30 @@
+/* What travels: queue names and the members of each message. All messages are JSON objects with `v` 1 and one list.
+ *
+ * submit  flow.submit      {v, work:[item]}           gateway -> orchestrator, after the execution's row is committed
+ * work    flow.worker.ID   {v, work:[item]}           orchestrator -> worker; ttl 0, dead-letters to flow.events.N
+ * events  flow.events.N    {v, worker, events:[event]} worker -> shard owner; also the work messages that came back
+ * control topic control    {cancel|pause|resume: id} or {wake: true}
+ * live    topic live       execution_update objects (api-contract 2a) with flowId and, when final, result
+ *
+ * item: {id, flowId, flowVersion, epoch, priority, trigger, triggerNode, createdMs, input, restore, checkpoints, paused}
+ * event: {kind: started|checkpoint|parked|finished|progress, id, epoch, at, ...} with
+ *   checkpoint: nodeId attempt state outputs records startedMs endedMs wakeMs errorId errorMessage
+ *   parked: wakeMs      finished: status startedMs records errorId errorMessage document result discard flowId
+ *   `outputs`, `document` and `result` are JSON texts in strings: who passes them on need not parse them. */
+#pragma once
+#include "json/json.h"
+
+#define QUEUE_SUBMIT "flow.submit"
+#define QUEUE_DEAD "flow.dead"
+#define QUEUE_WORKER_PREFIX "flow.worker."
+#define QUEUE_EVENTS_PREFIX "flow.events."
+#define TOPIC_CONTROL "control"
+#define TOPIC_LIVE "live"
+#define TOPIC_WORKERS "workers"
+
+/* Appends {"v":1,"<list>":[ to out; message_end closes it. Entries are separated by the caller with ','. */
+void message_begin(struct buf *out, const char *list);
+void message_end(struct buf *out);
+
+/* Checks the frame: an object, v 1, `list` an array of at most LIMIT_BATCH objects. ERR_VALIDATION otherwise. */
+enum err message_parse(const void *body, size_t size, struct json **ret, struct error *reterr) ERROR_MUST_CHECK;

@@ -1,0 +1,256 @@
+/* From a definition in JSON to a compiled flow. */
+#include "flow/flow_int.h"
+
+#include "base/limits.h"
+#include "base/map.h"
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void problem_add(struct json *list, const char *code, const char *node_id, const char *field, const char *format, ...)
+{
+    char text[512];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    struct json *problem = json_object_new();
+    json_set_str(problem, "code", code);
+    json_set_str(problem, "message", text);
+    if (node_id != NULL)
+        json_set_str(problem, "nodeId", node_id);
+    if (field != NULL)
+        json_set_str(problem, "field", field);
+    json_push(list, problem);
+}
+
+struct compiler {
+    struct flow *flow;
+    const struct json *definition;
+    const struct flow_catalog *catalog;
+    struct json *problems;
+    struct map index; /* node id -> index + 1 */
+};
+
+static const struct field retry_fields[] = {
+    {.name = "maxAttempts", .kind = FIELD_INT, .min = 1, .max = 100},
+    {.name = "delayMs", .kind = FIELD_INT, .max = 86400000},
+    {.name = "maxDelayMs", .kind = FIELD_INT, .max = 604800000},
+    {.name = "factor", .kind = FIELD_NUMBER, .min = 1, .max = 10},
+    {.name = "jitter", .kind = FIELD_NUMBER, .min = 0, .max = 1},
+    {0}};
+
+static const struct field common_fields[] = {
+    {.name = "timeout", .kind = FIELD_INT, .min = 0, .max = 86400000},
+    {.name = "critical", .kind = FIELD_BOOL},
+    {.name = "retry", .kind = FIELD_OBJECT, .nullable = true, .fields = retry_fields},
+    {0}};
+
+static void read_common(struct compiler *c, struct flow_node *node, unsigned index)
+{
+    struct error error;
+    const struct json *retry = json_get(node->config, "retry");
+    if (fields_check(common_fields, node->config, &error) != ERR_OK) {
+        char field[200];
+        (void)snprintf(field, sizeof field, "nodes[%u].config.%s", index, error.field);
+        problem_add(c->problems, "INVALID_CONFIG", node->id, field, "Node %s: %s", node->id, error.message);
+    }
+    node->timeout_ms = json_get_int(node->config, "timeout", LIMIT_NODE_TIMEOUT_MS);
+    node->critical = json_get_bool(node->config, "critical", true);
+    node->retry = (struct retry_policy){
+        .max_attempts = (int)json_get_int(retry, "maxAttempts", 1), .delay_ms = json_get_int(retry, "delayMs", 1000),
+        .max_delay_ms = json_get_int(retry, "maxDelayMs", 30000), .factor = json_get_double(retry, "factor", 2),
+        .jitter = json_get_double(retry, "jitter", 0.1)};
+}
+
+static void read_node(struct compiler *c, unsigned index, const struct json *json)
+{
+    struct flow_node *node = &c->flow->nodes[index];
+    static const char *const missing = "";
+    node->id = json_get_str(json, "id") == NULL ? missing : json_get_str(json, "id");
+    node->type = json_get_str(json, "type") == NULL ? missing : json_get_str(json, "type");
+    node->config = json_get(json, "config");
+    node->spec = c->catalog->find(c->catalog, node->type);
+    if (node->spec == NULL)
+        problem_add(c->problems, "UNKNOWN_NODE_TYPE", node->id, "type", "Node %s has the unknown type \"%.60s\"; the catalog lists the known ones.", node->id, node->type);
+    else if (!node->spec->pure && node->spec->trigger == NULL)
+        c->flow->pure = false;
+    if (map_get(&c->index, node->id) != NULL)
+        problem_add(c->problems, "DUPLICATE_NODE_ID", node->id, "id", "Two nodes have the id %s; each needs its own.", node->id);
+    else
+        (void)map_put(&c->index, node->id, (void *)(uintptr_t)(index + 1));
+    read_common(c, node, index);
+}
+
+static int find_end(struct compiler *c, const struct json *json, const char *key, unsigned index)
+{
+    const char *id = json_get_str(json, key);
+    uintptr_t found = id == NULL ? 0 : (uintptr_t)map_get(&c->index, id);
+    char field[60];
+    (void)snprintf(field, sizeof field, "connections[%u].%s", index, key);
+    if (found == 0)
+        problem_add(c->problems, "INVALID_CONNECTION", id, field, "A connection names the node \"%.60s\", which does not exist.", id == NULL ? "" : id);
+    return (int)found - 1;
+}
+
+static void read_connection(struct compiler *c, unsigned index, const struct json *json)
+{
+    int from = find_end(c, json, "fromNodeId", index), to = find_end(c, json, "toNodeId", index);
+    if (from < 0 || to < 0)
+        return;
+    struct flow_node *source = &c->flow->nodes[from], *target = &c->flow->nodes[to];
+    struct flow_connection *connection = &c->flow->connections[c->flow->connection_count++];
+    const char *output = json_get_str(json, "fromOutput"), *input = json_get_str(json, "toInput");
+    *connection = (struct flow_connection){.from = (unsigned)from, .to = (unsigned)to, .output = "", .input = ""};
+    source->out_count++;
+    target->in_count++;
+    if (source->spec == NULL || target->spec == NULL)
+        return;
+    const char *out = pins_resolve_output(source->spec, target->spec, output == NULL ? "" : output);
+    const char *in = pins_resolve_input(source->spec, target->spec, input == NULL ? "" : input);
+    if (out == NULL)
+        problem_add(c->problems, "UNKNOWN_PIN", source->id, "fromOutput", "Node %s (%s) has no output \"%.60s\".", source->id, source->type, output);
+    if (in == NULL)
+        problem_add(c->problems, "UNKNOWN_PIN", target->id, "toInput", "Node %s (%s) has no input \"%.60s\".", target->id, target->type, input);
+    connection->output = out == NULL ? "" : out;
+    connection->input = in == NULL ? "" : in;
+    source->error_connected |= strcmp(connection->output, "error") == 0;
+}
+
+static void link_nodes(struct flow *flow)
+{
+    for (unsigned i = 0; i < flow->node_count; i++) {
+        struct flow_node *node = &flow->nodes[i];
+        node->in = arena_alloc(&flow->arena, node->in_count * sizeof *node->in);
+        node->out = arena_alloc(&flow->arena, node->out_count * sizeof *node->out);
+        node->in_count = node->out_count = 0;
+    }
+    for (unsigned i = 0; i < flow->connection_count; i++) {
+        struct flow_node *from = &flow->nodes[flow->connections[i].from], *to = &flow->nodes[flow->connections[i].to];
+        from->out[from->out_count++] = i;
+        to->in[to->in_count++] = i;
+    }
+}
+
+static void read_settings(struct compiler *c)
+{
+    const struct json *settings = json_get(c->definition, "settings");
+    struct error error;
+    if (settings != NULL && fields_check(flow_settings_fields, settings, &error) != ERR_OK)
+        problem_add(c->problems, "INVALID_SETTINGS", NULL, error.field, "settings: %s", error.message);
+    const char *durability = json_get_str(settings, "durability"), *history = json_get_str(settings, "history");
+    c->flow->settings = (struct flow_settings){
+        .durability = durability != NULL && strcmp(durability, "run") == 0 ? FLOW_DURABLE_RUN : FLOW_DURABLE_STEP,
+        .history = history == NULL || strcmp(history, "all") == 0 ? FLOW_HISTORY_ALL
+                   : strcmp(history, "none") == 0                 ? FLOW_HISTORY_NONE
+                                                                  : FLOW_HISTORY_ERRORS,
+        .timeout_ms = json_get_int(settings, "timeoutMs", 0),
+        .max_steps = json_get_int(settings, "maxSteps", LIMIT_RUN_STEPS),
+        .max_output_bytes = json_get_int(settings, "maxOutputBytes", LIMIT_OUTPUT_BYTES)};
+}
+
+static void compile(struct compiler *c)
+{
+    const struct json *nodes = json_get(c->definition, "nodes"), *connections = json_get(c->definition, "connections");
+    struct flow *flow = c->flow;
+    size_t node_count = json_count(nodes), connection_count = json_count(connections);
+    if (node_count == 0)
+        problem_add(c->problems, "NO_NODES", NULL, "nodes", "The flow has no nodes; add at least one.");
+    if (node_count > LIMIT_FLOW_NODES || connection_count > LIMIT_FLOW_CONNECTIONS) {
+        problem_add(c->problems, "TOO_MANY_NODES", NULL, "nodes", "A flow may have %d nodes and %d connections.", LIMIT_FLOW_NODES, LIMIT_FLOW_CONNECTIONS);
+        return;
+    }
+    flow->nodes = arena_alloc(&flow->arena, node_count * sizeof *flow->nodes);
+    flow->connections = arena_alloc(&flow->arena, connection_count * sizeof *flow->connections);
+    flow->node_count = (unsigned)node_count;
+    flow->pure = true;
+    for (unsigned i = 0; i < node_count; i++)
+        read_node(c, i, json_at(nodes, i));
+    for (unsigned i = 0; i < connection_count; i++)
+        read_connection(c, i, json_at(connections, i));
+    link_nodes(flow);
+    read_settings(c);
+    int cycle = graph_find_cycle(flow);
+    if (cycle >= 0)
+        problem_add(c->problems, "CYCLE", flow->nodes[cycle].id, "connections", "Node %s depends on itself through its connections.", flow->nodes[cycle].id);
+}
+
+static struct flow *compile_new(const char *id, int version, const struct json *definition, const struct flow_catalog *catalog, struct json *problems)
+{
+    struct flow *flow = mem_alloc(sizeof *flow);
+    arena_init(&flow->arena);
+    flow->id = mem_dup(id);
+    const char *name = json_get_str(definition, "name");
+    flow->name = mem_dup(name == NULL ? "" : name);
+    flow->version = version;
+    flow->definition = json_ref(definition);
+    struct compiler compiler = {.flow = flow, .definition = definition, .catalog = catalog, .problems = problems};
+    map_init(&compiler.index);
+    compile(&compiler);
+    map_done(&compiler.index);
+    return flow;
+}
+
+enum err flow_compile(const char *id, int version, const struct json *definition, const struct flow_catalog *catalog,
+                      struct flow **ret_flow, struct json *problems, struct error *reterr)
+{
+    struct json *found = json_array_new();
+    struct flow *flow = compile_new(id, version, definition, catalog, found);
+    enum err code = ERR_OK;
+    if (json_count(found) > 0) {
+        const struct json *first = json_at(found, 0);
+        size_t more = json_count(found) - 1;
+        code = error_set(reterr, ERR_VALIDATION, json_get_str(first, "field"), more > 0 ? "%s (and %zu more problems)" : "%s", json_get_str(first, "message"), more);
+        for (size_t i = 0; problems != NULL && i <= more; i++)
+            json_push(problems, json_ref(json_at(found, i)));
+        flow_free(flow);
+    } else {
+        *ret_flow = flow;
+    }
+    json_unref(found);
+    return code;
+}
+
+static void warn_orphans(const struct flow *flow, struct json *warnings)
+{
+    for (unsigned i = 0; i < flow->node_count; i++)
+        if (flow->nodes[i].in_count == 0 && flow->nodes[i].out_count == 0)
+            problem_add(warnings, "ORPHANED_NODE", flow->nodes[i].id, NULL, "Node %s has no connection.", flow->nodes[i].id);
+}
+
+void flow_validate(const struct json *definition, const struct flow_catalog *catalog, struct json *errors, struct json *warnings)
+{
+    static const char *const fatal[] = {"NO_NODES", "INVALID_CONNECTION", "TOO_MANY_NODES", "INVALID_SETTINGS"};
+    struct json *found = json_array_new();
+    struct flow *flow = compile_new("", 0, definition, catalog, found);
+    for (size_t i = 0; i < json_count(found); i++) {
+        const char *code = json_get_str(json_at(found, i), "code");
+        bool is_error = false;
+        for (size_t k = 0; k < sizeof fatal / sizeof *fatal; k++)
+            is_error |= strcmp(code, fatal[k]) == 0;
+        json_push(is_error ? errors : warnings, json_ref(json_at(found, i)));
+    }
+    warn_orphans(flow, warnings);
+    flow_free(flow);
+    json_unref(found);
+}
+
+void flow_free(struct flow *flow)
+{
+    if (flow == NULL)
+        return;
+    json_unref(flow->definition);
+    free(flow->id);
+    free(flow->name);
+    arena_done(&flow->arena);
+    free(flow);
+}
+
+int flow_find_node(const struct flow *flow, const char *node_id)
+{
+    for (unsigned i = 0; i < flow->node_count; i++)
+        if (strcmp(flow->nodes[i].id, node_id) == 0)
+            return (int)i;
+    return -1;
+}

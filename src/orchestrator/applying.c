@@ -1,0 +1,309 @@
+/* Events into the store: one write at a time, in order; acknowledged after the commit. */
+#include "orchestrator/orchestrator_int.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define WRITE_AGAIN_MS 200
+#define GATHER_MAX 2048
+
+static struct batch *gathering(struct orchestrator *o)
+{
+    if (o->gathering == NULL) {
+        o->gathering = mem_alloc(sizeof *o->gathering);
+        o->gathering->orchestrator = o;
+    }
+    return o->gathering;
+}
+
+static struct entry *add_entry(struct batch *batch)
+{
+    if (batch->count == batch->cap) {
+        batch->cap = batch->cap == 0 ? 64 : batch->cap * 2;
+        batch->entries = mem_resize(batch->entries, batch->cap * sizeof *batch->entries);
+    }
+    struct entry *entry = &batch->entries[batch->count++];
+    *entry = (struct entry){0};
+    return entry;
+}
+
+static void batch_free(struct batch *batch)
+{
+    if (batch == NULL)
+        return;
+    for (size_t i = 0; i < batch->count; i++) {
+        free(batch->entries[i].reassign_id);
+        json_unref(batch->entries[i].dispatch);
+    }
+    for (size_t i = 0; i < batch->message_count; i++)
+        json_unref(batch->messages[i]);
+    free(batch->entries);
+    free(batch->messages);
+    free(batch->tags);
+    free(batch);
+}
+
+void apply_message(struct orchestrator *o, struct json *take_message, uint64_t tag)
+{
+    struct batch *batch = gathering(o);
+    if (batch->message_count == batch->message_cap) {
+        batch->message_cap = batch->tag_cap = batch->message_cap == 0 ? 32 : batch->message_cap * 2;
+        batch->messages = mem_resize(batch->messages, batch->message_cap * sizeof(struct json *));
+        batch->tags = mem_resize(batch->tags, batch->tag_cap * sizeof *batch->tags);
+    }
+    batch->messages[batch->message_count++] = take_message;
+    batch->tags[batch->tag_count++] = tag;
+    const struct json *events = json_get(take_message, "events"), *work = json_get(take_message, "work");
+    for (size_t i = 0; i < json_count(events); i++)
+        add_entry(batch)->event = json_at(events, i);
+    for (size_t i = 0; i < json_count(work); i++) {
+        struct entry *entry = add_entry(batch);
+        entry->reassign_id = mem_dup(json_get_str(json_at(work, i), "id"));
+        entry->reassign_epoch = (int)json_get_int(json_at(work, i), "epoch", 1);
+        dispatch_forget(o, entry->reassign_id, entry->reassign_epoch);
+    }
+}
+
+void apply_reassign(struct orchestrator *o, const char *id, int epoch)
+{
+    struct entry *entry = add_entry(gathering(o));
+    entry->reassign_id = mem_dup(id);
+    entry->reassign_epoch = epoch;
+}
+
+static const struct {
+    const char *name;
+    enum store_event_kind kind;
+} kinds[] = {{"started", STORE_EVENT_STARTED}, {"checkpoint", STORE_EVENT_CHECKPOINT}, {"parked", STORE_EVENT_PARKED},
+             {"finished", STORE_EVENT_FINISHED}, {"logs", STORE_EVENT_LOGS}};
+
+static bool decode(const struct json *json, const char *worker, struct store_event *event, struct store_finish *finish)
+{
+    const char *name = json_get_str(json, "kind");
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        if (name == NULL || strcmp(name, kinds[i].name) != 0)
+            continue;
+        *finish = (struct store_finish){
+            .started_ms = json_get_int(json, "startedMs", 0), .ended_ms = json_get_int(json, "at", 0),
+            .records = json_get_int(json, "records", 0), .error_id = json_get_str(json, "errorId"),
+            .error_message = json_get_str(json, "errorMessage"), .document_json = json_get_str(json, "document"),
+            .result_json = json_get_str(json, "result")};
+        *event = (struct store_event){
+            .kind = kinds[i].kind, .execution_id = json_get_str(json, "id"), .epoch = (int)json_get_int(json, "epoch", 0),
+            .worker_id = worker, .at_ms = json_get_int(json, "at", 0), .wake_ms = json_get_int(json, "wakeMs", 0),
+            .discard = json_get_bool(json, "discard", false), .logs_json = json_get_str(json, "logs"),
+            .checkpoint_outputs_json = json_get_str(json, "outputs"), .finish = finish,
+            .checkpoint = {.node_id = json_get_str(json, "nodeId"), .attempt = (int)json_get_int(json, "attempt", 1),
+                           .state = (enum node_state)json_get_int(json, "state", NODE_SUCCEEDED),
+                           .records = json_get_int(json, "records", 0), .started_ms = json_get_int(json, "startedMs", 0),
+                           .ended_ms = json_get_int(json, "endedMs", 0), .wake_ms = json_get_int(json, "wakeMs", 0),
+                           .error_id = json_get_str(json, "errorId"), .error_message = json_get_str(json, "errorMessage")}};
+        bool good = event->kind != STORE_EVENT_FINISHED || run_status_parse(json_get_str(json, "status"), &finish->status) == ERR_OK;
+        return good && (event->kind != STORE_EVENT_CHECKPOINT || event->checkpoint.node_id != NULL);
+    }
+    return false;
+}
+
+static struct json *parse_text(const char *text)
+{
+    struct json *value = NULL;
+    return text != NULL && json_parse(text, strlen(text), &value, NULL) == ERR_OK ? value : NULL;
+}
+
+static struct json *dispatch_item(const struct store_dispatch *dispatch)
+{
+    struct json *item = json_object_new();
+    json_set_str(item, "id", dispatch->id);
+    json_set_str(item, "flowId", dispatch->flow_id);
+    json_set_int(item, "flowVersion", dispatch->flow_version);
+    json_set_int(item, "epoch", dispatch->epoch);
+    json_set_int(item, "priority", dispatch->priority);
+    json_set_str(item, "trigger", dispatch->trigger);
+    json_set_str(item, "triggerNode", dispatch->trigger_node);
+    json_set_int(item, "createdMs", dispatch->created_ms);
+    json_set_bool(item, "paused", dispatch->paused);
+    json_set_bool(item, "lostEpoch", dispatch->lost_epoch);
+    json_set(item, "input", parse_text(dispatch->input_json));
+    json_set(item, "restore", parse_text(dispatch->restore_json));
+    json_set(item, "checkpoints", parse_text(dispatch->checkpoints_json));
+    return item;
+}
+
+/* What concerns one execution only (it is gone, or final) must not hold up the others. */
+static bool concerns_store(enum err code)
+{
+    return code == ERR_STORE_BUSY || code == ERR_STORE_FULL || code == ERR_STORE_UNKNOWN || code == ERR_IO;
+}
+
+static enum err apply_entry(struct store_session *session, struct entry *entry, struct error *reterr)
+{
+    struct error error = {0};
+    enum err code = ERR_OK;
+    json_unref(entry->dispatch);
+    entry->dispatch = NULL;
+    entry->applied = false;
+    if (entry->reassign_id != NULL) {
+        AUTO_ARENA struct arena arena;
+        arena_init(&arena);
+        struct store_dispatch dispatch;
+        code = store_execution_reassign(session, entry->reassign_id, entry->reassign_epoch, &arena, &dispatch, &error);
+        if (code == ERR_OK)
+            entry->dispatch = dispatch_item(&dispatch);
+    } else {
+        struct store_event event;
+        struct store_finish finish;
+        if (decode(entry->event, NULL, &event, &finish))
+            code = store_event_apply(session, &event, &entry->applied, &error);
+    }
+    if (!concerns_store(code))
+        return ERR_OK;
+    *reterr = error;
+    return code;
+}
+
+/* On the store's writer thread; repeatable. */
+static enum err write_batch(struct store_session *session, void *arg, struct error *reterr)
+{
+    struct batch *batch = arg;
+    for (size_t i = 0; i < batch->count; i++) {
+        if (batch->entries[i].skip)
+            continue;
+        enum err code = apply_entry(session, &batch->entries[i], reterr);
+        if (code != ERR_OK)
+            return code;
+    }
+    return ERR_OK;
+}
+
+static void announce(struct orchestrator *o, const struct json *event)
+{
+    if (!broker_has_subscribers(o->options.broker, TOPIC_LIVE))
+        return;
+    const char *status = json_get_str(event, "status"), *node = json_get_str(event, "nodeId"), *kind = json_get_str(event, "kind");
+    char at[ISO_TEXT_BYTES], text[640] = "";
+    clock_format_iso(json_get_int(event, "at", 0), at);
+    bool final = strcmp(kind, "finished") == 0;
+    if (final)
+        (void)snprintf(text, sizeof text, "Execution %s%s%s", status, json_get_str(event, "errorMessage") ? ": " : ".",
+                       json_get_str(event, "errorMessage") ? json_get_str(event, "errorMessage") : "");
+    else if (node != NULL)
+        (void)snprintf(text, sizeof text, "Node %s finished.", node);
+    struct json *live = json_object_new();
+    json_set_str(live, "type", "execution_update");
+    json_set_str(live, "executionId", json_get_str(event, "id"));
+    json_set_str(live, "flowId", json_get_str(event, "flowId"));
+    json_set_str(live, "status", final ? status : strcmp(kind, "parked") == 0 ? "paused" : "running");
+    if (strcmp(kind, "parked") == 0)
+        json_set_str(live, "status", "running");
+    json_set_int(live, "progress", final ? 100 : json_get_int(event, "progress", 0));
+    if (node != NULL)
+        json_set_str(live, "currentNode", node);
+    json_set_int(live, "recordsProcessed", json_get_int(event, "records", 0));
+    json_set_str(live, "message", text);
+    json_set_str(live, "timestamp", at);
+    if (final && json_has(event, "result"))
+        json_set_str(live, "result", json_get_str(event, "result"));
+    struct buf body;
+    buf_init(&body, 0);
+    json_print(live, &body);
+    broker_broadcast(o->connection, TOPIC_LIVE, body.data, body.len);
+    buf_done(&body);
+    json_unref(live);
+}
+
+static void conclude_entry(struct orchestrator *o, struct entry *entry)
+{
+    if (entry->dispatch != NULL) {
+        dispatch_submit(o, entry->dispatch, NULL);
+        entry->dispatch = NULL;
+        atomic_fetch_add(&o->reassigned, 1);
+        return;
+    }
+    if (entry->event == NULL)
+        return;
+    const char *kind = json_get_str(entry->event, "kind"), *id = json_get_str(entry->event, "id");
+    bool finished = kind != NULL && strcmp(kind, "finished") == 0, parked = kind != NULL && strcmp(kind, "parked") == 0;
+    if (finished || parked)
+        dispatch_forget(o, id, (int)json_get_int(entry->event, "epoch", 0));
+    if (parked && entry->applied)
+        waking_at(o, json_get_int(entry->event, "wakeMs", INT64_MAX));
+    if (finished && entry->applied)
+        atomic_fetch_add(&o->finished, 1);
+    if (kind != NULL && (entry->applied || strcmp(kind, "progress") == 0))
+        announce(o, entry->event);
+}
+
+static void on_written(void *user)
+{
+    struct batch *batch = user;
+    struct orchestrator *o = batch->orchestrator;
+    if (batch->code != ERR_OK) { /* the same again, in the same order, until the store takes it */
+        atomic_fetch_add(&o->failed_writes, 1);
+        loop_timer_set(o->gather_timer, WRITE_AGAIN_MS);
+        return;
+    }
+    o->writing = NULL;
+    orchestrator_progress(o);
+    for (size_t i = 0; i < batch->tag_count; i++)
+        broker_ack(o->events_consumer, batch->tags[i]);
+    for (size_t i = 0; i < batch->count; i++)
+        conclude_entry(o, &batch->entries[i]);
+    batch_free(batch);
+    dispatch_pump(o);
+    apply_pump(o);
+}
+
+/* On the store's writer thread. */
+static void on_committed(void *user, enum err code, const struct error *error)
+{
+    struct batch *batch = user;
+    batch->code = code;
+    if (error != NULL)
+        batch->error = *error;
+    loop_post(batch->orchestrator->options.loop, on_written, batch);
+}
+
+/* "started" says nothing that "finished" or "parked" in the same write would not undo. */
+static void skip_overtaken(struct batch *batch)
+{
+    struct map ended;
+    map_init(&ended);
+    for (size_t i = batch->count; i-- > 0;) {
+        const struct json *event = batch->entries[i].event;
+        const char *kind = json_get_str(event, "kind"), *id = json_get_str(event, "id");
+        if (kind == NULL)
+            continue;
+        bool ends = strcmp(kind, "finished") == 0;
+        if (ends)
+            (void)map_put(&ended, id, &batch->entries[i]);
+        const struct entry *end = map_get(&ended, id);
+        batch->entries[i].skip = strcmp(kind, "progress") == 0 ||
+                                 (!ends && end != NULL && json_get_int(end->event, "epoch", 0) == json_get_int(event, "epoch", 0));
+    }
+    map_done(&ended);
+}
+
+void apply_pump(void *user)
+{
+    struct orchestrator *o = user;
+    if (o->writing != NULL && o->writing->code == ERR_OK)
+        return; /* under way */
+    if (o->writing == NULL) {
+        if (o->gathering == NULL)
+            return;
+        o->writing = o->gathering;
+        o->gathering = NULL;
+        skip_overtaken(o->writing);
+    }
+    o->writing->code = ERR_OK;
+    store_write_async(o->options.store, write_batch, o->writing, on_committed, o->writing);
+}
+
+void apply_free(struct orchestrator *o)
+{
+    batch_free(o->gathering);
+    batch_free(o->writing);
+}

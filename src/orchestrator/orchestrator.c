@@ -1,0 +1,181 @@
+/* The orchestrator on its loop: consumers, reports, start and end. */
+#include "orchestrator/orchestrator_int.h"
+
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/mem.h"
+#include <stdlib.h>
+#include <string.h>
+
+void orchestrator_progress(struct orchestrator *o)
+{
+    atomic_store(&o->last_progress_ms, loop_now_ms(o->options.loop));
+}
+
+/* A message that cannot be read is kept, with the reason, for a person. */
+struct dead_letter {
+    struct json *document;
+    char id[ID_TEXT_BYTES];
+    int64_t now_ms;
+};
+
+static enum err write_dead_letter(struct store_session *session, void *arg, struct error *reterr)
+{
+    struct dead_letter *letter = arg;
+    return store_put(session, STORE_DEAD_LETTERS, letter->id, letter->document, letter->now_ms, reterr);
+}
+
+static void on_dead_letter_written(void *user, enum err code, const struct error *error)
+{
+    (void)code;
+    (void)error;
+    struct dead_letter *letter = user;
+    json_unref(letter->document);
+    free(letter);
+}
+
+static void keep_dead(struct orchestrator *o, const struct broker_delivery *delivery, const struct error *error)
+{
+    struct dead_letter *letter = mem_alloc(sizeof *letter);
+    id_new(letter->id);
+    letter->now_ms = loop_now_ms(o->options.loop);
+    char at[ISO_TEXT_BYTES];
+    clock_format_iso(letter->now_ms, at);
+    letter->document = json_object_new();
+    json_set_str(letter->document, "id", letter->id);
+    json_set_str(letter->document, "queue", delivery->queue);
+    json_set_str(letter->document, "reason", error->message);
+    json_set_str(letter->document, "status", "open");
+    json_set_str(letter->document, "createdAt", at);
+    struct buf hex;
+    buf_init(&hex, 8192); /* the start is enough to recognise it, and need not be valid text */
+    for (size_t i = 0; i < delivery->size && i < 4000; i++)
+        buf_printf(&hex, "%02x", ((const unsigned char *)delivery->body)[i]);
+    json_set_str(letter->document, "payload", buf_str(&hex));
+    buf_done(&hex);
+    store_write_async(o->options.store, write_dead_letter, letter, on_dead_letter_written, letter);
+}
+
+static void on_submission(void *user, struct broker_consumer *consumer, const struct broker_delivery *delivery)
+{
+    struct orchestrator *o = user;
+    struct error error = {0};
+    AUTO_JSON struct json *message = NULL;
+    if (message_parse(delivery->body, delivery->size, &message, &error) != ERR_OK) {
+        keep_dead(o, delivery, &error);
+        broker_ack(consumer, delivery->tag);
+        return;
+    }
+    const struct json *work = json_get(message, "work");
+    struct submission *submission = mem_alloc(sizeof *submission);
+    *submission = (struct submission){.orchestrator = o, .tag = delivery->tag, .open = (unsigned)json_count(work)};
+    if (submission->open == 0) {
+        free(submission);
+        broker_ack(consumer, delivery->tag);
+        return;
+    }
+    for (size_t i = 0; i < json_count(work); i++)
+        dispatch_submit(o, json_ref(json_at(work, i)), submission);
+    loop_timer_set(o->retry_timer, 0);
+}
+
+static void on_events(void *user, struct broker_consumer *consumer, const struct broker_delivery *delivery)
+{
+    struct orchestrator *o = user;
+    struct error error = {0};
+    struct json *message = NULL;
+    if (message_parse(delivery->body, delivery->size, &message, &error) != ERR_OK) {
+        keep_dead(o, delivery, &error);
+        broker_ack(consumer, delivery->tag);
+        return;
+    }
+    if (delivery->dead_from != NULL && delivery->dead_reason != NULL && strcmp(delivery->dead_reason, "rejected") != 0)
+        dispatch_worker_gone(o, delivery->dead_from);
+    apply_message(o, message, delivery->tag);
+    if (o->writing == NULL)
+        loop_timer_set(o->gather_timer, 0); /* what else has arrived in this turn goes along */
+}
+
+static void on_report(void *user, const void *body, size_t size)
+{
+    AUTO_JSON struct json *report = NULL;
+    if (json_parse(body, size, &report, NULL) == ERR_OK)
+        dispatch_worker_report(user, report);
+}
+
+static void on_control(void *user, const void *body, size_t size)
+{
+    AUTO_JSON struct json *message = NULL;
+    struct orchestrator *o = user;
+    if (json_parse(body, size, &message, NULL) == ERR_OK && (json_get_bool(message, "wake", false) || json_has(message, "resume")))
+        waking_at(o, loop_now_ms(o->options.loop));
+}
+
+static void on_retry(void *user)
+{
+    dispatch_pump(user);
+}
+
+struct orchestrator *orchestrator_new(const struct orchestrator_options *options)
+{
+    struct orchestrator *o = mem_alloc(sizeof *o);
+    o->options = *options;
+    o->wake_at_ms = INT64_MAX;
+    map_init(&o->flights);
+    o->retry_timer = loop_timer_new(options->loop, on_retry, o);
+    o->gather_timer = loop_timer_new(options->loop, apply_pump, o);
+    return o;
+}
+
+enum err orchestrator_set_strategy(struct orchestrator *o, const char *strategy, struct error *reterr)
+{
+    return dispatch_state_set(&o->strategy, strategy, reterr);
+}
+
+enum err orchestrator_start(struct orchestrator *o, struct error *reterr)
+{
+    const struct broker_queue_options plain = {0}, shard = {.single_active = true};
+    enum err code = orchestrator_set_strategy(o, o->options.strategy, reterr);
+    if (code != ERR_OK)
+        return code;
+    o->connection = broker_connect(o->options.broker, o->options.loop);
+    code = broker_declare(o->connection, QUEUE_SUBMIT, &plain, reterr);
+    if (code == ERR_OK)
+        code = broker_declare(o->connection, QUEUE_EVENTS_PREFIX "0", &shard, reterr);
+    if (code != ERR_OK)
+        return code;
+    broker_subscribe(o->connection, TOPIC_WORKERS, on_report, o);
+    broker_subscribe(o->connection, TOPIC_CONTROL, on_control, o);
+    o->events_consumer = broker_consume(o->connection, QUEUE_EVENTS_PREFIX "0", 4 * LIMIT_BATCH, on_events, o);
+    o->submit_consumer = broker_consume(o->connection, QUEUE_SUBMIT, 4 * LIMIT_BATCH, on_submission, o);
+    static const char ask[] = "{\"report\":true}";
+    broker_broadcast(o->connection, TOPIC_CONTROL, ask, sizeof ask - 1);
+    waking_start(o);
+    if (o->options.schedules)
+        o->scheduler = scheduler_new(o);
+    return ERR_OK;
+}
+
+void orchestrator_free(struct orchestrator *o)
+{
+    if (o == NULL)
+        return;
+    if (o->connection != NULL)
+        broker_disconnect(o->connection);
+    scheduler_free(o->scheduler);
+    dispatch_free(o);
+    apply_free(o);
+    loop_timer_free(o->retry_timer);
+    loop_timer_free(o->gather_timer);
+    loop_timer_free(o->wake_timer);
+    loop_timer_free(o->sweep_timer);
+    free(o);
+}
+
+void orchestrator_stats(const struct orchestrator *o, struct orchestrator_stats *ret)
+{
+    *ret = (struct orchestrator_stats){
+        .pending = atomic_load(&o->stat_pending), .in_flight = atomic_load(&o->stat_in_flight), .workers = atomic_load(&o->stat_workers),
+        .dispatched = atomic_load(&o->dispatched), .finished = atomic_load(&o->finished), .reassigned = atomic_load(&o->reassigned),
+        .failed_writes = atomic_load(&o->failed_writes), .last_progress_ms = atomic_load(&o->last_progress_ms)};
+}

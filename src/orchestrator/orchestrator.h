@@ -1,0 +1,30 @@
+/* Decides where work goes, and writes down what became of it: takes submissions when a worker has room, applies workers'
+ * events in batches, sends on what comes back, wakes what is due, fires schedules. Lives on one loop; all functions are
+ * called there, unless said otherwise. */
+#pragma once
+#include "broker/broker.h"
+#include "store/store.h"
+
+struct orchestrator;
+
+struct orchestrator_options {
+    struct loop *loop;
+    struct broker *broker;
+    struct store *store;
+    int64_t worker_timeout_ms;  /* a worker not heard of for so long gets nothing more */
+    int64_t sweep_interval_ms;  /* 0: no sweeper */
+    bool schedules;             /* fire schedules */
+    const char *strategy;       /* LOAD_BALANCE_STRATEGY */
+};
+
+struct orchestrator *orchestrator_new(const struct orchestrator_options *options);
+enum err orchestrator_start(struct orchestrator *orchestrator, struct error *reterr) ERROR_MUST_CHECK; /* recovery included */
+void orchestrator_free(struct orchestrator *orchestrator); /* also in mid-flight; with the store's pending writes finished */
+enum err orchestrator_set_strategy(struct orchestrator *orchestrator, const char *strategy, struct error *reterr) ERROR_MUST_CHECK;
+
+struct orchestrator_stats {
+    size_t pending, in_flight, workers;
+    uint64_t dispatched, finished, reassigned, failed_writes;
+    int64_t last_progress_ms; /* when an event was last applied or work dispatched */
+};
+void orchestrator_stats(const struct orchestrator *orchestrator, struct orchestrator_stats *ret); /* any thread */

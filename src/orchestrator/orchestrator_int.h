@@ -1,0 +1,112 @@
+/* The orchestrator's inner structures. */
+#pragma once
+#include "base/map.h"
+#include "broker/messages.h"
+#include "dispatch/strategy.h"
+#include "orchestrator/orchestrator.h"
+#include <stdatomic.h>
+
+struct worker_entry {
+    char *id, *queue;
+    unsigned capacity, assigned;
+    int64_t seen_ms; /* monotonic */
+    bool gone;       /* work for it came back; until it is heard of again */
+};
+
+/* One submit message: acknowledged when all its items were handed to workers. */
+struct submission {
+    struct orchestrator *orchestrator;
+    uint64_t tag;
+    unsigned open;
+};
+
+struct item {
+    struct item *next;
+    struct json *json;
+    struct submission *submission; /* or NULL: reassigned */
+};
+
+struct item_queue {
+    struct item *first, **last;
+    size_t count;
+};
+
+/* An execution handed to a worker and not heard of since. */
+struct flight {
+    char *worker_id;
+    int epoch;
+};
+
+/* A work message on its way to a worker's queue. */
+struct handover {
+    struct handover *next, **place;
+    struct orchestrator *orchestrator;
+    struct item *items;
+};
+
+/* What one write applies, in order. */
+struct batch {
+    struct orchestrator *orchestrator;
+    uint64_t *tags;
+    size_t tag_count, tag_cap;
+    struct entry {
+        struct json *event;   /* an event, or an item that came back, or NULL */
+        char *reassign_id;    /* raise the epoch and dispatch again */
+        int reassign_epoch;
+        bool skip, applied;
+        struct json *dispatch; /* result of a reassignment */
+    } *entries;
+    size_t count, cap;
+    struct json **messages;
+    size_t message_count, message_cap;
+    enum err code;
+    struct error error;
+};
+
+struct orchestrator {
+    struct orchestrator_options options;
+    struct broker_connection *connection;
+    struct broker_consumer *submit_consumer, *events_consumer;
+    struct dispatch_state strategy;
+    struct worker_entry **workers;
+    size_t worker_count;
+    struct item_queue pending[3]; /* by priority */
+    size_t pending_count;
+    struct map flights;
+    struct handover *handovers;
+    struct batch *gathering, *writing; /* writing: handed to the store, exactly one */
+    struct loop_timer *retry_timer, *wake_timer, *sweep_timer, *schedule_timer, *gather_timer;
+    int64_t wake_at_ms;
+    char recover_after[ID_TEXT_BYTES_MAX];
+    bool recovering, stopped;
+    struct scheduler *scheduler;
+    _Atomic size_t stat_pending, stat_in_flight, stat_workers;
+    _Atomic uint64_t dispatched, finished, reassigned, failed_writes;
+    _Atomic int64_t last_progress_ms;
+};
+
+/* dispatching.c */
+void dispatch_submit(struct orchestrator *orchestrator, struct json *take_item, struct submission *submission);
+void dispatch_pump(struct orchestrator *orchestrator);
+void dispatch_forget(struct orchestrator *orchestrator, const char *id, int epoch);
+void dispatch_worker_report(struct orchestrator *orchestrator, const struct json *report);
+void dispatch_worker_gone(struct orchestrator *orchestrator, const char *queue);
+void dispatch_free(struct orchestrator *orchestrator);
+
+/* applying.c */
+void apply_message(struct orchestrator *orchestrator, struct json *take_message, uint64_t tag);
+void apply_reassign(struct orchestrator *orchestrator, const char *id, int epoch);
+void apply_pump(void *orchestrator); /* also a timer callback */
+void apply_free(struct orchestrator *orchestrator);
+
+/* waking.c: recovery, due waits, the sweeper */
+void waking_start(struct orchestrator *orchestrator);
+void waking_look(void *orchestrator); /* timer callback */
+void waking_at(struct orchestrator *orchestrator, int64_t at_ms); /* something is due then */
+void waking_more(struct orchestrator *orchestrator);              /* recovery goes on when there is room */
+
+/* scheduler.c */
+struct scheduler *scheduler_new(struct orchestrator *orchestrator);
+void scheduler_free(struct scheduler *scheduler);
+
+void orchestrator_progress(struct orchestrator *orchestrator);

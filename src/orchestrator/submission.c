@@ -1,0 +1,37 @@
+/* Submit messages. */
+#include "orchestrator/submission.h"
+
+#include "broker/messages.h"
+
+static void member(struct buf *out, const char *key, const char *text)
+{
+    struct json *value = json_string_new(text);
+    buf_printf(out, ",\"%s\":", key);
+    json_print(value, out);
+    json_unref(value);
+}
+
+void submission_item(struct buf *out, const struct store_execution *row)
+{
+    buf_printf(out, "{\"id\":\"%s\",\"flowVersion\":%d,\"epoch\":1,\"priority\":%d,\"createdMs\":%lld", row->id,
+               row->flow_version, row->priority, (long long)row->created_ms);
+    member(out, "flowId", row->flow_id);
+    member(out, "trigger", row->trigger);
+    member(out, "triggerNode", row->trigger_node);
+    if (row->input_json != NULL)
+        buf_printf(out, ",\"input\":%s", row->input_json);
+    if (row->restore_json != NULL)
+        buf_printf(out, ",\"restore\":%s", row->restore_json);
+    buf_add_char(out, '}');
+}
+
+void submission_publish(struct broker_connection *connection, const struct store_execution *row)
+{
+    struct buf body;
+    buf_init(&body, 0);
+    message_begin(&body, "work");
+    submission_item(&body, row);
+    message_end(&body);
+    broker_publish(connection, QUEUE_SUBMIT, row->priority, body.data, body.len, NULL, NULL);
+    buf_done(&body);
+}

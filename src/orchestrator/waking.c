@@ -1,0 +1,119 @@
+/* What nobody works on but should: unfinished executions at start, waits that are due, submissions that got lost. */
+#include "orchestrator/orchestrator_int.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define PAGE 500
+#define WAKE_AT_MOST_MS 60000 /* the wall clock may jump */
+#define WAKE_AGAIN_MS 1000    /* when the store does not answer */
+
+static enum err read_page(struct orchestrator *o, bool due, struct json **ret)
+{
+    struct store_session *session;
+    struct error error;
+    enum err code = store_read_begin(o->options.store, &session, &error);
+    if (code != ERR_OK)
+        return code;
+    int64_t now = loop_now_ms(o->options.loop);
+    code = due ? store_executions_due(session, now, PAGE, ret, &error)
+               : store_executions_unfinished(session, o->recover_after, PAGE, ret, &error);
+    if (due && code == ERR_OK)
+        o->wake_at_ms = store_executions_next_due_ms(session);
+    store_read_end(o->options.store, session);
+    return code;
+}
+
+static bool is_ours(struct orchestrator *o, const char *id)
+{
+    return map_get(&o->flights, id) != NULL;
+}
+
+/* One page of unfinished executions; those already on their way are left alone. */
+static void recover_page(struct orchestrator *o)
+{
+    struct json *page = NULL;
+    if (read_page(o, false, &page) != ERR_OK) {
+        loop_timer_set(o->wake_timer, WAKE_AGAIN_MS);
+        return;
+    }
+    size_t count = json_count(page);
+    for (size_t i = 0; i < count; i++) {
+        const struct json *entry = json_at(page, i);
+        const char *id = json_get_str(entry, "id");
+        if (!is_ours(o, id))
+            apply_reassign(o, id, (int)json_get_int(entry, "epoch", 0));
+        (void)snprintf(o->recover_after, sizeof o->recover_after, "%s", id);
+    }
+    o->recovering = count == PAGE;
+    json_unref(page);
+    apply_pump(o);
+}
+
+void waking_more(struct orchestrator *o)
+{
+    if (o->recovering && o->pending_count < PAGE && o->gathering == NULL)
+        recover_page(o);
+}
+
+void waking_at(struct orchestrator *o, int64_t at_ms)
+{
+    int64_t now = loop_now_ms(o->options.loop);
+    if (at_ms < o->wake_at_ms || o->wake_at_ms == 0)
+        o->wake_at_ms = at_ms;
+    int64_t delay = o->wake_at_ms - now;
+    loop_timer_set(o->wake_timer, delay < 0 ? 0 : delay > WAKE_AT_MOST_MS ? WAKE_AT_MOST_MS : delay);
+}
+
+void waking_look(void *user)
+{
+    struct orchestrator *o = user;
+    struct json *page = NULL;
+    waking_more(o);
+    o->wake_at_ms = INT64_MAX;
+    if (read_page(o, true, &page) != ERR_OK) {
+        loop_timer_set(o->wake_timer, WAKE_AGAIN_MS);
+        return;
+    }
+    size_t count = json_count(page), taken = 0;
+    for (size_t i = 0; i < count; i++) {
+        const struct json *entry = json_at(page, i);
+        if (is_ours(o, json_get_str(entry, "id")))
+            continue;
+        apply_reassign(o, json_get_str(entry, "id"), (int)json_get_int(entry, "epoch", 0));
+        taken++;
+    }
+    json_unref(page);
+    apply_pump(o);
+    int64_t now = loop_now_ms(o->options.loop);
+    int64_t next = count > 0 && o->wake_at_ms <= now ? now + (taken > 0 ? 2 : 100) : o->wake_at_ms;
+    o->wake_at_ms = INT64_MAX;
+    waking_at(o, next);
+}
+
+/* A submission can be lost between its commit and the broker. Only when the queues are empty is it sure to be lost. */
+static void on_sweep(void *user)
+{
+    struct orchestrator *o = user;
+    loop_timer_set(o->sweep_timer, o->options.sweep_interval_ms);
+    bool quiet = o->pending_count == 0 && o->handovers == NULL && !o->recovering && o->gathering == NULL && o->writing == NULL &&
+                 broker_queue_depth(o->options.broker, QUEUE_SUBMIT) == 0 && broker_queue_unacked(o->options.broker, QUEUE_SUBMIT) == 0 &&
+                 broker_queue_depth(o->options.broker, QUEUE_EVENTS_PREFIX "0") == 0 &&
+                 broker_queue_unacked(o->options.broker, QUEUE_EVENTS_PREFIX "0") == 0;
+    if (!quiet)
+        return;
+    o->recover_after[0] = '\0';
+    recover_page(o);
+}
+
+void waking_start(struct orchestrator *o)
+{
+    o->wake_timer = loop_timer_new(o->options.loop, waking_look, o);
+    o->recovering = true;
+    recover_page(o);
+    waking_at(o, loop_now_ms(o->options.loop));
+    if (o->options.sweep_interval_ms > 0) {
+        o->sweep_timer = loop_timer_new(o->options.loop, on_sweep, o);
+        loop_timer_set(o->sweep_timer, o->options.sweep_interval_ms);
+    }
+}

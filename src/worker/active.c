@@ -1,0 +1,236 @@
+/* One execution on this worker: from a work item to its last event. */
+#include "worker/worker_int.h"
+
+#include "base/clock.h"
+#include "base/limits.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FLOWS_KEPT 1000
+
+static enum err load_definition(struct worker *worker, const char *flow_id, int version, struct json **ret, struct error *reterr)
+{
+    struct store_session *session;
+    enum err code = store_read_begin(worker->options.store, &session, reterr);
+    if (code != ERR_OK)
+        return code;
+    code = store_flow_load_version(session, flow_id, version, ret, reterr);
+    store_read_end(worker->options.store, session);
+    return code;
+}
+
+struct oldest {
+    const char *key;
+    const struct flow_entry *entry;
+};
+
+static void find_oldest(void *user, const char *key, void *value)
+{
+    struct oldest *oldest = user;
+    struct flow_entry *entry = value;
+    if (entry->users == 0 && (oldest->entry == NULL || entry->used_at < oldest->entry->used_at))
+        *oldest = (struct oldest){.key = key, .entry = entry};
+}
+
+static void make_room(struct worker *worker)
+{
+    struct oldest oldest = {0};
+    map_each(&worker->flows, find_oldest, &oldest);
+    if (oldest.key == NULL)
+        return;
+    char key[80];
+    (void)snprintf(key, sizeof key, "%s", oldest.key);
+    struct flow_entry *entry = map_put(&worker->flows, key, NULL);
+    flow_free(entry->flow);
+    free(entry);
+}
+
+struct flow_entry *flow_entry_get(struct worker *worker, const char *flow_id, int version, struct error *reterr)
+{
+    char key[80];
+    (void)snprintf(key, sizeof key, "%.60s/%d", flow_id, version);
+    struct flow_entry *entry = map_get(&worker->flows, key);
+    if (entry == NULL) {
+        struct json *definition = NULL;
+        struct flow *flow = NULL;
+        if (load_definition(worker, flow_id, version, &definition, reterr) != ERR_OK)
+            return NULL;
+        enum err code = flow_compile(flow_id, version, definition, worker->options.catalog, &flow, NULL, reterr);
+        json_unref(definition);
+        if (code != ERR_OK)
+            return NULL;
+        if (worker->flows.count >= FLOWS_KEPT)
+            make_room(worker);
+        entry = mem_alloc(sizeof *entry);
+        entry->flow = flow;
+        (void)map_put(&worker->flows, key, entry);
+    }
+    entry->users++;
+    entry->used_at = ++worker->flow_clock;
+    return entry;
+}
+
+void flow_entry_release(struct worker *worker, struct flow_entry *entry)
+{
+    (void)worker;
+    entry->users--;
+}
+
+void active_free(struct active *active)
+{
+    struct worker *worker = active->worker;
+    calls_abort(active, 0, 0);
+    if (map_get(&worker->active, active->id) == active)
+        (void)map_put(&worker->active, active->id, NULL);
+    atomic_store(&worker->active_count, (unsigned)worker->active.count);
+    loop_timer_free(active->timer);
+    flow_run_free(active->run);
+    flow_entry_release(worker, active->flow);
+    json_unref(active->logs);
+    free(active->id);
+    free(active);
+}
+
+void active_look(void *user)
+{
+    struct active *active = user;
+    active_advance(active, &(struct run_event){.kind = RUN_EVENT_TIME, .now_ms = loop_now_ms(active->worker->options.loop)});
+}
+
+static void log_node_end(struct active *active, const struct flow_node *node, const char *level, const char *text)
+{
+    if (json_count(active->logs) >= LIMIT_LOG_LINES)
+        return;
+    char at[ISO_TEXT_BYTES];
+    clock_format_iso(loop_now_ms(active->worker->options.loop), at);
+    struct json *entry = json_object_new();
+    json_set_str(entry, "timestamp", at);
+    json_set_str(entry, "level", level);
+    json_set_str(entry, "message", text);
+    json_set_str(entry, "nodeId", node->id);
+    json_push(active->logs, entry);
+}
+
+/* One log line for each attempt that ended (contract 5.5), and a live progress event when it took a visible time. */
+static void note_event(struct active *active, const struct run_event *event)
+{
+    if (event->kind != RUN_EVENT_NODE_DONE && event->kind != RUN_EVENT_NODE_FAILED)
+        return;
+    const struct flow_node *node = &flow_run_flow(active->run)->nodes[event->node];
+    char text[700];
+    if (event->kind == RUN_EVENT_NODE_DONE)
+        (void)snprintf(text, sizeof text, "Node %s (%s) succeeded with %lld records.", node->id, node->type, (long long)event->records);
+    else
+        (void)snprintf(text, sizeof text, "Node %s (%s) failed in attempt %d: %s", node->id, node->type, event->attempt, event->error->message);
+    log_node_end(active, node, event->kind == RUN_EVENT_NODE_DONE ? "info" : "error", text);
+    if (node->spec != NULL && !node->spec->pure)
+        event_progress(active, event->node);
+}
+
+/* Carries out what the run commands until it commands nothing more. Inline nodes advance the run from within. */
+static void drive(struct active *active)
+{
+    struct run_command command;
+    active->busy = true;
+    while (flow_run_next_command(active->run, &command)) {
+        switch (command.kind) {
+        case RUN_COMMAND_START_NODE: calls_start(active, &command); break;
+        case RUN_COMMAND_ABORT_NODE: calls_abort(active, command.node, command.attempt); break;
+        case RUN_COMMAND_CHECKPOINT:
+            if (flow_run_flow(active->run)->settings.durability == FLOW_DURABLE_STEP)
+                event_checkpoint(active, &command.checkpoint);
+            break;
+        case RUN_COMMAND_FINISH: break;
+        }
+    }
+    active->busy = false;
+}
+
+/* After the run came to rest: is it over, does it leave the worker, or when shall it be looked at again? */
+static void settle(struct active *active)
+{
+    struct worker *worker = active->worker;
+    int64_t now = loop_now_ms(worker->options.loop), due = flow_run_due_ms(active->run);
+    if (run_status_is_final(flow_run_status(active->run))) {
+        atomic_fetch_add(flow_run_status(active->run) == RUN_SUCCESS ? &worker->finished : &worker->failed, 1);
+        event_finished(active);
+        active_free(active);
+    } else if (flow_run_is_parkable(active->run) && (due - now > PARK_AFTER_MS || worker->draining)) {
+        event_parked(active, flow_run_status(active->run) == RUN_PAUSED ? INT64_MAX : due);
+        active_free(active);
+    } else if (due != INT64_MAX) {
+        if (active->timer == NULL)
+            active->timer = loop_timer_new(worker->options.loop, active_look, active);
+        loop_timer_set(active->timer, due > now ? due - now : 0);
+    }
+}
+
+void active_advance(struct active *active, const struct run_event *event)
+{
+    note_event(active, event);
+    flow_run_advance(active->run, event);
+    if (active->busy)
+        return;
+    drive(active);
+    settle(active);
+}
+
+static void restore(struct active *active, const struct json *list)
+{
+    for (size_t i = 0; i < json_count(list); i++) {
+        const struct json *entry = json_at(list, i);
+        AUTO_JSON struct json *parsed = NULL;
+        const struct json *outputs = json_get(entry, "outputs");
+        const char *text = json_as_str(outputs);
+        if (text != NULL && json_parse(text, strlen(text), &parsed, NULL) == ERR_OK)
+            outputs = parsed;
+        struct run_checkpoint checkpoint = {
+            .node_id = json_get_str(entry, "nodeId"),
+            .attempt = (int)json_get_int(entry, "attempt", 1),
+            .state = (enum node_state)json_get_int(entry, "state", NODE_SUCCEEDED),
+            .outputs = outputs,
+            .records = json_get_int(entry, "records", 0),
+            .started_ms = json_get_int(entry, "startedMs", 0),
+            .ended_ms = json_get_int(entry, "endedMs", 0),
+            .wake_ms = json_get_int(entry, "wakeMs", 0),
+            .error_id = json_get_str(entry, "errorId"),
+            .error_message = json_get_str(entry, "errorMessage"),
+        };
+        if (checkpoint.node_id != NULL)
+            flow_run_restore(active->run, &checkpoint);
+    }
+}
+
+void active_start(struct worker *worker, const struct json *item, struct delivery_group *group)
+{
+    const char *id = json_get_str(item, "id"), *flow_id = json_get_str(item, "flowId");
+    int epoch = (int)json_get_int(item, "epoch", 1);
+    struct error error = {0};
+    struct flow_entry *flow = flow_id == NULL ? NULL : flow_entry_get(worker, flow_id, (int)json_get_int(item, "flowVersion", 1), &error);
+    if (flow == NULL) {
+        outbox_settle(worker, group);
+        event_refused(worker, id, epoch, flow_id, &error);
+        return;
+    }
+    struct active *active = mem_alloc(sizeof *active);
+    *active = (struct active){.worker = worker, .id = mem_dup(id), .epoch = epoch, .flow = flow, .group = group,
+                              .logs = json_array_new(), .started_ms = loop_now_ms(worker->options.loop)};
+    struct run_options options = {
+        .execution_id = id, .trigger = json_get_str(item, "trigger"), .trigger_node = json_get_str(item, "triggerNode"),
+        .created_ms = json_get_int(item, "createdMs", active->started_ms), .epoch = epoch,
+        .lost_epoch = json_get_bool(item, "lostEpoch", false), .seed = worker->options.seed ^ hash_str(id)};
+    active->run = flow_run_new(flow->flow, &options, json_get(item, "input"));
+    restore(active, json_get(item, "restore"));
+    restore(active, json_get(item, "checkpoints"));
+    (void)map_put(&worker->active, id, active);
+    atomic_store(&worker->active_count, (unsigned)worker->active.count);
+    atomic_fetch_add(&worker->started, 1);
+    if (json_get_bool(item, "paused", false))
+        flow_run_advance(active->run, &(struct run_event){.kind = RUN_EVENT_PAUSE, .now_ms = active->started_ms});
+    flow_run_advance(active->run, &(struct run_event){.kind = RUN_EVENT_START, .now_ms = active->started_ms});
+    drive(active);
+    if (!run_status_is_final(flow_run_status(active->run)))
+        event_started(active);
+    settle(active);
+}

@@ -1,0 +1,173 @@
+/* Node attempts under way: inline, asynchronous, or on the pool. */
+#include "worker/worker_int.h"
+
+#include "base/clock.h"
+#include "base/limits.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static struct call *call_new(struct active *active, const struct run_command *command)
+{
+    struct worker *worker = active->worker;
+    const struct flow *flow = flow_run_flow(active->run);
+    const struct flow_node *node = &flow->nodes[command->node];
+    struct call *call = mem_alloc(sizeof *call);
+    call->active = active;
+    call->worker = worker;
+    call->node = command->node;
+    call->execution_id = mem_dup(active->id);
+    call->flow_id = mem_dup(flow->id);
+    call->node_id = mem_dup(node->id);
+    call->node_call = (struct node_call){
+        .type = worker->options.find_type(node->type),
+        .inputs = command->inputs,
+        .execution_id = call->execution_id,
+        .flow_id = call->flow_id,
+        .node_id = call->node_id,
+        .attempt = command->attempt,
+        .now_ms = loop_now_ms(worker->options.loop),
+        .timeout_ms = node->timeout_ms,
+        .host = worker->options.host,
+        .engine = call,
+    };
+    flow_run_idempotency_key(active->run, command->node, call->node_call.idempotency_key);
+    call->next = worker->calls;
+    call->place = &worker->calls;
+    if (call->next != NULL)
+        call->next->place = &call->next;
+    worker->calls = call;
+    active->calls++;
+    return call;
+}
+
+static void call_free(struct call *call)
+{
+    *call->place = call->next;
+    if (call->next != NULL)
+        call->next->place = call->place;
+    if (call->active != NULL)
+        call->active->calls--;
+    node_call_free_results(&call->node_call);
+    json_unref(call->own_inputs);
+    free(call->execution_id);
+    free(call->flow_id);
+    free(call->node_id);
+    free(call);
+}
+
+static void take_logs(struct active *active, const struct call *call)
+{
+    char at[ISO_TEXT_BYTES];
+    clock_format_iso(loop_now_ms(active->worker->options.loop), at);
+    for (size_t i = 0; i < json_count(call->node_call.logs); i++) {
+        if (json_count(active->logs) >= LIMIT_LOG_LINES)
+            return;
+        const struct json *line = json_at(call->node_call.logs, i);
+        struct json *entry = json_object_new();
+        json_set_str(entry, "timestamp", at);
+        json_set_str(entry, "level", json_get_str(line, "level"));
+        json_set_str(entry, "message", json_get_str(line, "message"));
+        json_set_str(entry, "nodeId", call->node_id);
+        json_push(active->logs, entry);
+    }
+}
+
+/* Ends the call and tells the run. */
+static void finish(struct call *call, enum err code)
+{
+    struct active *active = call->active;
+    struct node_call *result = &call->node_call;
+    if (active == NULL) {
+        call_free(call);
+        return;
+    }
+    take_logs(active, call);
+    struct error error = result->error;
+    if (code != ERR_OK && error.code == ERR_OK)
+        (void)error_set(&error, code, NULL, "%s", error_text(code));
+    struct run_event event = {.now_ms = loop_now_ms(active->worker->options.loop), .node = call->node, .attempt = result->attempt};
+    if (code != ERR_OK) {
+        event.kind = RUN_EVENT_NODE_FAILED;
+        event.error = &error;
+        event.retryable = error_is_retryable(code) || code == ERR_NODE;
+    } else {
+        event.kind = result->is_wait ? RUN_EVENT_NODE_WAIT : RUN_EVENT_NODE_DONE;
+        event.take_outputs = result->outputs == NULL ? json_object_new() : result->outputs;
+        event.records = result->records;
+        event.wake_ms = result->wake_ms;
+        result->outputs = NULL;
+    }
+    call_free(call);
+    active_advance(active, &event);
+}
+
+static void on_complete(struct node_call *node_call, enum err code)
+{
+    finish(node_call->engine, code);
+}
+
+static void run_blocking(void *user)
+{
+    struct call *call = user;
+    call->code = call->node_call.type->execute(&call->node_call, &call->node_call.error);
+}
+
+static void after_blocking(void *user)
+{
+    struct call *call = user;
+    finish(call, call->code);
+}
+
+void calls_start(struct active *active, const struct run_command *command)
+{
+    struct call *call = call_new(active, command);
+    struct node_call *node_call = &call->node_call;
+    const struct node_type *type = node_call->type;
+    if (type == NULL) {
+        finish(call, error_set(&node_call->error, ERR_UNSUPPORTED, NULL, "This worker does not know the node type %s.",
+                               flow_run_flow(active->run)->nodes[command->node].type));
+    } else if (type->mode == NODE_BLOCKING && active->worker->options.pool != NULL) {
+        call->own_inputs = json_dup(node_call->inputs); /* reference counts are not atomic */
+        node_call->inputs = call->own_inputs;
+        node_call->host = NULL;
+        call->pooled = true;
+        pool_submit(active->worker->options.pool, active->worker->options.loop, run_blocking, after_blocking, call);
+    } else if (type->mode == NODE_ASYNC) {
+        node_call->on_complete = on_complete;
+        enum err code = type->execute(node_call, &node_call->error);
+        if (code != ERR_OK)
+            finish(call, code);
+    } else {
+        finish(call, type->execute(node_call, &node_call->error));
+    }
+}
+
+void calls_abort(struct active *active, unsigned node, int attempt)
+{
+    struct call *next;
+    for (struct call *call = active->worker->calls; call != NULL && active->calls > 0; call = next) {
+        next = call->next;
+        if (call->active != active || (attempt != 0 && (call->node != node || call->node_call.attempt != attempt)))
+            continue;
+        if (call->pooled) { /* the thread cannot be stopped; its result will find nobody */
+            call->active = NULL;
+            active->calls--;
+            continue;
+        }
+        if (call->node_call.type->abort != NULL)
+            call->node_call.type->abort(&call->node_call);
+        call_free(call);
+    }
+}
+
+/* With the pool already stopped: whatever it had to run has run, its `after` may or may not have come. */
+void calls_free(struct worker *worker)
+{
+    while (worker->calls != NULL) {
+        struct call *call = worker->calls;
+        if (!call->pooled && call->node_call.type != NULL && call->node_call.type->abort != NULL)
+            call->node_call.type->abort(&call->node_call);
+        call_free(call);
+    }
+}

@@ -1,0 +1,135 @@
+/* What a worker tells about an execution, as JSON. */
+#include "worker/worker_int.h"
+
+#include "base/clock.h"
+#include "base/limits.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+static struct json *event_new(const struct active *active, const char *kind)
+{
+    struct json *event = json_object_new();
+    json_set_str(event, "kind", kind);
+    json_set_str(event, "id", active->id);
+    json_set_int(event, "epoch", active->epoch);
+    json_set_str(event, "flowId", flow_run_flow(active->run)->id);
+    json_set_int(event, "at", loop_now_ms(active->worker->options.loop));
+    return event;
+}
+
+static void send(struct worker *worker, struct json *take_event)
+{
+    struct buf text;
+    buf_init(&text, 0);
+    json_print(take_event, &text);
+    outbox_event(worker, text.data, text.len);
+    buf_done(&text);
+    json_unref(take_event);
+}
+
+static void set_text(struct json *event, const char *key, const struct json *value)
+{
+    if (value == NULL)
+        return;
+    struct buf text;
+    buf_init(&text, 0);
+    json_print(value, &text);
+    json_set(event, key, json_string_new_n(text.data, text.len));
+    buf_done(&text);
+}
+
+void event_started(struct active *active)
+{
+    send(active->worker, event_new(active, "started"));
+}
+
+void event_checkpoint(struct active *active, const struct run_checkpoint *checkpoint)
+{
+    struct json *event = event_new(active, "checkpoint");
+    json_set_str(event, "nodeId", checkpoint->node_id);
+    json_set_int(event, "attempt", checkpoint->attempt);
+    json_set_int(event, "state", checkpoint->state);
+    json_set_int(event, "records", checkpoint->records);
+    json_set_int(event, "startedMs", checkpoint->started_ms);
+    json_set_int(event, "endedMs", checkpoint->ended_ms);
+    json_set_int(event, "wakeMs", checkpoint->wake_ms);
+    json_set_str(event, "errorId", checkpoint->error_id);
+    json_set_str(event, "errorMessage", checkpoint->error_message);
+    set_text(event, "outputs", checkpoint->outputs);
+    send(active->worker, event);
+}
+
+void event_progress(struct active *active, unsigned node)
+{
+    struct json *event = event_new(active, "progress");
+    unsigned done, total;
+    flow_run_progress(active->run, &done, &total);
+    json_set_str(event, "nodeId", flow_run_flow(active->run)->nodes[node].id);
+    json_set_int(event, "progress", total == 0 ? 0 : done * 100 / total);
+    json_set_int(event, "records", flow_run_records(active->run));
+    send(active->worker, event);
+}
+
+/* Log lines of a run that leaves this worker unfinished; those of a finished one are in its document. */
+static void send_logs(struct active *active)
+{
+    if (json_count(active->logs) == 0)
+        return;
+    struct json *event = event_new(active, "logs");
+    set_text(event, "logs", active->logs);
+    send(active->worker, event);
+}
+
+void event_parked(struct active *active, int64_t wake_ms)
+{
+    send_logs(active);
+    struct json *event = event_new(active, "parked");
+    json_set_int(event, "wakeMs", wake_ms);
+    outbox_settle(active->worker, active->group);
+    active->group = NULL;
+    send(active->worker, event);
+}
+
+void event_finished(struct active *active)
+{
+    const struct flow_run *run = active->run;
+    enum flow_history history = flow_run_flow(run)->settings.history;
+    enum run_status status = flow_run_status(run);
+    const struct error *error = flow_run_error(run);
+    bool discard = status == RUN_SUCCESS && history != FLOW_HISTORY_ALL;
+    struct json *event = event_new(active, "finished");
+    json_set_str(event, "status", run_status_name(status));
+    json_set_int(event, "startedMs", active->started_ms);
+    json_set_int(event, "records", flow_run_records(run));
+    json_set_bool(event, "discard", discard);
+    if (error->code != ERR_OK) {
+        json_set_str(event, "errorId", error_id(error->code));
+        json_set_str(event, "errorMessage", error->message);
+    }
+    if (!discard) {
+        struct json *document = flow_run_document(run);
+        json_set(document, "logs", json_ref(active->logs));
+        set_text(event, "document", document);
+        json_unref(document);
+    }
+    set_text(event, "result", flow_run_result(run));
+    outbox_settle(active->worker, active->group);
+    active->group = NULL;
+    send(active->worker, event);
+}
+
+void event_refused(struct worker *worker, const char *id, int epoch, const char *flow_id, const struct error *error)
+{
+    struct json *event = json_object_new();
+    json_set_str(event, "kind", "finished");
+    json_set_str(event, "id", id);
+    json_set_int(event, "epoch", epoch);
+    json_set_str(event, "flowId", flow_id);
+    json_set_int(event, "at", loop_now_ms(worker->options.loop));
+    json_set_int(event, "startedMs", loop_now_ms(worker->options.loop));
+    json_set_str(event, "status", run_status_name(RUN_FAILED));
+    json_set_str(event, "errorId", error_id(error->code));
+    json_set_str(event, "errorMessage", error->message);
+    json_set_str(event, "document", "{\"nodes\":[],\"logs\":[]}");
+    send(worker, event);
+}

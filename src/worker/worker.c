@@ -1,0 +1,229 @@
+/* The worker on its loop: deliveries, control messages, draining. */
+#include "worker/worker_int.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Work messages held at once; their executions are bounded by the capacity. */
+#define WORKER_PREFETCH 64
+
+struct worker *worker_new(const struct worker_options *options)
+{
+    struct worker *worker = mem_alloc(sizeof *worker);
+    worker->options = *options;
+    worker->id = mem_dup(options->id);
+    worker->queue = mem_printf(QUEUE_WORKER_PREFIX "%s", options->id);
+    worker->events_queue = mem_dup(QUEUE_EVENTS_PREFIX "0");
+    map_init(&worker->active);
+    map_init(&worker->flows);
+    buf_init(&worker->outbox, 0);
+    worker->flush_timer = loop_timer_new(options->loop, outbox_flush, worker);
+    return worker;
+}
+
+/* An execution that is here already at this epoch or a later one was delivered twice. */
+static bool is_duplicate(struct worker *worker, const struct json *item)
+{
+    const struct active *active = map_get(&worker->active, json_get_str(item, "id"));
+    return active != NULL && active->epoch >= json_get_int(item, "epoch", 0);
+}
+
+static void drop_older(struct worker *worker, const struct json *item)
+{
+    struct active *active = map_get(&worker->active, json_get_str(item, "id"));
+    if (active == NULL)
+        return;
+    outbox_settle(worker, active->group);
+    active_free(active);
+}
+
+static void on_work(void *user, struct broker_consumer *consumer, const struct broker_delivery *delivery)
+{
+    struct worker *worker = user;
+    struct error error = {0};
+    AUTO_JSON struct json *message = NULL;
+    if (worker->draining || message_parse(delivery->body, delivery->size, &message, &error) != ERR_OK) {
+        broker_nack(consumer, delivery->tag, false);
+        return;
+    }
+    const struct json *work = json_get(message, "work");
+    size_t count = json_count(work);
+    if (count == 0 || worker->active.count + count > worker->options.capacity) {
+        broker_nack(consumer, delivery->tag, false); /* no room: it goes back to the shard owner at once */
+        return;
+    }
+    struct delivery_group *group = mem_alloc(sizeof *group);
+    *group = (struct delivery_group){.worker = worker, .tag = delivery->tag, .open = (unsigned)count + 1};
+    unsigned duplicates = 0;
+    for (size_t i = 0; i < count; i++) {
+        const struct json *item = json_at(work, i);
+        if (is_duplicate(worker, item)) {
+            duplicates++;
+            continue;
+        }
+        drop_older(worker, item);
+        active_start(worker, item, group);
+    }
+    group->open -= duplicates + 1;
+    if (group->open == 0) {
+        broker_ack(consumer, delivery->tag);
+        free(group);
+    }
+}
+
+static void report(void *user)
+{
+    struct worker *worker = user;
+    struct buf body;
+    buf_init(&body, 0);
+    buf_printf(&body, "{\"id\":\"%s\",\"capacity\":%u,\"active\":%zu,\"draining\":%s,\"version\":\"" CAUDAL_VERSION "\"}", worker->id,
+               worker->options.capacity, worker->active.count, worker->draining ? "true" : "false");
+    broker_broadcast(worker->connection, TOPIC_WORKERS, body.data, body.len);
+    buf_done(&body);
+    loop_timer_set(worker->report_timer, worker->options.report_interval_ms);
+}
+
+static void on_control(void *user, const void *body, size_t size)
+{
+    struct worker *worker = user;
+    AUTO_JSON struct json *message = NULL;
+    if (json_parse(body, size, &message, NULL) != ERR_OK)
+        return;
+    if (json_get_bool(message, "report", false))
+        report(worker);
+    int64_t now = loop_now_ms(worker->options.loop);
+    const char *id;
+    struct active *active;
+    if ((id = json_get_str(message, "cancel")) != NULL && (active = map_get(&worker->active, id)) != NULL) {
+        /* The store has it as cancelled already: nothing more is to be told. */
+        flow_run_advance(active->run, &(struct run_event){.kind = RUN_EVENT_CANCEL, .now_ms = now});
+        event_finished(active);
+        active_free(active);
+    } else if ((id = json_get_str(message, "pause")) != NULL && (active = map_get(&worker->active, id)) != NULL) {
+        active_advance(active, &(struct run_event){.kind = RUN_EVENT_PAUSE, .now_ms = now});
+    } else if ((id = json_get_str(message, "resume")) != NULL && (active = map_get(&worker->active, id)) != NULL) {
+        active_advance(active, &(struct run_event){.kind = RUN_EVENT_RESUME, .now_ms = now});
+    }
+}
+
+enum err worker_start(struct worker *worker, struct error *reterr)
+{
+    worker->connection = broker_connect(worker->options.broker, worker->options.loop);
+    enum err code = broker_declare(worker->connection, worker->queue,
+                                   &(struct broker_queue_options){.ttl0 = true, .dead_letter_queue = worker->events_queue}, reterr);
+    if (code != ERR_OK)
+        return code;
+    broker_subscribe(worker->connection, TOPIC_CONTROL, on_control, worker);
+    worker->consumer = broker_consume(worker->connection, worker->queue, WORKER_PREFETCH, on_work, worker);
+    worker->report_timer = loop_timer_new(worker->options.loop, report, worker);
+    report(worker);
+    return ERR_OK;
+}
+
+static void check_drained(void *user)
+{
+    struct worker *worker = user;
+    bool idle = worker->active.count == 0 && worker->batches == NULL && worker->outbox_count == 0;
+    if (!idle && loop_monotonic_us(worker->options.loop) / 1000 < worker->drain_deadline_ms) {
+        loop_timer_set(worker->drain_timer, 5);
+        return;
+    }
+    worker->on_drained(worker->drained_user);
+}
+
+static void park_idle(void *user, const char *key, void *value)
+{
+    (void)key;
+    struct active *active = value;
+    if (flow_run_is_parkable(active->run)) {
+        if (active->timer == NULL)
+            active->timer = loop_timer_new(active->worker->options.loop, active_look, active);
+        loop_timer_set(active->timer, 0); /* the map must not change now */
+    }
+    (void)user;
+}
+
+void worker_drain(struct worker *worker, int64_t deadline_ms, void (*on_drained)(void *user), void *user)
+{
+    worker->draining = true;
+    worker->on_drained = on_drained;
+    worker->drained_user = user;
+    worker->drain_deadline_ms = loop_monotonic_us(worker->options.loop) / 1000 + deadline_ms;
+    broker_consumer_set_prefetch(worker->consumer, 0);
+    report(worker);
+    map_each(&worker->active, park_idle, NULL);
+    worker->drain_timer = loop_timer_new(worker->options.loop, check_drained, worker);
+    loop_timer_set(worker->drain_timer, 0);
+}
+
+struct collected {
+    void **values;
+    size_t count;
+};
+
+static void collect(void *user, const char *key, void *value)
+{
+    (void)key;
+    struct collected *all = user;
+    all->values[all->count++] = value;
+}
+
+static void free_groups(struct worker *worker, struct collected *actives);
+
+void worker_free(struct worker *worker)
+{
+    if (worker == NULL)
+        return;
+    if (worker->connection != NULL)
+        broker_disconnect(worker->connection);
+    struct collected actives = {.values = mem_array(worker->active.count, sizeof(void *))};
+    map_each(&worker->active, collect, &actives);
+    free_groups(worker, &actives);
+    for (size_t i = 0; i < actives.count; i++)
+        active_free(actives.values[i]);
+    free(actives.values);
+    calls_free(worker);
+    outbox_free(worker);
+    struct collected flows = {.values = mem_array(worker->flows.count, sizeof(void *))};
+    map_each(&worker->flows, collect, &flows);
+    for (size_t i = 0; i < flows.count; i++) {
+        struct flow_entry *entry = flows.values[i];
+        flow_free(entry->flow);
+        free(entry);
+    }
+    free(flows.values);
+    map_done(&worker->active);
+    map_done(&worker->flows);
+    loop_timer_free(worker->flush_timer);
+    loop_timer_free(worker->drain_timer);
+    loop_timer_free(worker->report_timer);
+    free(worker->id);
+    free(worker->queue);
+    free(worker->events_queue);
+    free(worker);
+}
+
+/* Every open member of a group is an active execution, or waits in the outbox or an unconfirmed batch. */
+static void drop_member(struct delivery_group *group)
+{
+    if (group != NULL && --group->open == 0)
+        free(group);
+}
+
+static void free_groups(struct worker *worker, struct collected *actives)
+{
+    for (size_t i = 0; i < actives->count; i++)
+        drop_member(((struct active *)actives->values[i])->group);
+    for (size_t i = 0; i < worker->settling_count; i++)
+        drop_member(worker->settling[i]);
+    for (struct outbox_batch *batch = worker->batches; batch != NULL; batch = batch->next)
+        for (size_t i = 0; i < batch->count; i++)
+            drop_member(batch->groups[i]);
+}
+
+void worker_stats(const struct worker *worker, struct worker_stats *ret)
+{
+    *ret = (struct worker_stats){.active = atomic_load(&worker->active_count), .capacity = worker->options.capacity,
+                                 .started = atomic_load(&worker->started), .finished = atomic_load(&worker->finished),
+                                 .failed = atomic_load(&worker->failed)};
+}

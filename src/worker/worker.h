@@ -1,0 +1,35 @@
+/* Runs flows: takes work from its queue, drives each run with its nodes, publishes checkpoints and results.
+ * Lives on one loop; all functions are called there, unless said otherwise. */
+#pragma once
+#include "broker/broker.h"
+#include "nodes/node.h"
+#include "store/store.h"
+
+struct worker;
+struct pool;
+
+struct worker_options {
+    const char *id;
+    struct loop *loop;
+    struct broker *broker;
+    struct store *store;              /* flow definitions are read from here */
+    const struct flow_catalog *catalog;
+    const struct node_type *(*find_type)(const char *type);
+    struct node_host *host;           /* NULL: no network nodes */
+    struct pool *pool;                /* for BLOCKING nodes; NULL: they run inline (simulator) */
+    unsigned capacity;                /* MAX_CONCURRENT_FLOWS */
+    int64_t report_interval_ms;       /* HEALTH_REPORT_INTERVAL */
+    uint64_t seed;
+};
+
+struct worker *worker_new(const struct worker_options *options);
+enum err worker_start(struct worker *worker, struct error *reterr) ERROR_MUST_CHECK;
+/* Takes nothing new; parks or finishes what runs, hands the rest back by disconnecting. on_drained is called once. */
+void worker_drain(struct worker *worker, int64_t deadline_ms, void (*on_drained)(void *user), void *user);
+void worker_free(struct worker *worker); /* also in mid-flight, as a crash would: unacknowledged work goes back */
+
+struct worker_stats {
+    unsigned active, capacity;
+    uint64_t started, finished, failed;
+};
+void worker_stats(const struct worker *worker, struct worker_stats *ret); /* any thread */

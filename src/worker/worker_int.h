@@ -1,0 +1,109 @@
+/* The worker's inner structures. */
+#pragma once
+#include "base/map.h"
+#include "broker/messages.h"
+#include "worker/pool.h"
+#include "worker/worker.h"
+#include <stdatomic.h>
+
+/* A compiled flow version, shared by the runs that use it. */
+struct flow_entry {
+    struct flow *flow;
+    unsigned users;
+    uint64_t used_at;
+};
+
+/* One work message: acknowledged when all its executions ended or parked and the broker confirmed their events. */
+struct delivery_group {
+    struct worker *worker;
+    uint64_t tag;
+    unsigned open;
+};
+
+struct worker {
+    struct worker_options options;
+    char *id, *queue, *events_queue;
+    struct broker_connection *connection;
+    struct broker_consumer *consumer;
+    struct map active; /* execution id -> struct active */
+    struct map flows;  /* "id/version" -> struct flow_entry */
+    uint64_t flow_clock;
+    struct buf outbox;
+    unsigned outbox_count;
+    struct delivery_group **settling; /* groups whose executions' last events are in the outbox, one entry for each */
+    size_t settling_count, settling_cap;
+    struct outbox_batch *batches; /* published, not confirmed */
+    bool flush_posted, draining;
+    int64_t drain_deadline_ms; /* monotonic */
+    struct call *calls; /* all node calls under way, also those whose run is gone */
+    struct loop_timer *drain_timer, *flush_timer, *report_timer;
+    void (*on_drained)(void *user);
+    void *drained_user;
+    _Atomic unsigned active_count;
+    _Atomic uint64_t started, finished, failed;
+};
+
+struct outbox_batch {
+    struct outbox_batch *next, **place;
+    struct worker *worker;
+    struct delivery_group **groups;
+    size_t count;
+    struct buf body;
+    struct loop_timer *again;
+};
+
+/* One execution on this worker. */
+struct active {
+    struct worker *worker;
+    char *id;
+    int epoch;
+    struct flow_entry *flow;
+    struct flow_run *run;
+    struct delivery_group *group;
+    struct loop_timer *timer;
+    struct json *logs;
+    int64_t started_ms;
+    unsigned calls;
+    bool busy; /* inside drive(): completions only queue up */
+};
+
+/* One attempt of a node under way. */
+struct call {
+    struct call *next, **place;
+    struct active *active; /* NULL: the run no longer waits for it */
+    struct worker *worker;
+    unsigned node;
+    struct node_call node_call;
+    struct json *own_inputs; /* BLOCKING: a copy that belongs to the pool's thread meanwhile */
+    char *execution_id, *flow_id, *node_id;
+    enum err code;
+    bool pooled;
+};
+
+/* outbox.c */
+void outbox_event(struct worker *worker, const char *event_json, size_t size); /* one complete JSON object */
+/* Called just before an execution's last event is added, so that both go in one message. NULL is fine. */
+void outbox_settle(struct worker *worker, struct delivery_group *group);
+void outbox_flush(void *worker); /* timer callback */
+void outbox_free(struct worker *worker);
+
+/* events.c: the events of an execution as JSON into the outbox */
+void event_started(struct active *active);
+void event_checkpoint(struct active *active, const struct run_checkpoint *checkpoint);
+void event_parked(struct active *active, int64_t wake_ms);
+void event_finished(struct active *active);
+void event_progress(struct active *active, unsigned node);
+void event_refused(struct worker *worker, const char *id, int epoch, const char *flow_id, const struct error *error);
+
+/* calls.c */
+void calls_start(struct active *active, const struct run_command *command);
+void calls_abort(struct active *active, unsigned node, int attempt); /* attempt 0: all of the run */
+void calls_free(struct worker *worker);
+
+/* active.c */
+void active_start(struct worker *worker, const struct json *item, struct delivery_group *group);
+void active_advance(struct active *active, const struct run_event *event); /* may free it */
+void active_free(struct active *active);
+void active_look(void *active); /* timer callback: time has passed */
+struct flow_entry *flow_entry_get(struct worker *worker, const char *flow_id, int version, struct error *reterr);
+void flow_entry_release(struct worker *worker, struct flow_entry *entry);

@@ -1,0 +1,26 @@
+# Installs the Debian packages that a command needs; sourced by run and test. Quick when all are there.
+deps_build="gcc libc6-dev cmake ninja-build pkg-config libmicrohttpd-dev libwslay-dev libjwt-dev libsodium-dev libzstd-dev libuv1-dev libjson-c-dev libsqlite3-dev libpq-dev libcurl4-openssl-dev libicu-dev"
+deps_test="$deps_build libcmocka-dev postgresql postgresql-client curl sqlite3 python3 python3-websockets clang libclang-rt-14-dev cppcheck"
+
+deps_install() {
+    missing=""
+    for package in "$@"; do
+        dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q '^install ok installed' || missing="$missing $package"
+    done
+    [ -z "$missing" ] && return 0
+    sudo=""
+    if [ "$(id -u)" -ne 0 ]; then
+        command -v sudo >/dev/null || { echo "caudal: these packages are missing and neither root nor sudo is at hand:$missing" >&2; return 1; }
+        sudo="sudo"
+    fi
+    echo "Installing:$missing"
+    export DEBIAN_FRONTEND=noninteractive
+    log=$(mktemp)
+    # shellcheck disable=SC2086
+    if ! { $sudo apt-get update && $sudo apt-get install -y --no-install-recommends $missing; } >"$log" 2>&1; then
+        tail -n 20 "$log" >&2
+        rm -f "$log"
+        return 1
+    fi
+    rm -f "$log"
+}
