@@ -286,7 +286,13 @@ static void start_trigger(struct flow_run *run, unsigned index, int64_t now)
     struct node_run *node = &run->nodes[index];
     if (node->inputs == NULL)
         node->inputs = effective_inputs(run, index);
-    json_set(node->inputs, "input", json_ref(run->input));
+    if (strcmp(run->flow->nodes[index].spec->trigger, "manual") == 0) {
+        if (run->input != NULL)
+            json_set(node->inputs, "output", json_ref(run->input));
+    } else {
+        struct json_iter member;
+        JSON_EACH(run->input, member) json_set(node->inputs, member.key, json_ref(member.value));
+    }
     start_attempt(run, index, now);
 }
 

@@ -8,7 +8,8 @@
  * critical=false, the node's connections are skipped and the run goes on; else the run fails and running nodes are aborted.
  * Inputs: configuration overlaid by delivered values, later connections overwrite (contract 5.3, 5.6).
  * Triggers: of the nodes whose spec is a trigger only options.trigger_node runs (NULL: those of kind options.trigger, or
- * else the first trigger); the others are skipped. A trigger's outputs are the run's input.
+ * else the first trigger); the others are skipped. The run's input reaches a manual trigger as `output`;
+ * its members overlay the configuration of the other triggers.
  */
 #pragma once
 #include "flow/flow.h"

@@ -30,7 +30,7 @@ struct firing {
     struct error error;
 };
 
-static const char input_format[] = "{\"scheduleId\":\"%s\",\"scheduledFor\":\"%s\"}";
+static const char input_format[] = "{\"scheduleId\":\"%s\",\"scheduledTime\":\"%s\"}";
 
 static void row_of(const struct firing *firing, char *input, size_t size, struct store_execution *row)
 {

@@ -38,7 +38,8 @@ static void *pool_thread(void *user)
             pool->last = &pool->first;
         pthread_mutex_unlock(&pool->lock);
         job->work(job->user);
-        loop_post(job->loop, job->after, job->user);
+        if (job->loop != NULL)
+            loop_post(job->loop, job->after, job->user);
         free(job);
         pthread_mutex_lock(&pool->lock);
     }

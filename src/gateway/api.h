@@ -1,0 +1,27 @@
+/* The HTTP API: one route table drives dispatch, validation, authorisation and the OpenAPI document. */
+#pragma once
+#include "broker/broker.h"
+#include "config/config.h"
+#include "gateway/http.h"
+#include "metrics/metrics.h"
+#include "store/store.h"
+
+struct api;
+struct engine;
+
+struct api_options {
+    const struct config *config;
+    struct store *store;
+    struct broker *broker;
+    struct loop *loop;       /* the gateway's own: live events and answers that wait */
+    struct engine *engine;   /* NULL where the services are elsewhere */
+    struct metrics *metrics;
+};
+
+/* The routes' work needs store, broker and loop; http_start gets the callbacks below. */
+struct api *api_new(const struct api_options *options);
+void api_free(struct api *api); /* after http_stop, with the loop stopped */
+enum err api_admit(void *api, struct http_request *request, bool *ret_inline, struct error *reterr);
+int api_handle(void *api, struct http_request *request);
+void api_finished(void *api, const struct http_request *request);
+struct json *api_openapi(void); /* OpenAPI 3.1, yours */

@@ -1,0 +1,70 @@
+/* Shared by the files of routes. */
+#pragma once
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/map.h"
+#include "gateway/api.h"
+#include "gateway/engine.h"
+#include "nodes/node.h"
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+
+enum role { ROLE_NONE, ROLE_VIEWER, ROLE_OPERATOR, ROLE_EDITOR, ROLE_ADMIN };
+
+/* Returns HTTP_DONE or HTTP_PENDING through *ret when it answers by itself; an error is answered by the caller. */
+typedef enum err (*route_fn)(struct api *api, struct http_request *request, struct error *reterr);
+
+enum { ROUTE_INLINE = 1, ROUTE_ID = 2 /* the first parameter is a UUID */, ROUTE_LIST = 4 /* page, limit, cursor */, ROUTE_FLAT = 8 };
+
+struct route {
+    const char *method, *pattern; /* :name segments; a trailing * takes the rest */
+    enum role role;
+    unsigned flags;
+    const struct field *body, *query;
+    int status; /* of success */
+    const char *tag, *summary;
+    route_fn handle;
+};
+extern const struct route *const route_tables[]; /* each ends with method NULL; the list with NULL */
+
+struct api {
+    struct api_options options;
+    struct broker_connection *connection;
+    int64_t started_ms;
+    atomic_uint generation; /* rises when a flow changes: compiled flows and webhook paths are looked up anew */
+    pthread_mutex_t lock;
+    struct map waiters;     /* execution id -> struct waiter: webhooks that answer with the result */
+    struct loop_timer *waiter_timer;
+    struct map webhooks;    /* "METHOD path" -> struct webhook */
+    unsigned webhooks_generation;
+    struct metric_family *requests, *durations;
+};
+
+/* A handler that answers later says so by this. */
+#define HTTP_LATER 1000
+void api_later(struct http_request *request); /* the handler keeps the request; http_complete follows */
+
+/* Reading and writing the store from a handler thread. */
+typedef enum err (*api_read_fn)(struct store_session *session, void *arg, struct error *reterr);
+enum err api_read(struct api *api, api_read_fn fn, void *arg, struct error *reterr) ERROR_MUST_CHECK;
+
+/* page, limit, cursor and the named text parameters as a filter object; VALIDATION with the parameter's name. */
+enum err api_filter(struct http_request *request, const char *const *names, int64_t default_limit, struct json **ret, struct error *reterr) ERROR_MUST_CHECK;
+int64_t api_query_int(struct http_request *request, const char *name, int64_t min, int64_t max, int64_t otherwise, struct error *reterr); /* reterr->code set when bad */
+void api_changed(struct api *api); /* flows changed */
+void api_control(struct api *api, const char *verb, const char *execution_id); /* cancel, pause, resume */
+
+/* executions.c */
+struct start_request {
+    const char *flow_id, *trigger, *trigger_node, *schedule_id, *idempotency_key;
+    const char *input_json, *metadata_json, *restore_json;
+    int priority, retry_count, flow_version; /* version 0: the present one */
+};
+/* Accepts an execution: committed when this returns OK. A known idempotency key gives the former execution's id. */
+enum err api_start(struct api *api, const struct start_request *start, char ret_id[ID_TEXT_BYTES], struct error *reterr) ERROR_MUST_CHECK;
+
+/* webhooks.c */
+void api_waiters_start(struct api *api);
+void api_waiters_free(struct api *api);

@@ -1,0 +1,351 @@
+/* Routes of executions (api-contract 1.4). */
+#include "gateway/api_int.h"
+
+#include "orchestrator/submission.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+struct access {
+    const char *id, *level, *node_id;
+    const struct json *filter;
+    struct json *loaded;
+    int64_t now_ms;
+    enum err (*write)(struct store_session *s, const char *id, int64_t now_ms, struct error *reterr);
+    int version;
+};
+
+struct insertion {
+    const struct start_request *start;
+    struct store_execution row;
+};
+
+static enum err write_start(struct store_session *session, void *arg, struct error *reterr)
+{
+    struct insertion *insertion = arg;
+    if (insertion->start->flow_version == 0) {
+        AUTO_JSON struct json *flow = NULL;
+        enum err code = store_flow_load(session, insertion->row.flow_id, &flow, reterr);
+        if (code != ERR_OK)
+            return code;
+        insertion->row.flow_version = (int)json_get_int(flow, "version", 1);
+    }
+    return store_execution_insert(session, &insertion->row, reterr);
+}
+
+enum err api_start(struct api *api, const struct start_request *start, char ret_id[ID_TEXT_BYTES], struct error *reterr)
+{
+    char id[ID_TEXT_BYTES];
+    id_new(id);
+    struct insertion insertion = {.start = start, .row = {
+        .id = id, .flow_id = start->flow_id, .flow_version = start->flow_version, .schedule_id = start->schedule_id, .trigger = start->trigger,
+        .trigger_node = start->trigger_node, .priority = start->priority, .input_json = start->input_json,
+        .metadata_json = start->metadata_json, .restore_json = start->restore_json, .idempotency_key = start->idempotency_key,
+        .created_ms = clock_now_ms(), .retry_count = start->retry_count}};
+    struct error error = {0};
+    enum err code = store_write(api->options.store, write_start, &insertion, &error);
+    if (code == ERR_CONFLICT && start->idempotency_key != NULL && id_is_valid(error.field)) {
+        memcpy(ret_id, error.field, ID_TEXT_BYTES);
+        return ERR_OK;
+    }
+    if (code != ERR_OK) {
+        *reterr = error;
+        return code;
+    }
+    submission_publish(api->connection, &insertion.row);
+    memcpy(ret_id, id, ID_TEXT_BYTES);
+    return ERR_OK;
+}
+
+static void reply_started(struct http_request *request, int status, const char *id, const char *message)
+{
+    struct json *payload = json_object_new();
+    json_set_str(payload, "executionId", id);
+    json_set_str(payload, "status", "pending");
+    if (message != NULL)
+        json_set_str(payload, "message", message);
+    http_reply(request, status, payload);
+}
+
+static const char *const priorities[] = {"low", "normal", "high", NULL};
+#define START_MEMBERS                                                                                                                                                       \
+    {.name = "input", .kind = FIELD_ANY, .help = "What the trigger hands to the flow."},                                                                                     \
+        {.name = "metadata", .kind = FIELD_OBJECT, .nullable = true, .help = "Kept with the execution."},                                                                    \
+        {.name = "priority", .kind = FIELD_ENUM, .values = priorities, .default_json = "\"normal\"", .help = "Higher ones are started first."},                              \
+        {.name = "triggerNode", .kind = FIELD_STRING, .nullable = true, .min = 1, .max = LIMIT_NODE_ID_BYTES, .help = "Which trigger fires, of several."},                    \
+        {.name = "idempotencyKey", .kind = FIELD_STRING, .nullable = true, .min = 1, .max = 200, .help = "A second start with the same key answers with the first execution."}
+static const struct field start_fields[] = {{.name = "flowId", .kind = FIELD_STRING, .required = true, .min = 1, .max = 40, .help = "The flow."}, START_MEMBERS, {0}};
+static const struct field run_fields[] = {START_MEMBERS, {0}};
+
+static int priority_of(const char *name)
+{
+    for (int i = 0; name != NULL && priorities[i] != NULL; i++)
+        if (strcmp(name, priorities[i]) == 0)
+            return i;
+    return 1;
+}
+
+static enum err start(struct api *api, struct http_request *request, const char *flow_id, struct error *reterr)
+{
+    const struct json *body = request->json, *metadata = json_get(body, "metadata");
+    const char *key = json_get_str(body, "idempotencyKey"), *at = json_get_str(metadata, "triggeredAt");
+    if (!id_is_valid(flow_id))
+        return error_set(reterr, ERR_NOT_FOUND, "flowId", "There is no flow %.60s.", flow_id);
+    if (key == NULL)
+        key = http_request_header(request, "Idempotency-Key");
+    if (key == NULL && at != NULL) /* the plan's page sends the same call again after a dropped connection (contract 1.4) */
+        key = arena_printf(&request->arena, "triggeredAt:%.60s", at);
+    AUTO_FREE char *input = json_has(body, "input") ? json_dup_text(json_get(body, "input")) : NULL;
+    AUTO_FREE char *kept = metadata == NULL ? NULL : json_dup_text(metadata);
+    struct start_request wanted = {.flow_id = flow_id, .trigger = "manual", .trigger_node = json_get_str(body, "triggerNode"), .idempotency_key = key,
+                                   .input_json = input, .metadata_json = kept, .priority = priority_of(json_get_str(body, "priority"))};
+    char id[ID_TEXT_BYTES];
+    enum err code = api_start(api, &wanted, id, reterr);
+    if (code == ERR_OK)
+        reply_started(request, 201, id, NULL);
+    return code;
+}
+
+static enum err start_execution(struct api *api, struct http_request *request, struct error *reterr)
+{
+    return start(api, request, json_get_str(request->json, "flowId"), reterr);
+}
+
+static enum err run_flow(struct api *api, struct http_request *request, struct error *reterr)
+{
+    return start(api, request, request->params[0], reterr);
+}
+
+static enum err read_page(struct store_session *session, void *arg, struct error *reterr)
+{
+    struct access *access = arg;
+    return store_execution_list(session, access->filter, &access->loaded, reterr);
+}
+
+static enum err check_list(const struct json *filter, struct error *reterr)
+{
+    static const char *const times[] = {"startTimeFrom", "startTimeTo"};
+    enum run_status status;
+    const char *text = json_get_str(filter, "status");
+    if (text != NULL && run_status_parse(text, &status) != ERR_OK)
+        return error_set(reterr, ERR_VALIDATION, "status", "status must be pending, running, paused, success, failed, cancelled or timeout, not \"%.40s\".", text);
+    for (size_t i = 0; i < 2; i++) {
+        int64_t ms;
+        if ((text = json_get_str(filter, times[i])) != NULL && clock_parse_iso(text, &ms) != 0)
+            return error_set(reterr, ERR_VALIDATION, times[i], "%s must be an ISO 8601 time such as 2026-01-02T03:04:05Z, not \"%.40s\".", times[i], text);
+    }
+    return ERR_OK;
+}
+
+static enum err list_executions(struct api *api, struct http_request *request, struct error *reterr)
+{
+    static const char *const names[] = {"flowId", "scheduleId", "status", "search", "startTimeFrom", "startTimeTo", NULL};
+    AUTO_JSON struct json *filter = NULL;
+    enum err code = api_filter(request, names, 20, &filter, reterr);
+    if (code == ERR_OK)
+        code = check_list(filter, reterr);
+    struct access access = {.filter = filter};
+    if (code == ERR_OK)
+        code = api_read(api, read_page, &access, reterr);
+    if (code == ERR_OK)
+        http_reply(request, 200, access.loaded);
+    return code;
+}
+
+static enum err read_detail(struct store_session *session, void *arg, struct error *reterr)
+{
+    struct access *access = arg;
+    return store_execution_load_detail(session, access->id, &access->loaded, reterr);
+}
+
+static enum err load_detail(struct api *api, const char *id, struct json **ret, struct error *reterr)
+{
+    struct access access = {.id = id};
+    enum err code = api_read(api, read_detail, &access, reterr);
+    if (code == ERR_OK)
+        *ret = access.loaded;
+    return code;
+}
+
+static enum err get_execution(struct api *api, struct http_request *request, struct error *reterr)
+{
+    struct json *detail = NULL;
+    enum err code = load_detail(api, request->params[0], &detail, reterr);
+    if (code == ERR_OK)
+        http_reply(request, 200, detail);
+    return code;
+}
+
+static enum err get_node(struct api *api, struct http_request *request, struct error *reterr)
+{
+    AUTO_JSON struct json *detail = NULL;
+    enum err code = load_detail(api, request->params[0], &detail, reterr);
+    if (code != ERR_OK)
+        return code;
+    const struct json *nodes = json_get(detail, "nodeExecutions");
+    for (size_t i = 0; i < json_count(nodes); i++)
+        if (strcmp(json_get_str(json_at(nodes, i), "nodeId"), request->params[1]) == 0) {
+            http_reply(request, 200, json_ref(json_at(nodes, i)));
+            return ERR_OK;
+        }
+    return error_set(reterr, ERR_NOT_FOUND, "nodeId", "Node %.64s has not run in this execution.", request->params[1]);
+}
+
+static enum err read_logs(struct store_session *session, void *arg, struct error *reterr)
+{
+    struct access *access = arg;
+    return store_execution_logs(session, access->id, access->level, access->node_id, &access->loaded, reterr);
+}
+
+static enum err get_logs(struct api *api, struct http_request *request, struct error *reterr)
+{
+    struct access access = {.id = request->params[0], .level = http_request_query(request, "level"), .node_id = http_request_query(request, "nodeId")};
+    enum log_level level;
+    if (access.level != NULL && !log_level_parse(access.level, &level))
+        return error_set(reterr, ERR_VALIDATION, "level", "level must be debug, info, warn or error, not \"%.40s\".", access.level);
+    enum err code = api_read(api, read_logs, &access, reterr);
+    if (code == ERR_OK)
+        http_reply(request, 200, access.loaded);
+    return code;
+}
+
+static enum err write_control(struct store_session *session, void *arg, struct error *reterr)
+{
+    struct access *access = arg;
+    return access->write(session, access->id, access->now_ms, reterr);
+}
+
+/* The store first; then whoever runs it is told. */
+static enum err control(struct api *api, struct http_request *request, const char *verb,
+                        enum err (*write)(struct store_session *s, const char *id, int64_t now_ms, struct error *reterr), struct error *reterr)
+{
+    struct access access = {.id = request->params[0], .write = write, .now_ms = clock_now_ms()};
+    enum err code = store_write(api->options.store, write_control, &access, reterr);
+    if (code != ERR_OK)
+        return code;
+    api_control(api, verb, access.id);
+    return get_execution(api, request, reterr);
+}
+
+static enum err cancel_execution(struct api *api, struct http_request *request, struct error *reterr)
+{
+    return control(api, request, "cancel", store_execution_cancel, reterr);
+}
+
+static enum err pause_execution(struct api *api, struct http_request *request, struct error *reterr)
+{
+    return control(api, request, "pause", store_execution_pause, reterr);
+}
+
+static enum err resume_execution(struct api *api, struct http_request *request, struct error *reterr)
+{
+    return control(api, request, "resume", store_execution_resume, reterr);
+}
+
+static enum err write_delete(struct store_session *session, void *arg, struct error *reterr)
+{
+    struct access *access = arg;
+    return store_execution_delete(session, access->id, reterr);
+}
+
+static enum err delete_execution(struct api *api, struct http_request *request, struct error *reterr)
+{
+    struct access access = {.id = request->params[0]};
+    enum err code = store_write(api->options.store, write_delete, &access, reterr);
+    if (code == ERR_OK)
+        http_reply_empty(request);
+    return code;
+}
+
+/* Checkpoints of what succeeded, so that a retry begins at the node that failed. */
+static struct json *succeeded_nodes(const struct json *detail)
+{
+    struct json *list = json_array_new();
+    const struct json *nodes = json_get(detail, "nodeExecutions");
+    for (size_t i = 0; i < json_count(nodes); i++) {
+        const struct json *node = json_at(nodes, i);
+        if (strcmp(json_get_str(node, "status"), "success") != 0)
+            continue;
+        int64_t started = 0, ended = 0;
+        if (json_get_str(node, "startTime") != NULL)
+            (void)clock_parse_iso(json_get_str(node, "startTime"), &started);
+        if (json_get_str(node, "endTime") != NULL)
+            (void)clock_parse_iso(json_get_str(node, "endTime"), &ended);
+        struct json *checkpoint = json_object_new();
+        json_set_str(checkpoint, "nodeId", json_get_str(node, "nodeId"));
+        json_set_int(checkpoint, "attempt", (int64_t)json_count(json_get(node, "attempts")));
+        json_set_int(checkpoint, "state", NODE_SUCCEEDED);
+        json_set(checkpoint, "outputs", json_ref(json_get(node, "output")));
+        json_set_int(checkpoint, "records", json_get_int(node, "recordsProcessed", 0));
+        json_set_int(checkpoint, "startedMs", started);
+        json_set_int(checkpoint, "endedMs", ended);
+        json_push(list, checkpoint);
+    }
+    return list;
+}
+
+static const char *const retry_modes[] = {"whole", "failed", NULL};
+static const struct field retry_fields[] = {
+    {.name = "from", .kind = FIELD_ENUM, .values = retry_modes, .default_json = "\"whole\"", .help = "whole: everything again; failed: nodes that succeeded keep their result."}, {0}};
+
+static enum err retry_execution(struct api *api, struct http_request *request, struct error *reterr)
+{
+    AUTO_JSON struct json *old = NULL;
+    enum err code = load_detail(api, request->params[0], &old, reterr);
+    if (code != ERR_OK)
+        return code;
+    const char *status = json_get_str(old, "status"), *from = json_get_str(request->json, "from");
+    if (strcmp(status, "failed") != 0 && strcmp(status, "timeout") != 0)
+        return error_set(reterr, ERR_VALIDATION, "status", "Only a failed execution can be retried; this one is %s.", status);
+    bool failed_only = from != NULL && strcmp(from, "failed") == 0;
+    AUTO_JSON struct json *known = failed_only ? succeeded_nodes(old) : NULL;
+    AUTO_FREE char *input = json_has(old, "input") && json_get(old, "input") != NULL ? json_dup_text(json_get(old, "input")) : NULL;
+    AUTO_FREE char *metadata = json_get(old, "metadata") != NULL ? json_dup_text(json_get(old, "metadata")) : NULL;
+    AUTO_FREE char *restore = known != NULL ? json_dup_text(known) : NULL;
+    struct start_request wanted = {.flow_id = json_get_str(old, "flowId"), .trigger = json_get_str(old, "trigger"), .schedule_id = json_get_str(old, "scheduleId"),
+                                   .trigger_node = json_get_str(old, "triggerNode"), .input_json = input, .metadata_json = metadata, .restore_json = restore, .priority = 1,
+                                   .retry_count = (int)json_get_int(old, "retryCount", 0) + 1};
+    char id[ID_TEXT_BYTES];
+    code = api_start(api, &wanted, id, reterr);
+    if (code == ERR_OK)
+        reply_started(request, 202, id, failed_only ? "The execution goes on from the node that failed." : "The execution was started again.");
+    return code;
+}
+
+static enum err read_counts(struct store_session *session, void *arg, struct error *reterr)
+{
+    struct access *access = arg;
+    return store_execution_counts(session, 0, &access->loaded, reterr);
+}
+
+static enum err job_stats(struct api *api, struct http_request *request, struct error *reterr)
+{
+    struct access access = {0};
+    enum err code = api_read(api, read_counts, &access, reterr);
+    if (code != ERR_OK)
+        return code;
+    struct json *stats = json_object_new();
+    json_set_int(stats, "waiting", json_get_int(access.loaded, "pending", 0));
+    json_set_int(stats, "active", json_get_int(access.loaded, "running", 0));
+    json_set_int(stats, "completed", json_get_int(access.loaded, "success", 0));
+    json_set_int(stats, "failed", json_get_int(access.loaded, "failed", 0) + json_get_int(access.loaded, "timeout", 0));
+    json_set_int(stats, "delayed", json_get_int(access.loaded, "waiting", 0));
+    json_set_int(stats, "paused", json_get_int(access.loaded, "paused", 0));
+    json_unref(access.loaded);
+    http_reply(request, 200, stats);
+    return ERR_OK;
+}
+
+const struct route execution_routes[] = {
+    {"GET", "/api/v1/scheduler/executions", ROLE_VIEWER, ROUTE_LIST, NULL, NULL, 200, "executions", "List executions", list_executions},
+    {"POST", "/api/v1/scheduler/executions", ROLE_OPERATOR, 0, start_fields, NULL, 201, "executions", "Start an execution of the stored flow", start_execution},
+    {"POST", "/api/v1/flows/:id/run", ROLE_OPERATOR, ROUTE_ID, run_fields, NULL, 201, "executions", "Start an execution of this flow", run_flow},
+    {"GET", "/api/v1/scheduler/executions/:id", ROLE_VIEWER, ROUTE_ID, NULL, NULL, 200, "executions", "Get an execution with its nodes", get_execution},
+    {"DELETE", "/api/v1/scheduler/executions/:id", ROLE_OPERATOR, ROUTE_ID, NULL, NULL, 204, "executions", "Delete a finished execution", delete_execution},
+    {"GET", "/api/v1/scheduler/executions/:id/logs", ROLE_VIEWER, ROUTE_ID, NULL, NULL, 200, "executions", "Log lines, newest first", get_logs},
+    {"GET", "/api/v1/scheduler/executions/:id/nodes/:nodeId", ROLE_VIEWER, ROUTE_ID, NULL, NULL, 200, "executions", "Input, output and attempts of one node", get_node},
+    {"POST", "/api/v1/scheduler/executions/:id/retry", ROLE_OPERATOR, ROUTE_ID, retry_fields, NULL, 202, "executions", "Run a failed execution again, whole or from the failed node", retry_execution},
+    {"POST", "/api/v1/scheduler/executions/:id/cancel", ROLE_OPERATOR, ROUTE_ID, NULL, NULL, 200, "executions", "Cancel an execution", cancel_execution},
+    {"POST", "/api/v1/scheduler/executions/:id/pause", ROLE_OPERATOR, ROUTE_ID, NULL, NULL, 200, "executions", "Pause an execution after the nodes that run", pause_execution},
+    {"POST", "/api/v1/scheduler/executions/:id/resume", ROLE_OPERATOR, ROUTE_ID, NULL, NULL, 200, "executions", "Resume a paused execution", resume_execution},
+    {"GET", "/api/v1/scheduler/jobs/stats", ROLE_VIEWER, 0, NULL, NULL, 200, "executions", "Executions by state", job_stats},
+    {0}};

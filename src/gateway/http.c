@@ -1,0 +1,331 @@
+/* libmicrohttpd behind http.h. */
+#include "gateway/http.h"
+
+#include "base/clock.h"
+#include "base/limits.h"
+#include "worker/pool.h"
+#include <arpa/inet.h>
+#include <microhttpd.h>
+#include <netdb.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+struct http_server {
+    struct http_options options;
+    struct MHD_Daemon *daemon;
+    struct pool *pool;
+    atomic_int open;
+};
+
+/* A request with its transport. */
+struct exchange {
+    struct http_request request; /* first: the two are one */
+    struct http_server *server;
+    struct MHD_Connection *connection;
+    struct buf body;
+    enum { RECEIVING, HANDLING, ANSWERED } state;
+    bool too_large;
+    atomic_int phase; /* of a handler's answer against the connection's suspension */
+};
+enum { PHASE_RUNNING, PHASE_SUSPENDED, PHASE_COMPLETED };
+
+static bool origin_allowed(const struct http_options *options, const char *origin, bool *ret_any)
+{
+    *ret_any = false;
+    for (size_t i = 0; options->origins != NULL && options->origins[i] != NULL; i++) {
+        if (strcmp(options->origins[i], "*") == 0)
+            return *ret_any = true;
+        if (origin != NULL && strcmp(options->origins[i], origin) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void add_cors(struct exchange *exchange, struct MHD_Response *response)
+{
+    const char *origin = http_request_header(&exchange->request, "Origin");
+    bool any;
+    if (!origin_allowed(&exchange->server->options, origin, &any))
+        return;
+    MHD_add_response_header(response, "Access-Control-Allow-Origin", any ? "*" : origin);
+    if (!any)
+        MHD_add_response_header(response, "Vary", "Origin");
+    MHD_add_response_header(response, "Access-Control-Expose-Headers", "X-RateLimit-Limit, X-RateLimit-Remaining, Retry-After");
+}
+
+static enum MHD_Result send_answer(struct exchange *exchange)
+{
+    struct http_response *answer = &exchange->request.response;
+    size_t size = answer->body.len;
+    bool empty = answer->status == 204 || answer->status == 304;
+    char *bytes = empty ? NULL : buf_take(&answer->body);
+    struct MHD_Response *response = MHD_create_response_from_buffer(empty ? 0 : size, bytes, empty ? MHD_RESPMEM_PERSISTENT : MHD_RESPMEM_MUST_FREE);
+    if (response == NULL) {
+        free(bytes);
+        return MHD_NO;
+    }
+    if (!empty)
+        MHD_add_response_header(response, "Content-Type", answer->content_type == NULL ? "application/json; charset=utf-8" : answer->content_type);
+    MHD_add_response_header(response, "Cache-Control", "no-store");
+    MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+    for (unsigned i = 0; i < answer->header_count; i++)
+        MHD_add_response_header(response, answer->headers[i].name, answer->headers[i].value);
+    add_cors(exchange, response);
+    if (exchange->too_large)
+        MHD_add_response_header(response, "Connection", "close");
+    exchange->state = ANSWERED;
+    if (exchange->server->options.finished != NULL)
+        exchange->server->options.finished(exchange->server->options.app, &exchange->request);
+    enum MHD_Result result = MHD_queue_response(exchange->connection, (unsigned)answer->status, response);
+    MHD_destroy_response(response);
+    return result;
+}
+
+/* Before authentication, rate limits and routing (contract 1.1). */
+static enum MHD_Result answer_preflight(struct exchange *exchange)
+{
+    struct http_request *request = &exchange->request;
+    const char *wanted = http_request_header(request, "Access-Control-Request-Headers");
+    request->response.status = 204;
+    http_response_header(request, "Access-Control-Allow-Methods", "GET,HEAD,PUT,PATCH,POST,DELETE");
+    http_response_header(request, "Access-Control-Allow-Headers", wanted == NULL ? "content-type, authorization" : wanted);
+    http_response_header(request, "Access-Control-Max-Age", "600");
+    return send_answer(exchange);
+}
+
+static void run_handler(void *user)
+{
+    struct exchange *exchange = user;
+    if (exchange->server->options.handle(exchange->server->options.app, &exchange->request) == HTTP_DONE)
+        http_complete(&exchange->request);
+}
+
+/* On the server's thread: an answer made at once needs no suspension; one that is made elsewhere may come before it. */
+static enum MHD_Result handle_at_once(struct exchange *exchange)
+{
+    if (exchange->server->options.handle(exchange->server->options.app, &exchange->request) == HTTP_DONE)
+        return send_answer(exchange);
+    MHD_suspend_connection(exchange->connection);
+    int expected = PHASE_RUNNING;
+    if (!atomic_compare_exchange_strong(&exchange->phase, &expected, PHASE_SUSPENDED))
+        MHD_resume_connection(exchange->connection);
+    return MHD_YES;
+}
+
+static bool parse_body(struct http_request *request, struct error *error)
+{
+    const char *type = http_request_header(request, "Content-Type");
+    if (request->size == 0 || type == NULL || strncasecmp(type, "application/json", 16) != 0)
+        return true;
+    return json_parse(request->body, request->size, &request->json, error) == ERR_OK;
+}
+
+static enum MHD_Result dispatch(struct exchange *exchange)
+{
+    struct http_request *request = &exchange->request;
+    struct http_server *server = exchange->server;
+    struct error error = {0};
+    bool at_once = false;
+    request->body = buf_str(&exchange->body);
+    request->size = exchange->body.len;
+    if (strcmp(request->method, "OPTIONS") == 0)
+        return answer_preflight(exchange);
+    if (exchange->too_large) {
+        (void)error_set(&error, ERR_TOO_LARGE, NULL, "The body has more than the %zu bytes that are allowed.", server->options.max_body);
+    } else if (server->options.admit(server->options.app, request, &at_once, &error) == ERR_OK && parse_body(request, &error)) {
+        exchange->state = HANDLING;
+        if (at_once)
+            return handle_at_once(exchange);
+        MHD_suspend_connection(exchange->connection);
+        atomic_store(&exchange->phase, PHASE_SUSPENDED);
+        pool_submit(server->pool, NULL, run_handler, NULL, exchange);
+        return MHD_YES;
+    }
+    http_reply_error(request, &error, NULL);
+    return send_answer(exchange);
+}
+
+static struct exchange *exchange_new(struct http_server *server)
+{
+    struct exchange *exchange = mem_alloc(sizeof *exchange);
+    exchange->server = server;
+    arena_init(&exchange->request.arena);
+    exchange->request.method = exchange->request.path = "";
+    exchange->request.response.status = 200;
+    exchange->request.received_us = clock_monotonic_us();
+    buf_init(&exchange->body, server->options.max_body);
+    atomic_fetch_add(&server->open, 1);
+    return exchange;
+}
+
+static enum MHD_Result on_request(void *user, struct MHD_Connection *connection, const char *path, const char *method,
+                                  const char *version, const char *upload, size_t *upload_size, void **state)
+{
+    (void)version;
+    struct exchange *exchange = *state;
+    struct http_server *server = user;
+    if (exchange->connection == NULL) { /* first call: on_uri made it, with the uri only */
+        exchange->connection = connection;
+        exchange->request.path = path;
+        exchange->request.method = strcmp(method, "HEAD") == 0 ? "GET" : method;
+        const char *length = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Content-Length");
+        exchange->too_large = length != NULL && strtoull(length, NULL, 10) > server->options.max_body;
+        return exchange->too_large ? dispatch(exchange) : MHD_YES;
+    }
+    if (exchange->state == ANSWERED)
+        return MHD_YES;
+    if (*upload_size > 0) {
+        buf_add(&exchange->body, upload, *upload_size);
+        exchange->too_large |= exchange->body.overflow;
+        *upload_size = 0;
+        return MHD_YES;
+    }
+    return exchange->state == RECEIVING ? dispatch(exchange) : send_answer(exchange);
+}
+
+static void *on_uri(void *user, const char *uri, struct MHD_Connection *connection)
+{
+    (void)connection;
+    struct exchange *exchange = exchange_new(user);
+    exchange->request.uri = arena_dup(&exchange->request.arena, uri);
+    return exchange;
+}
+
+static void on_completed(void *user, struct MHD_Connection *connection, void **state, enum MHD_RequestTerminationCode code)
+{
+    (void)connection;
+    (void)code;
+    struct http_server *server = user;
+    struct exchange *exchange = *state;
+    if (exchange == NULL)
+        return;
+    *state = NULL;
+    json_unref(exchange->request.json);
+    buf_done(&exchange->body);
+    buf_done(&exchange->request.response.body);
+    arena_done(&exchange->request.arena);
+    free(exchange);
+    atomic_fetch_sub(&server->open, 1);
+}
+
+void http_complete(struct http_request *request)
+{
+    struct exchange *exchange = (struct exchange *)request;
+    int expected = PHASE_RUNNING;
+    if (!atomic_compare_exchange_strong(&exchange->phase, &expected, PHASE_COMPLETED))
+        MHD_resume_connection(exchange->connection);
+}
+
+static int listen_on(const char *host, int port, struct error *reterr)
+{
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE}, *found = NULL;
+    char service[12];
+    (void)snprintf(service, sizeof service, "%d", port);
+    int failed = getaddrinfo(host, service, &hints, &found), fd = -1;
+    if (failed != 0) {
+        (void)error_set(reterr, ERR_VALIDATION, "HOST", "HOST \"%s\" is no address of this machine: %s.", host, gai_strerror(failed));
+        return -1;
+    }
+    fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int yes = 1;
+    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) != 0 || bind(fd, found->ai_addr, found->ai_addrlen) != 0 || listen(fd, 1024) != 0) {
+        (void)error_set(reterr, ERR_IO, "PORT", "Cannot listen on %s port %d: %m.", host, port);
+        if (fd >= 0)
+            close(fd);
+        fd = -1;
+    }
+    freeaddrinfo(found);
+    return fd;
+}
+
+enum err http_start(const struct http_options *options, struct http_server **ret, struct error *reterr)
+{
+    int fd = listen_on(options->host, options->port, reterr);
+    if (fd < 0)
+        return ERR_IO;
+    struct http_server *server = mem_alloc(sizeof *server);
+    server->options = *options;
+    server->pool = pool_new(options->handler_threads);
+    server->daemon = MHD_start_daemon(
+        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC, 0, NULL, NULL, on_request, server, MHD_OPTION_LISTEN_SOCKET, fd,
+        MHD_OPTION_THREAD_POOL_SIZE, options->threads, MHD_OPTION_CONNECTION_TIMEOUT, options->idle_timeout_s,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)LIMIT_HEADER_BYTES, MHD_OPTION_CONNECTION_LIMIT, 10000u,
+        MHD_OPTION_URI_LOG_CALLBACK, on_uri, server, MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_END);
+    if (server->daemon == NULL) {
+        close(fd);
+        pool_free(server->pool);
+        free(server);
+        return error_set(reterr, ERR_IO, NULL, "The HTTP server cannot start.");
+    }
+    *ret = server;
+    return ERR_OK;
+}
+
+int http_port(const struct http_server *server)
+{
+    const union MHD_DaemonInfo *info = MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_BIND_PORT);
+    return info == NULL ? 0 : info->port;
+}
+
+void http_stop(struct http_server *server)
+{
+    if (server == NULL)
+        return;
+    MHD_socket fd = MHD_quiesce_daemon(server->daemon);
+    for (int i = 0; i < 1000 && atomic_load(&server->open) > 0; i++)
+        usleep(10000);
+    pool_free(server->pool);
+    MHD_stop_daemon(server->daemon);
+    if (fd != MHD_INVALID_SOCKET)
+        close(fd);
+    free(server);
+}
+
+const char *http_request_header(const struct http_request *request, const char *name)
+{
+    return MHD_lookup_connection_value(((const struct exchange *)request)->connection, MHD_HEADER_KIND, name);
+}
+
+const char *http_request_query(const struct http_request *request, const char *name)
+{
+    const char *value = NULL;
+    enum MHD_Result found = MHD_lookup_connection_value_n(((const struct exchange *)request)->connection, MHD_GET_ARGUMENT_KIND, name, strlen(name), &value, NULL);
+    return found == MHD_YES && value == NULL ? "" : value;
+}
+
+struct each {
+    void (*fn)(void *user, const char *name, const char *value);
+    void *user;
+};
+
+static enum MHD_Result on_each(void *user, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+    (void)kind;
+    struct each *each = user;
+    each->fn(each->user, name, value == NULL ? "" : value);
+    return MHD_YES;
+}
+
+void http_request_each_header(const struct http_request *request, void (*fn)(void *user, const char *name, const char *value), void *user)
+{
+    struct each each = {.fn = fn, .user = user};
+    MHD_get_connection_values(((const struct exchange *)request)->connection, MHD_HEADER_KIND, on_each, &each);
+}
+
+void http_request_each_query(const struct http_request *request, void (*fn)(void *user, const char *name, const char *value), void *user)
+{
+    struct each each = {.fn = fn, .user = user};
+    MHD_get_connection_values(((const struct exchange *)request)->connection, MHD_GET_ARGUMENT_KIND, on_each, &each);
+}
+
+void http_response_header(struct http_request *request, const char *name, const char *value)
+{
+    struct http_response *response = &request->response;
+    if (response->header_count < sizeof response->headers / sizeof *response->headers)
+        response->headers[response->header_count++] = (struct http_header){arena_dup(&request->arena, name), arena_dup(&request->arena, value)};
+}
