@@ -1,0 +1,298 @@
+/* Executions: the hot insert, dispatching again, what a person does to them. Reading them stands in history.c. */
+#include "store/sqlite/sqlite_int.h"
+
+#include "base/mem.h"
+#include <stdlib.h>
+#include <string.h>
+
+enum err sqlite_locate(struct store_session *s, const char *id, struct sqlite_locator *ret, struct error *reterr)
+{
+    AUTO_RESET sqlite3_stmt *q = NULL;
+    bool row = false;
+    *ret = (struct sqlite_locator){0};
+    enum err code = sqlite_query(s, &q, reterr, "SELECT seq, status, epoch, wake_ms FROM executions WHERE id=?", "t", id);
+    if (code == ERR_OK)
+        code = sqlite_step(s, q, &row, reterr);
+    if (code == ERR_OK && row)
+        *ret = (struct sqlite_locator){.seq = sqlite3_column_int64(q, 0), .status = sqlite3_column_int(q, 1),
+                                       .epoch = sqlite3_column_int(q, 2), .wake_ms = sqlite3_column_int64(q, 3)};
+    return code;
+}
+
+enum err sqlite_locate_or_fail(struct store_session *s, const char *id, struct sqlite_locator *ret, struct error *reterr)
+{
+    enum err code = sqlite_locate(s, id, ret, reterr);
+    if (code == ERR_OK && ret->seq == 0)
+        return error_set(reterr, ERR_NOT_FOUND, "id", "There is no execution %.60s.", id);
+    return code;
+}
+
+/* ---- inserting */
+
+static enum err find_text(struct store_session *s, const char *sql, const char *first, const char *second, char *out, size_t cap,
+                          struct error *reterr)
+{
+    AUTO_RESET sqlite3_stmt *q = NULL;
+    bool row = false;
+    out[0] = '\0';
+    enum err code = sqlite_query(s, &q, reterr, sql, second == NULL ? "t" : "tt", first, second);
+    if (code == ERR_OK)
+        code = sqlite_step(s, q, &row, reterr);
+    if (code == ERR_OK && row)
+        (void)sqlite3_snprintf((int)cap, out, "%s", sqlite_text(q, 0));
+    return code;
+}
+
+/* Which of the table's rules a refused insert broke; SQLite's message does not say it for foreign keys. */
+static enum err explain_refusal(struct store_session *s, const struct store_execution *row, struct error *reterr)
+{
+    char found[sizeof reterr->field];
+    enum err code = find_text(s, "SELECT id FROM flows WHERE id=?", row->flow_id, NULL, found, sizeof found, reterr);
+    if (code != ERR_OK)
+        return code;
+    if (found[0] == '\0')
+        return error_set(reterr, ERR_NOT_FOUND, "flowId", "There is no flow %.60s.", row->flow_id);
+    if (row->schedule_id != NULL) {
+        code = find_text(s, "SELECT id FROM schedules WHERE id=?", row->schedule_id, NULL, found, sizeof found, reterr);
+        if (code != ERR_OK)
+            return code;
+        if (found[0] == '\0')
+            return error_set(reterr, ERR_NOT_FOUND, "scheduleId", "There is no schedule %.60s.", row->schedule_id);
+    }
+    if (row->idempotency_key != NULL) {
+        code = find_text(s, "SELECT id FROM executions WHERE flow_id=? AND idempotency_key=?", row->flow_id, row->idempotency_key,
+                         found, sizeof found, reterr);
+        if (code != ERR_OK)
+            return code;
+        if (found[0] != '\0')
+            return error_set(reterr, ERR_CONFLICT, found, "An execution with that idempotency key is there already.");
+    }
+    code = find_text(s, "SELECT id FROM executions WHERE id=?", row->id, NULL, found, sizeof found, reterr);
+    if (code == ERR_OK && found[0] != '\0')
+        return error_set(reterr, ERR_CONFLICT, "id", "The execution %.60s is there already.", row->id);
+    return code != ERR_OK ? code
+                          : error_set(reterr, ERR_CONFLICT, "scheduleInstant", "The schedule has fired for that instant already.");
+}
+
+enum err sqlite_insert_document(struct store_session *s, int64_t seq, const struct store_finish *finish, struct error *reterr)
+{
+    if (finish->document_json == NULL && finish->result_json == NULL)
+        return ERR_OK;
+    AUTO_FREE char *held = NULL;
+    const void *document = NULL, *result = NULL;
+    size_t document_bytes = 0, result_bytes = 0;
+    if (finish->document_json != NULL)
+        document = sqlite_compress(s, finish->document_json, &document_bytes);
+    if (finish->result_json != NULL) {
+        if (document != NULL) /* the session compresses into one place */
+            document = held = mem_dup_n(document, document_bytes);
+        result = sqlite_compress(s, finish->result_json, &result_bytes);
+    }
+    return sqlite_run(s, reterr, "INSERT OR REPLACE INTO node_executions(execution, document, result) VALUES(?,?,?)", "ibb", seq,
+                      document, document_bytes, result, result_bytes);
+}
+
+static enum err insert_row(struct store_session *s, const struct store_execution *row, struct error *reterr)
+{
+    static const struct store_finish none = {.status = RUN_PENDING};
+    const struct store_finish *finish = row->finish == NULL ? &none : row->finish;
+    return sqlite_run(s, reterr,
+                      "INSERT INTO executions(id, flow_id, flow_version, schedule_id, schedule_instant_ms, trigger_kind, trigger_node,"
+                      " priority, status, epoch, retry_count, created_ms, started_ms, ended_ms, records, error_id, error_message,"
+                      " idempotency_key) VALUES(?,?,?,?,?,?,?,?,?,1,?,?,?,?,?,?,?,?)",
+                      "ttdtpttdddippittt", row->id, row->flow_id, row->flow_version, row->schedule_id,
+                      row->schedule_id == NULL ? (int64_t)0 : row->schedule_instant_ms, row->trigger, row->trigger_node, row->priority,
+                      (int)finish->status, row->retry_count, row->created_ms, finish->started_ms, finish->ended_ms, finish->records,
+                      finish->error_id, finish->error_message, row->idempotency_key);
+}
+
+enum err sqlite_execution_insert(struct store_session *s, const struct store_execution *row, struct error *reterr)
+{
+    if (row->finish != NULL && row->finish->status < RUN_SUCCESS)
+        return error_set(reterr, ERR_INTERNAL, "status", "An execution inserted with its end needs a final status.");
+    enum err code = insert_row(s, row, reterr);
+    if (code == ERR_CONFLICT && sqlite_is_constraint(s))
+        return explain_refusal(s, row, reterr);
+    if (code != ERR_OK)
+        return code;
+    int64_t seq = sqlite3_last_insert_rowid(sqlite_of(s)->db);
+    if (row->input_json != NULL || row->metadata_json != NULL || row->restore_json != NULL)
+        code = sqlite_run(s, reterr, "INSERT INTO execution_inputs(execution, input, metadata, restore) VALUES(?,?,?,?)", "ittt", seq,
+                          row->input_json, row->metadata_json, row->restore_json);
+    return code == ERR_OK && row->finish != NULL ? sqlite_insert_document(s, seq, row->finish, reterr) : code;
+}
+
+/* ---- dispatching again */
+
+static void add_member(struct buf *out, const char *key, const char *text)
+{
+    buf_printf(out, ",\"%s\":", key);
+    struct json *value = json_string_new(text);
+    json_print(value, out);
+    json_unref(value);
+}
+
+static void add_checkpoint(struct buf *out, sqlite3_stmt *q)
+{
+    AUTO_JSON struct json *id = json_string_new(sqlite_text(q, 0));
+    buf_add_str(out, out->len == 0 ? "[{\"nodeId\":" : ",{\"nodeId\":");
+    json_print(id, out);
+    buf_printf(out, ",\"attempt\":%d", sqlite3_column_int(q, 1));
+    add_member(out, "state", sqlite_text(q, 2));
+    const char *outputs = sqlite_text(q, 3); /* goes through as it came: nobody parses it on the way */
+    buf_add_str(out, ",\"outputs\":");
+    buf_add_str(out, outputs == NULL ? "null" : outputs);
+    buf_printf(out, ",\"records\":%lld,\"startedMs\":%lld,\"endedMs\":%lld,\"wakeMs\":%lld", (long long)sqlite3_column_int64(q, 4),
+               (long long)sqlite3_column_int64(q, 5), (long long)sqlite3_column_int64(q, 6), (long long)sqlite3_column_int64(q, 7));
+    add_member(out, "errorId", sqlite_text(q, 8));
+    add_member(out, "errorMessage", sqlite_text(q, 9));
+    buf_add_char(out, '}');
+}
+
+static enum err load_checkpoints(struct store_session *s, int64_t seq, struct arena *arena, const char **ret, struct error *reterr)
+{
+    AUTO_RESET sqlite3_stmt *q = NULL;
+    AUTO_BUF struct buf out = {0};
+    bool row = false;
+    enum err code = sqlite_query(s, &q, reterr,
+                                 "SELECT node_id, attempt, state, outputs, records, started_ms, ended_ms, wake_ms, error_id, "
+                                 "error_message FROM checkpoints WHERE execution=? ORDER BY ended_ms, node_id", "i", seq);
+    while (code == ERR_OK && (code = sqlite_step(s, q, &row, reterr)) == ERR_OK && row)
+        add_checkpoint(&out, q);
+    if (code == ERR_OK && out.len > 0) {
+        buf_add_char(&out, ']');
+        *ret = arena_dup_n(arena, out.data, out.len);
+    }
+    return code;
+}
+
+static enum err load_dispatch(struct store_session *s, int64_t seq, struct arena *arena, struct store_dispatch *ret, struct error *reterr)
+{
+    AUTO_RESET sqlite3_stmt *q = NULL;
+    bool row = false;
+    enum err code = sqlite_query(s, &q, reterr,
+                                 "SELECT e.id, e.flow_id, e.trigger_kind, e.trigger_node, i.input, i.restore, e.flow_version, e.epoch,"
+                                 " e.priority, e.created_ms, e.status FROM executions e LEFT JOIN execution_inputs i ON i.execution ="
+                                 " e.seq WHERE e.seq=?", "i", seq);
+    if (code == ERR_OK)
+        code = sqlite_step(s, q, &row, reterr);
+    if (code != ERR_OK)
+        return code;
+    *ret = (struct store_dispatch){
+        .id = sqlite_dup(q, 0, arena), .flow_id = sqlite_dup(q, 1, arena), .trigger = sqlite_dup(q, 2, arena),
+        .trigger_node = sqlite_dup(q, 3, arena), .input_json = sqlite_dup(q, 4, arena), .restore_json = sqlite_dup(q, 5, arena),
+        .flow_version = sqlite3_column_int(q, 6), .epoch = sqlite3_column_int(q, 7), .priority = sqlite3_column_int(q, 8),
+        .created_ms = sqlite3_column_int64(q, 9), .paused = sqlite3_column_int(q, 10) == RUN_PAUSED};
+    return load_checkpoints(s, seq, arena, &ret->checkpoints_json, reterr);
+}
+
+/* What a person has paused stays paused and parked: only the person's resume lets it go on. */
+enum err sqlite_execution_reassign(struct store_session *s, const char *id, int expected_epoch, struct arena *arena,
+                                   struct store_dispatch *ret, struct error *reterr)
+{
+    struct sqlite_locator at;
+    enum err code = sqlite_locate_or_fail(s, id, &at, reterr);
+    if (code != ERR_OK)
+        return code;
+    if (at.status >= RUN_SUCCESS)
+        return error_set(reterr, ERR_CONFLICT, "status", "The execution %.60s is final (%s).", id, store_status_name(at.status));
+    if (expected_epoch != 0 && at.epoch != expected_epoch)
+        return error_set(reterr, ERR_CONFLICT, "epoch", "The execution %.60s stands at epoch %d, not %d.", id, at.epoch, expected_epoch);
+    code = sqlite_run(s, reterr,
+                      "UPDATE executions SET epoch = epoch + 1, worker_id = NULL, wake_ms = CASE status WHEN 2 THEN wake_ms END,"
+                      " status = CASE status WHEN 2 THEN 2 ELSE 0 END WHERE seq=?", "i", at.seq);
+    return code == ERR_OK ? load_dispatch(s, at.seq, arena, ret, reterr) : code;
+}
+
+static enum err read_ids(struct store_session *s, sqlite3_stmt *q, struct json **ret, struct error *reterr)
+{
+    AUTO_JSON struct json *rows = json_array_new();
+    bool row = false;
+    enum err code;
+    while ((code = sqlite_step(s, q, &row, reterr)) == ERR_OK && row) {
+        struct json *execution = json_object_new();
+        json_set_str(execution, "id", sqlite_text(q, 0));
+        json_set_int(execution, "epoch", sqlite3_column_int64(q, 1));
+        json_set_int(execution, "priority", sqlite3_column_int64(q, 2));
+        json_set_str(execution, "flowId", sqlite_text(q, 3));
+        json_push(rows, execution);
+    }
+    if (code == ERR_OK)
+        *ret = json_ref(rows);
+    return code;
+}
+
+enum err sqlite_executions_unfinished(struct store_session *s, const char *after_id, size_t limit, struct json **ret, struct error *reterr)
+{
+    AUTO_RESET sqlite3_stmt *q = NULL;
+    enum err code = sqlite_query(s, &q, reterr,
+                                 "SELECT id, epoch, priority, flow_id FROM executions WHERE status <= 2 AND wake_ms IS NULL AND id > ?"
+                                 " ORDER BY id LIMIT ?", "ti", after_id == NULL ? "" : after_id, (int64_t)limit);
+    return code == ERR_OK ? read_ids(s, q, ret, reterr) : code;
+}
+
+enum err sqlite_executions_due(struct store_session *s, int64_t now_ms, size_t limit, struct json **ret, struct error *reterr)
+{
+    AUTO_RESET sqlite3_stmt *q = NULL;
+    enum err code = sqlite_query(s, &q, reterr,
+                                 "SELECT id, epoch, priority, flow_id FROM executions WHERE status <= 2 AND wake_ms IS NOT NULL AND"
+                                 " wake_ms <= ? ORDER BY wake_ms LIMIT ?", "ii", now_ms, (int64_t)limit);
+    return code == ERR_OK ? read_ids(s, q, ret, reterr) : code;
+}
+
+int64_t sqlite_executions_next_due_ms(struct store_session *s)
+{
+    int64_t due = INT64_MAX;
+    struct error ignored; /* without an answer nothing is known to be due; the sweep asks again */
+    if (sqlite_number(s, &due, &ignored,
+                      "SELECT wake_ms FROM executions WHERE status <= 2 AND wake_ms IS NOT NULL ORDER BY wake_ms LIMIT 1", "") != ERR_OK)
+        return INT64_MAX;
+    return due;
+}
+
+/* ---- what a person does */
+
+static enum err refuse(const char *what, const char *id, int status, struct error *reterr)
+{
+    return error_set(reterr, ERR_CONFLICT, "status", "The execution %.60s cannot be %s: it is %s.", id, what, store_status_name(status));
+}
+
+enum err sqlite_execution_cancel(struct store_session *s, const char *id, int64_t now_ms, struct error *reterr)
+{
+    struct sqlite_locator at;
+    enum err code = sqlite_locate_or_fail(s, id, &at, reterr);
+    if (code == ERR_OK && at.status >= RUN_SUCCESS)
+        return refuse("cancelled", id, at.status, reterr);
+    return code != ERR_OK ? code
+                          : sqlite_run(s, reterr,
+                                       "UPDATE executions SET status=5, ended_ms=?, epoch=epoch+1, wake_ms=NULL WHERE seq=?", "ii",
+                                       now_ms, at.seq);
+}
+
+enum err sqlite_execution_pause(struct store_session *s, const char *id, int64_t now_ms, struct error *reterr)
+{
+    (void)now_ms;
+    struct sqlite_locator at;
+    enum err code = sqlite_locate_or_fail(s, id, &at, reterr);
+    if (code == ERR_OK && at.status > RUN_RUNNING)
+        return refuse("paused", id, at.status, reterr);
+    return code != ERR_OK ? code : sqlite_run(s, reterr, "UPDATE executions SET status=2, wake_ms=? WHERE seq=?", "ii", INT64_MAX, at.seq);
+}
+
+enum err sqlite_execution_resume(struct store_session *s, const char *id, int64_t now_ms, struct error *reterr)
+{
+    struct sqlite_locator at;
+    enum err code = sqlite_locate_or_fail(s, id, &at, reterr);
+    if (code == ERR_OK && at.status != RUN_PAUSED)
+        return refuse("resumed", id, at.status, reterr);
+    return code != ERR_OK ? code : sqlite_run(s, reterr, "UPDATE executions SET status=0, wake_ms=? WHERE seq=?", "ii", now_ms, at.seq);
+}
+
+enum err sqlite_execution_delete(struct store_session *s, const char *id, struct error *reterr)
+{
+    struct sqlite_locator at;
+    enum err code = sqlite_locate_or_fail(s, id, &at, reterr);
+    if (code == ERR_OK && at.status < RUN_SUCCESS)
+        return refuse("deleted", id, at.status, reterr);
+    return code != ERR_OK ? code : sqlite_run(s, reterr, "DELETE FROM executions WHERE seq=?", "i", at.seq);
+}

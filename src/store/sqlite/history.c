@@ -1,0 +1,332 @@
+/* Reading executions: lists, details, logs, counts. */
+#include "store/sqlite/sqlite_int.h"
+
+#include "base/limits.h"
+#include "base/mem.h"
+#include <stdlib.h>
+#include <string.h>
+
+#define EXECUTION_COLUMNS                                                                                              \
+    "created_ms, id, flow_id, schedule_id, status, ended_ms, records, error_message, retry_count, error_id, priority, "        \
+    "flow_version, trigger_kind, wake_ms"
+enum { AFTER_EXECUTION = 14 }; /* the first column behind them */
+
+/* startTime is the time of creation (contract 3.4). */
+static struct json *decode(sqlite3_stmt *q)
+{
+    struct json *execution = json_object_new();
+    int64_t created_ms = sqlite3_column_int64(q, 0), ended_ms = sqlite3_column_int64(q, 5);
+    json_set_str(execution, "id", sqlite_text(q, 1));
+    json_set_str(execution, "flowId", sqlite_text(q, 2));
+    json_set_str(execution, "scheduleId", sqlite_text(q, 3));
+    json_set_str(execution, "status", store_status_name(sqlite3_column_int(q, 4)));
+    store_set_time(execution, "startTime", created_ms < 1 ? 1 : created_ms);
+    store_set_time(execution, "endTime", ended_ms);
+    json_set(execution, "duration", ended_ms > 0 ? json_int_new(ended_ms - created_ms) : NULL);
+    json_set_int(execution, "recordsProcessed", sqlite3_column_int64(q, 6));
+    json_set_str(execution, "errorMessage", sqlite_text(q, 7));
+    json_set_int(execution, "retryCount", sqlite3_column_int64(q, 8));
+    json_set_str(execution, "errorCode", sqlite_text(q, 9));
+    json_set_int(execution, "priority", sqlite3_column_int64(q, 10));
+    json_set_int(execution, "flowVersion", sqlite3_column_int64(q, 11));
+    json_set_str(execution, "trigger", sqlite_text(q, 12));
+    int64_t wake_ms = sqlite3_column_int64(q, 13);
+    store_set_time(execution, "waitingUntil", wake_ms == INT64_MAX ? 0 : wake_ms);
+    return execution;
+}
+
+static enum err not_found(const char *id, struct error *reterr)
+{
+    return error_set(reterr, ERR_NOT_FOUND, "id", "There is no execution %.60s.", id);
+}
+
+enum err sqlite_execution_load(struct store_session *s, const char *id, struct json **ret, struct error *reterr)
+{
+    AUTO_RESET sqlite3_stmt *q = NULL;
+    bool row = false;
+    enum err code = sqlite_query(s, &q, reterr, "SELECT " EXECUTION_COLUMNS " FROM executions WHERE id=?", "t", id);
+    if (code == ERR_OK)
+        code = sqlite_step(s, q, &row, reterr);
+    if (code == ERR_OK && !row)
+        return not_found(id, reterr);
+    if (code == ERR_OK)
+        *ret = decode(q);
+    return code;
+}
+
+/* ---- node executions */
+
+/* nodeId -> type, from the version that runs. */
+static enum err load_types(struct store_session *s, const char *flow_id, int version, struct json **ret, struct error *reterr)
+{
+    AUTO_RESET sqlite3_stmt *q = NULL;
+    bool row = false;
+    enum err code = sqlite_query(s, &q, reterr, "SELECT nodes FROM flow_versions WHERE flow_id=? AND version=?", "td", flow_id, version);
+    if (code == ERR_OK)
+        code = sqlite_step(s, q, &row, reterr);
+    if (code != ERR_OK)
+        return code;
+    AUTO_JSON struct json *nodes = row ? sqlite_json(q, 0) : NULL;
+    *ret = json_object_new();
+    for (size_t i = 0; i < json_count(nodes); i++) {
+        const char *id = json_get_str(json_at(nodes, i), "id");
+        if (id != NULL)
+            json_set_str(*ret, id, json_get_str(json_at(nodes, i), "type"));
+    }
+    return ERR_OK;
+}
+
+static void set_span(struct json *object, int64_t started_ms, int64_t ended_ms)
+{
+    store_set_time(object, "startTime", started_ms);
+    store_set_time(object, "endTime", ended_ms);
+    json_set(object, "duration", started_ms > 0 && ended_ms > 0 ? json_int_new(ended_ms - started_ms) : NULL);
+}
+
+static struct json *node_of_checkpoint(sqlite3_stmt *q, const struct json *types, int64_t created_ms)
+{
+    struct json *node = json_object_new();
+    const char *id = sqlite_text(q, 0);
+    int64_t started_ms = sqlite3_column_int64(q, 4), wake_ms = sqlite3_column_int64(q, 6);
+    json_set_str(node, "nodeId", id);
+    const char *type = json_get_str(types, id);
+    json_set_str(node, "nodeType", type == NULL ? "unknown" : type);
+    json_set_str(node, "status", sqlite_text(q, 1));
+    /* The page formats every startTime (contract 8). */
+    set_span(node, started_ms > 0 ? started_ms : created_ms, sqlite3_column_int64(q, 5));
+    json_set_int(node, "recordsProcessed", sqlite3_column_int64(q, 3));
+    json_set_str(node, "errorMessage", sqlite_text(q, 7));
+    json_set(node, "output", sqlite_json(q, 2));
+    store_set_time(node, "waitingUntil", wake_ms == INT64_MAX ? 0 : wake_ms);
+    return node;
+}
+
+static enum err nodes_of_checkpoints(struct store_session *s, int64_t seq, const struct json *types, int64_t created_ms,
+                                     struct json *nodes, struct error *reterr)
+{
+    AUTO_RESET sqlite3_stmt *q = NULL;
+    bool row = false;
+    enum err code = sqlite_query(s, &q, reterr,
+                                 "SELECT node_id, state, outputs, records, started_ms, ended_ms, wake_ms, error_message FROM checkpoints"
+                                 " WHERE execution=? ORDER BY started_ms, node_id", "i", seq);
+    while (code == ERR_OK && (code = sqlite_step(s, q, &row, reterr)) == ERR_OK && row)
+        json_push(nodes, node_of_checkpoint(q, types, created_ms));
+    return code;
+}
+
+static struct json *find_node(const struct json *nodes, const char *id)
+{
+    for (size_t i = 0; id != NULL && i < json_count(nodes); i++) {
+        const char *other = json_get_str(json_at(nodes, i), "nodeId");
+        if (other != NULL && strcmp(other, id) == 0)
+            return json_at(nodes, i);
+    }
+    return NULL;
+}
+
+static bool has_attempt(const struct json *attempts, int64_t epoch, int64_t attempt)
+{
+    for (size_t i = 0; i < json_count(attempts); i++)
+        if (json_get_int(json_at(attempts, i), "epoch", 0) == epoch && json_get_int(json_at(attempts, i), "attempt", 0) == attempt)
+            return true;
+    return false;
+}
+
+static void add_attempt(sqlite3_stmt *q, struct json *nodes, const struct json *types, int64_t created_ms)
+{
+    const char *id = sqlite_text(q, 0), *type = json_get_str(types, id);
+    int64_t started_ms = sqlite3_column_int64(q, 5);
+    struct json *node = find_node(nodes, id);
+    if (node == NULL) { /* only a fenced off worker ran it */
+        node = json_object_new();
+        json_set_str(node, "nodeId", id);
+        json_set_str(node, "nodeType", type == NULL ? "unknown" : type);
+        json_set_str(node, "status", sqlite_text(q, 3));
+        set_span(node, started_ms > 0 ? started_ms : created_ms, sqlite3_column_int64(q, 6));
+        json_set_int(node, "recordsProcessed", 0);
+        json_set_str(node, "errorMessage", sqlite_text(q, 7));
+        json_push(nodes, node);
+    }
+    if (!json_is(json_get(node, "attempts"), JSON_ARRAY))
+        json_set(node, "attempts", json_array_new());
+    struct json *attempts = json_get(node, "attempts");
+    if (has_attempt(attempts, sqlite3_column_int64(q, 1), sqlite3_column_int64(q, 2)))
+        return;
+    struct json *attempt = json_object_new();
+    json_set_int(attempt, "attempt", sqlite3_column_int64(q, 2));
+    json_set_int(attempt, "epoch", sqlite3_column_int64(q, 1));
+    json_set_str(attempt, "status", sqlite_text(q, 3));
+    json_set_str(attempt, "worker", sqlite_text(q, 4));
+    store_set_time(attempt, "startTime", started_ms);
+    store_set_time(attempt, "endTime", sqlite3_column_int64(q, 6));
+    json_set_str(attempt, "error", sqlite_text(q, 7));
+    json_push(attempts, attempt);
+}
+
+static enum err add_attempts(struct store_session *s, int64_t seq, const struct json *types, int64_t created_ms, struct json *nodes,
+                             struct error *reterr)
+{
+    AUTO_RESET sqlite3_stmt *q = NULL;
+    bool row = false;
+    enum err code = sqlite_query(s, &q, reterr,
+                                 "SELECT node_id, epoch, attempt, state, worker_id, started_ms, ended_ms, error_message FROM attempts"
+                                 " WHERE execution=? ORDER BY epoch, node_id, attempt", "i", seq);
+    while (code == ERR_OK && (code = sqlite_step(s, q, &row, reterr)) == ERR_OK && row)
+        add_attempt(q, nodes, types, created_ms);
+    return code;
+}
+
+static enum err decompress_json(struct store_session *s, sqlite3_stmt *q, int column, struct json **ret, struct error *reterr)
+{
+    size_t len = 0;
+    AUTO_FREE char *text = NULL;
+    enum err code = sqlite_decompress(s, q, column, &text, &len, reterr);
+    if (code == ERR_OK && text != NULL)
+        code = json_parse(text, len, ret, reterr);
+    return code;
+}
+
+static enum err decode_detail(struct store_session *s, sqlite3_stmt *q, struct json *detail, struct error *reterr)
+{
+    AUTO_JSON struct json *document = NULL, *types = NULL;
+    struct json *result = NULL;
+    int64_t seq = sqlite3_column_int64(q, AFTER_EXECUTION), created_ms = sqlite3_column_int64(q, 0);
+    json_set_int(detail, "epoch", sqlite3_column_int64(q, AFTER_EXECUTION + 1));
+    json_set_str(detail, "workerId", sqlite_text(q, AFTER_EXECUTION + 2));
+    json_set_str(detail, "triggerNode", sqlite_text(q, AFTER_EXECUTION + 3));
+    json_set(detail, "input", sqlite_json(q, AFTER_EXECUTION + 4));
+    json_set(detail, "metadata", sqlite_json(q, AFTER_EXECUTION + 5));
+    enum err code = decompress_json(s, q, AFTER_EXECUTION + 7, &result, reterr);
+    json_set(detail, "result", result);
+    if (code == ERR_OK)
+        code = decompress_json(s, q, AFTER_EXECUTION + 6, &document, reterr);
+    if (code == ERR_OK)
+        code = load_types(s, sqlite_text(q, 2), sqlite3_column_int(q, 11), &types, reterr);
+    if (code != ERR_OK)
+        return code;
+    struct json *nodes = json_get(document, "nodes");
+    nodes = json_is(nodes, JSON_ARRAY) ? json_ref(nodes) : json_array_new();
+    json_set(detail, "nodeExecutions", nodes);
+    if (document == NULL)
+        code = nodes_of_checkpoints(s, seq, types, created_ms, nodes, reterr);
+    return code == ERR_OK ? add_attempts(s, seq, types, created_ms, nodes, reterr) : code;
+}
+
+enum err sqlite_execution_load_detail(struct store_session *s, const char *id, struct json **ret, struct error *reterr)
+{
+    AUTO_RESET sqlite3_stmt *q = NULL;
+    bool row = false;
+    enum err code = sqlite_query(s, &q, reterr,
+                                 "SELECT " EXECUTION_COLUMNS ", seq, epoch, worker_id, trigger_node, i.input, i.metadata, n.document,"
+                                 " n.result FROM executions e LEFT JOIN execution_inputs i ON i.execution = e.seq LEFT JOIN"
+                                 " node_executions n ON n.execution = e.seq WHERE e.id=?", "t", id);
+    if (code == ERR_OK)
+        code = sqlite_step(s, q, &row, reterr);
+    if (code == ERR_OK && !row)
+        return not_found(id, reterr);
+    if (code != ERR_OK)
+        return code;
+    AUTO_JSON struct json *detail = decode(q);
+    code = decode_detail(s, q, detail, reterr);
+    if (code == ERR_OK)
+        *ret = json_ref(detail);
+    return code;
+}
+
+/* ---- logs */
+
+static bool equals(const char *text, const char *wanted)
+{
+    return wanted == NULL || (text != NULL && strcmp(text, wanted) == 0);
+}
+
+enum err sqlite_execution_logs(struct store_session *s, const char *id, const char *level, const char *node_id, struct json **ret,
+                               struct error *reterr)
+{
+    AUTO_RESET sqlite3_stmt *q = NULL;
+    AUTO_JSON struct json *lines = json_array_new();
+    struct sqlite_locator at;
+    size_t left = LIMIT_LOG_LINES;
+    bool row = false;
+    enum err code = sqlite_locate_or_fail(s, id, &at, reterr);
+    if (code == ERR_OK)
+        code = sqlite_query(s, &q, reterr, "SELECT content FROM execution_logs WHERE execution=? ORDER BY chunk DESC", "i", at.seq);
+    while (code == ERR_OK && left > 0 && (code = sqlite_step(s, q, &row, reterr)) == ERR_OK && row) {
+        AUTO_JSON struct json *chunk = NULL;
+        code = decompress_json(s, q, 0, &chunk, reterr);
+        for (size_t i = json_count(chunk); i > 0 && left > 0; i--, left--) {
+            struct json *line = json_at(chunk, i - 1);
+            if (equals(json_get_str(line, "level"), level) && equals(json_get_str(line, "nodeId"), node_id))
+                json_push(lines, json_ref(line));
+        }
+    }
+    if (code == ERR_OK)
+        *ret = json_ref(lines);
+    return code;
+}
+
+/* ---- lists and counts */
+
+enum err sqlite_execution_list(struct store_session *s, const struct json *filter, struct json **ret, struct error *reterr)
+{
+    static const struct sqlite_list list = {.table = "executions", .sort_key = "created_ms", .row = decode, .columns = EXECUTION_COLUMNS};
+    struct sqlite_where where = {0};
+    int64_t from_ms = 0, to_ms = 0;
+    const char *flow_id = json_get_str(filter, "flowId"), *schedule_id = json_get_str(filter, "scheduleId");
+    const char *status = json_get_str(filter, "status"), *search = json_get_str(filter, "search");
+    enum err code = store_time_parse(filter, "startTimeFrom", INT64_MIN, &from_ms, reterr);
+    if (code == ERR_OK)
+        code = store_time_parse(filter, "startTimeTo", INT64_MAX, &to_ms, reterr);
+    if (code != ERR_OK)
+        return code;
+    int number = store_status_parse(status);
+    if (status != NULL && number < 0)
+        return error_set(reterr, ERR_VALIDATION, "status",
+                         "status must be one of pending, running, paused, success, failed, cancelled, timeout.");
+    if (flow_id != NULL)
+        sqlite_where_text(&where, "flow_id = ?", flow_id);
+    if (schedule_id != NULL)
+        sqlite_where_text(&where, "schedule_id = ?", schedule_id);
+    /* The conditions of the partial indices must stand there as literals, or SQLite does not use them. */
+    if (number > RUN_SUCCESS)
+        sqlite_where_number(&where, "status > 3 AND status = ?", number);
+    else if (number >= 0)
+        sqlite_where_number(&where, "status = ?", number);
+    if (from_ms != INT64_MIN)
+        sqlite_where_number(&where, "created_ms >= ?", from_ms);
+    if (to_ms != INT64_MAX)
+        sqlite_where_number(&where, "created_ms <= ?", to_ms);
+    if (search != NULL && search[0] != '\0')
+        sqlite_where_text(&where, "contains(id || char(10) || flow_id || char(10) || coalesce(schedule_id, ''), ?)", search);
+    return sqlite_list(s, &list, &where, filter, ret, reterr);
+}
+
+enum err sqlite_execution_counts(struct store_session *s, int64_t since_ms, struct json **ret, struct error *reterr)
+{
+    /* Success, the many, is what the others leave: each other kind has an index of its own. */
+    static const struct {
+        const char *name, *sql;
+    } kinds[] = {
+        {"pending", "SELECT (SELECT count(*) FROM executions WHERE status <= 2 AND wake_ms IS NULL AND status = 0 AND created_ms >= ?1)"
+                    " + (SELECT count(*) FROM executions WHERE status <= 2 AND wake_ms IS NOT NULL AND status = 0 AND created_ms >= ?1)"},
+        {"running", "SELECT count(*) FROM executions WHERE status <= 2 AND wake_ms IS NULL AND status = 1 AND created_ms >= ?1"},
+        {"paused", "SELECT count(*) FROM executions WHERE status <= 2 AND wake_ms IS NOT NULL AND status = 2 AND created_ms >= ?1"},
+        {"failed", "SELECT count(*) FROM executions WHERE status > 3 AND status = 4 AND created_ms >= ?1"},
+        {"cancelled", "SELECT count(*) FROM executions WHERE status > 3 AND status = 5 AND created_ms >= ?1"},
+        {"timeout", "SELECT count(*) FROM executions WHERE status > 3 AND status = 6 AND created_ms >= ?1"},
+        {"waiting", "SELECT count(*) FROM executions WHERE status <= 2 AND wake_ms IS NOT NULL AND status = 1 AND created_ms >= ?1"}};
+    AUTO_JSON struct json *counts = json_object_new();
+    int64_t all = 0;
+    enum err code = sqlite_number(s, &all, reterr, "SELECT count(*) FROM executions WHERE created_ms >= ?1", "i", since_ms);
+    for (size_t i = 0; code == ERR_OK && i < sizeof kinds / sizeof *kinds; i++) {
+        int64_t count = 0;
+        code = sqlite_number(s, &count, reterr, kinds[i].sql, "i", since_ms);
+        json_set_int(counts, kinds[i].name, count);
+        all -= count;
+    }
+    if (code != ERR_OK)
+        return code;
+    json_set_int(counts, "success", all);
+    *ret = json_ref(counts);
+    return ERR_OK;
+}

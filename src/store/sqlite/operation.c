@@ -1,0 +1,143 @@
+/* Workers, dead letters, users, API keys, settings, audit entries, node definitions: documents by id, some with a second key. */
+#include "store/sqlite/sqlite_int.h"
+
+#include "base/mem.h"
+#include <string.h>
+
+enum { ROWS_MAX = 10000 };
+
+/* `key_member` is unique in its table; `status_member` can be filtered by. Statements are literals: the cache wants them so. */
+#define STATEMENTS(table)                                                                                              \
+    .put = "INSERT INTO " table "(id, key, status, at_ms, document) VALUES(?,?,?,?,?) ON CONFLICT(id) DO UPDATE SET "  \
+           "key=excluded.key, status=excluded.status, document=excluded.document",                                     \
+    .get = "SELECT document FROM " table " WHERE id=?", .find = "SELECT document FROM " table " WHERE key=?",          \
+    .remove = "DELETE FROM " table " WHERE id=?", .all = "SELECT document FROM " table " ORDER BY id LIMIT ?"
+
+static const struct table {
+    const char *noun, *key_member, *status_member, *time_member;
+    const char *put, *get, *find, *remove, *all;
+} tables[] = {
+    [STORE_WORKERS] = {.noun = "worker", STATEMENTS("workers")},
+    [STORE_DEAD_LETTERS] = {.noun = "dead letter", .status_member = "status", .time_member = "createdAt", STATEMENTS("dead_letters")},
+    [STORE_USERS] = {.noun = "user", .key_member = "username", STATEMENTS("users")},
+    [STORE_API_KEYS] = {.noun = "API key", .key_member = "hash", STATEMENTS("api_keys")},
+    [STORE_SETTINGS] = {.noun = "setting", STATEMENTS("settings")},
+    [STORE_AUDIT] = {.noun = "audit entry", .time_member = "at", STATEMENTS("audit_log")},
+    [STORE_NODE_DEFINITIONS] = {.noun = "node definition", STATEMENTS("node_definitions")},
+};
+
+static enum err check_table(enum store_table table, const struct table **ret, struct error *reterr)
+{
+    if ((size_t)table >= sizeof tables / sizeof *tables)
+        return error_set(reterr, ERR_INTERNAL, NULL, "The store has no table %d.", (int)table);
+    *ret = &tables[table];
+    return ERR_OK;
+}
+
+static const char *member(const struct json *document, const char *key)
+{
+    return key == NULL ? NULL : json_get_str(document, key);
+}
+
+enum err sqlite_put(struct store_session *s, enum store_table table, const char *id, const struct json *document, int64_t now_ms,
+                    struct error *reterr)
+{
+    const struct table *t = NULL;
+    int64_t at_ms = now_ms;
+    enum err code = check_table(table, &t, reterr);
+    if (code == ERR_OK && (id == NULL || id[0] == '\0'))
+        return error_set(reterr, ERR_VALIDATION, "id", "A %s needs an id.", t->noun);
+    if (code == ERR_OK && t->time_member != NULL)
+        code = store_time_parse(document, t->time_member, now_ms, &at_ms, reterr);
+    if (code != ERR_OK)
+        return code;
+    AUTO_FREE char *text = json_dup_text(document);
+    const char *key = member(document, t->key_member);
+    code = sqlite_run(s, reterr, t->put, "tttit", id, key, member(document, t->status_member), at_ms, text);
+    if (code == ERR_CONFLICT && sqlite_is_constraint(s))
+        return error_set(reterr, ERR_CONFLICT, t->key_member, "Another %s has that %s.", t->noun,
+                         t->key_member == NULL ? "id" : t->key_member);
+    return code;
+}
+
+static enum err load_one(struct store_session *s, const struct table *t, const char *sql, const char *key, struct json **ret,
+                         struct error *reterr)
+{
+    AUTO_RESET sqlite3_stmt *q = NULL;
+    bool row = false;
+    enum err code = sqlite_query(s, &q, reterr, sql, "t", key);
+    if (code == ERR_OK)
+        code = sqlite_step(s, q, &row, reterr);
+    if (code == ERR_OK && !row)
+        return error_set(reterr, ERR_NOT_FOUND, "id", "There is no such %s.", t->noun);
+    if (code == ERR_OK)
+        *ret = sqlite_json(q, 0);
+    return code;
+}
+
+enum err sqlite_get(struct store_session *s, enum store_table table, const char *id, struct json **ret, struct error *reterr)
+{
+    const struct table *t = NULL;
+    enum err code = check_table(table, &t, reterr);
+    return code == ERR_OK ? load_one(s, t, t->get, id, ret, reterr) : code;
+}
+
+enum err sqlite_find(struct store_session *s, enum store_table table, const char *key, struct json **ret, struct error *reterr)
+{
+    const struct table *t = NULL;
+    enum err code = check_table(table, &t, reterr);
+    return code == ERR_OK ? load_one(s, t, t->key_member == NULL ? t->get : t->find, key, ret, reterr) : code;
+}
+
+enum err sqlite_remove(struct store_session *s, enum store_table table, const char *id, struct error *reterr)
+{
+    const struct table *t = NULL;
+    enum err code = check_table(table, &t, reterr);
+    if (code == ERR_OK)
+        code = sqlite_run(s, reterr, t->remove, "t", id);
+    if (code == ERR_OK && sqlite_changes(s) == 0)
+        return error_set(reterr, ERR_NOT_FOUND, "id", "There is no such %s.", t->noun);
+    return code;
+}
+
+enum err sqlite_all(struct store_session *s, enum store_table table, struct json **ret, struct error *reterr)
+{
+    const struct table *t = NULL;
+    AUTO_RESET sqlite3_stmt *q = NULL;
+    AUTO_JSON struct json *rows = json_array_new();
+    bool row = false;
+    enum err code = check_table(table, &t, reterr);
+    if (code == ERR_OK)
+        code = sqlite_query(s, &q, reterr, t->all, "i", (int64_t)ROWS_MAX);
+    while (code == ERR_OK && (code = sqlite_step(s, q, &row, reterr)) == ERR_OK && row)
+        json_push(rows, sqlite_json(q, 0));
+    if (code == ERR_OK)
+        *ret = json_ref(rows);
+    return code;
+}
+
+/* ---- lists */
+
+static struct json *decode(sqlite3_stmt *q)
+{
+    return sqlite_json(q, 2);
+}
+
+enum err sqlite_dead_letter_list(struct store_session *s, const struct json *filter, struct json **ret, struct error *reterr)
+{
+    static const struct sqlite_list list = {.table = "dead_letters", .sort_key = "at_ms", .row = decode, .columns = "at_ms, id, document"};
+    struct sqlite_where where = {0};
+    const char *status = json_get_str(filter, "status");
+    if (status != NULL && strcmp(status, "open") != 0 && strcmp(status, "retried") != 0 && strcmp(status, "discarded") != 0)
+        return error_set(reterr, ERR_VALIDATION, "status", "status must be one of open, retried, discarded.");
+    if (status != NULL)
+        sqlite_where_text(&where, "status = ?", status);
+    return sqlite_list(s, &list, &where, filter, ret, reterr);
+}
+
+enum err sqlite_audit_list(struct store_session *s, const struct json *filter, struct json **ret, struct error *reterr)
+{
+    static const struct sqlite_list list = {.table = "audit_log", .sort_key = "at_ms", .row = decode, .columns = "at_ms, id, document"};
+    struct sqlite_where where = {0};
+    return sqlite_list(s, &list, &where, filter, ret, reterr);
+}

@@ -1,0 +1,457 @@
+/* Group commit: a queue of writes, the writer that takes all that wait into one transaction, a pool of read sessions. */
+#include "store/store_int.h"
+
+#include "base/limits.h"
+#include "base/mem.h"
+#include <errno.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { READERS_MAX = 64, READERS_IDLE_MAX = 8, READER_WAIT_S = 5 };
+
+struct write {
+    struct write *next;
+    store_write_fn fn;
+    void *arg;
+    store_done_fn done; /* NULL: somebody waits for `finished` */
+    void *user;
+    sem_t finished;
+    enum err code;
+    struct error error;
+};
+
+struct store {
+    const struct store_backend_ops *ops;
+    struct store_backend *backend;
+    struct store_session *writer;
+    size_t max_batch;
+    bool manual;
+
+    pthread_mutex_t lock; /* everything below */
+    pthread_cond_t wake;  /* of the writer */
+    struct write *head, **tail;
+    bool stopping;
+    struct store_session *idle;
+    size_t readers, idle_count;
+    pthread_cond_t reader_free;
+    enum store_fault (*fault)(void *user);
+    void *fault_user;
+
+    pthread_t thread;
+    atomic_size_t pending;
+    atomic_int_least64_t commits, writes, failed_commits;
+};
+
+static const struct store_backend_ops *const backends[] = {&store_sqlite_ops};
+
+/* ---- one batch */
+
+static enum store_fault ask_fault(struct store *store)
+{
+    pthread_mutex_lock(&store->lock);
+    enum store_fault (*fault)(void *) = store->fault;
+    void *user = store->fault_user;
+    pthread_mutex_unlock(&store->lock);
+    return fault == NULL ? STORE_FAULT_NONE : fault(user);
+}
+
+static enum err commit_or_fault(struct store *store, bool *ret_injected, struct error *error)
+{
+    enum store_fault fault = ask_fault(store);
+    *ret_injected = fault != STORE_FAULT_NONE;
+    if (fault == STORE_FAULT_NONE || fault == STORE_FAULT_UNKNOWN_COMMITTED) {
+        enum err code = store->ops->commit(store->writer, error);
+        if (code != ERR_OK || fault == STORE_FAULT_NONE)
+            return code;
+        return error_set(error, ERR_STORE_UNKNOWN, NULL, "The store did not say whether it committed.");
+    }
+    store->ops->rollback(store->writer);
+    if (fault == STORE_FAULT_FULL)
+        return error_set(error, ERR_STORE_FULL, NULL, "The store's disk is full.");
+    if (fault == STORE_FAULT_UNKNOWN_LOST)
+        return error_set(error, ERR_STORE_UNKNOWN, NULL, "The store did not say whether it committed.");
+    return error_set(error, ERR_STORE_BUSY, NULL, "The store refused the commit.");
+}
+
+static void fail_write(struct write *write, const struct error *error)
+{
+    write->code = error->code;
+    write->error = *error;
+}
+
+static void fail_all(struct write *from, const struct error *error, bool even_failed)
+{
+    for (struct write *w = from; w != NULL; w = w->next)
+        if (even_failed || w->code == ERR_OK)
+            fail_write(w, error);
+}
+
+static enum err begin(struct store *store, struct error *error)
+{
+    enum err code = store->ops->begin(store->writer, true, error);
+    store->writer->writable = code == ERR_OK;
+    return code;
+}
+
+static void run_one(struct store *store, struct write *write)
+{
+    write->error = (struct error){0};
+    write->code = write->fn(store->writer, write->arg, &write->error);
+    if (write->code != ERR_OK && write->error.code != write->code)
+        (void)error_set(&write->error, write->code, NULL, "%s", error_text(write->code));
+}
+
+static enum err finish(struct store *store, bool *ret_injected, struct error *error)
+{
+    enum err code = commit_or_fault(store, ret_injected, error);
+    store->writer->writable = false;
+    if (code == ERR_OK)
+        store->commits++;
+    else
+        store->failed_commits++;
+    return code;
+}
+
+/* Third and last way: each write in a transaction of its own, so that on a nearly full disk what fits still goes in. */
+static void run_alone(struct store *store, struct write *first)
+{
+    for (struct write *w = first; w != NULL; w = w->next) {
+        struct error error = {0};
+        bool injected = false;
+        if (begin(store, &error) != ERR_OK) {
+            fail_all(w, &error, true);
+            return;
+        }
+        run_one(store, w);
+        if (w->code == ERR_OK) {
+            if (finish(store, &injected, &error) != ERR_OK)
+                fail_write(w, &error);
+        } else {
+            store->ops->rollback(store->writer);
+            store->writer->writable = false;
+        }
+    }
+}
+
+enum outcome { BATCH_DONE, BATCH_AGAIN };
+
+/* A write that fails by itself is undone alone; what breaks the transaction asks for another way. */
+static enum outcome run_members(struct store *store, struct write *first, bool savepoints)
+{
+    const struct store_backend_ops *ops = store->ops;
+    for (struct write *w = first; w != NULL; w = w->next) {
+        struct error error = {0};
+        if (savepoints && ops->savepoint(store->writer, &error) != ERR_OK)
+            return BATCH_AGAIN;
+        run_one(store, w);
+        if (!ops->in_transaction(store->writer) || (w->code != ERR_OK && !savepoints))
+            return BATCH_AGAIN;
+        if (savepoints && (w->code == ERR_OK ? ops->savepoint_release(store->writer, &error)
+                                             : ops->savepoint_rollback(store->writer, &error)) != ERR_OK)
+            return BATCH_AGAIN;
+    }
+    return BATCH_DONE;
+}
+
+static enum outcome run_together(struct store *store, struct write *first, bool savepoints)
+{
+    struct error error = {0};
+    bool injected = false;
+    if (begin(store, &error) != ERR_OK) {
+        fail_all(first, &error, true);
+        return BATCH_DONE;
+    }
+    if (run_members(store, first, savepoints) == BATCH_AGAIN) {
+        store->ops->rollback(store->writer);
+        store->writer->writable = false;
+        return BATCH_AGAIN;
+    }
+    enum err code = finish(store, &injected, &error);
+    if (code == ERR_STORE_FULL && !injected && first->next != NULL)
+        return BATCH_AGAIN;
+    if (code != ERR_OK)
+        fail_all(first, &error, false);
+    return BATCH_DONE;
+}
+
+static void run_batch(struct store *store, struct write *first)
+{
+    if (first->next == NULL)
+        run_alone(store, first);
+    else if (run_together(store, first, false) == BATCH_AGAIN && run_together(store, first, true) == BATCH_AGAIN)
+        run_alone(store, first);
+}
+
+static void answer(struct store *store, struct write *first)
+{
+    for (struct write *w = first, *next; w != NULL; w = next) {
+        next = w->next;
+        store->writes++;
+        store->pending--;
+        if (w->done == NULL) {
+            sem_post(&w->finished); /* w may be gone from here on */
+            continue;
+        }
+        w->done(w->user, w->code, w->code == ERR_OK ? NULL : &w->error);
+        free(w);
+    }
+}
+
+/* With the lock held. */
+static struct write *take_batch(struct store *store)
+{
+    struct write *first = store->head, *last = first;
+    if (first == NULL)
+        return NULL;
+    for (size_t n = 1; n < store->max_batch && last->next != NULL; n++)
+        last = last->next;
+    store->head = last->next;
+    if (store->head == NULL)
+        store->tail = &store->head;
+    last->next = NULL;
+    return first;
+}
+
+static size_t count_batch(const struct write *first)
+{
+    size_t n = 0;
+    for (; first != NULL; first = first->next)
+        n++;
+    return n;
+}
+
+static void *writer_main(void *arg)
+{
+    struct store *store = arg;
+    for (;;) {
+        pthread_mutex_lock(&store->lock);
+        while (store->head == NULL && !store->stopping)
+            pthread_cond_wait(&store->wake, &store->lock);
+        struct write *batch = take_batch(store);
+        pthread_mutex_unlock(&store->lock);
+        if (batch == NULL)
+            return NULL;
+        run_batch(store, batch);
+        answer(store, batch);
+    }
+}
+
+size_t store_pump(struct store *store)
+{
+    if (!store->manual)
+        return 0;
+    pthread_mutex_lock(&store->lock);
+    struct write *batch = take_batch(store);
+    pthread_mutex_unlock(&store->lock);
+    size_t n = count_batch(batch);
+    if (batch != NULL) {
+        run_batch(store, batch);
+        answer(store, batch);
+    }
+    return n;
+}
+
+/* ---- asking for writes */
+
+static void enqueue(struct store *store, struct write *write)
+{
+    store->pending++;
+    pthread_mutex_lock(&store->lock);
+    *store->tail = write;
+    store->tail = &write->next;
+    pthread_cond_signal(&store->wake);
+    pthread_mutex_unlock(&store->lock);
+}
+
+enum err store_write(struct store *store, store_write_fn fn, void *arg, struct error *reterr)
+{
+    struct write write = {.fn = fn, .arg = arg};
+    sem_init(&write.finished, 0, 0);
+    enqueue(store, &write);
+    if (store->manual)
+        while (sem_trywait(&write.finished) != 0)
+            (void)store_pump(store);
+    else
+        while (sem_wait(&write.finished) != 0 && errno == EINTR) {
+        }
+    sem_destroy(&write.finished);
+    if (write.code != ERR_OK && reterr != NULL)
+        *reterr = write.error;
+    return write.code;
+}
+
+void store_write_async(struct store *store, store_write_fn fn, void *arg, store_done_fn done, void *user)
+{
+    struct write *write = mem_alloc(sizeof *write);
+    write->fn = fn;
+    write->arg = arg;
+    write->done = done;
+    write->user = user;
+    enqueue(store, write);
+}
+
+size_t store_pending(const struct store *store)
+{
+    return store->pending;
+}
+
+/* ---- read sessions */
+
+/* Waits for a place among the open sessions; an idle session comes with it, or *ret = NULL. */
+static enum err take_reader(struct store *store, struct store_session **ret, struct error *reterr)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += READER_WAIT_S;
+    int status = 0;
+    pthread_mutex_lock(&store->lock);
+    while (store->readers >= READERS_MAX && status == 0)
+        status = pthread_cond_timedwait(&store->reader_free, &store->lock, &until);
+    bool full = store->readers >= READERS_MAX;
+    *ret = NULL;
+    if (!full) {
+        store->readers++;
+        *ret = store->idle;
+        if (store->idle != NULL) {
+            store->idle = store->idle->next;
+            store->idle_count--;
+        }
+    }
+    pthread_mutex_unlock(&store->lock);
+    return full ? error_set(reterr, ERR_STORE_BUSY, NULL, "All %d read sessions of the store are in use.", READERS_MAX) : ERR_OK;
+}
+
+static void give_reader(struct store *store, struct store_session *session)
+{
+    pthread_mutex_lock(&store->lock);
+    store->readers--;
+    if (session != NULL && store->idle_count < READERS_IDLE_MAX) {
+        session->next = store->idle;
+        store->idle = session;
+        store->idle_count++;
+        session = NULL;
+    }
+    pthread_cond_signal(&store->reader_free);
+    pthread_mutex_unlock(&store->lock);
+    if (session != NULL)
+        store->ops->session_close(session);
+}
+
+enum err store_read_begin(struct store *store, struct store_session **ret, struct error *reterr)
+{
+    if (store->manual) { /* one thread, one connection: what it reads is what is committed */
+        *ret = store->writer;
+        return ERR_OK;
+    }
+    struct store_session *session = NULL;
+    enum err code = take_reader(store, &session, reterr);
+    if (code != ERR_OK)
+        return code;
+    if (session == NULL)
+        code = store->ops->session_open(store->backend, false, &session, reterr);
+    if (code == ERR_OK)
+        code = store->ops->begin(session, false, reterr);
+    if (code != ERR_OK) {
+        give_reader(store, session);
+        return code;
+    }
+    *ret = session;
+    return ERR_OK;
+}
+
+void store_read_end(struct store *store, struct store_session *session)
+{
+    if (session == NULL || store->manual)
+        return;
+    store->ops->rollback(session);
+    give_reader(store, session);
+}
+
+/* ---- opening, closing, watching */
+
+static const struct store_backend_ops *find_backend(const char *url)
+{
+    for (size_t i = 0; i < sizeof backends / sizeof *backends; i++)
+        if (strncmp(url, backends[i]->scheme, strlen(backends[i]->scheme)) == 0)
+            return backends[i];
+    return NULL;
+}
+
+static void store_free(struct store *store)
+{
+    for (struct store_session *s = store->idle, *next; s != NULL; s = next) {
+        next = s->next;
+        store->ops->session_close(s);
+    }
+    if (store->writer != NULL)
+        store->ops->session_close(store->writer);
+    if (store->backend != NULL)
+        store->ops->close(store->backend);
+    pthread_mutex_destroy(&store->lock);
+    pthread_cond_destroy(&store->wake);
+    pthread_cond_destroy(&store->reader_free);
+    free(store);
+}
+
+enum err store_open(const char *url, const struct store_options *options, struct store **ret, struct error *reterr)
+{
+    static const struct store_options defaults = {0};
+    options = options == NULL ? &defaults : options;
+    const struct store_backend_ops *ops = find_backend(url);
+    if (ops == NULL)
+        return error_set(reterr, ERR_VALIDATION, "url", "The store's URL must start with sqlite: (such as sqlite:caudal.db).");
+    struct store *store = mem_alloc(sizeof *store);
+    store->ops = ops;
+    store->manual = options->manual;
+    store->max_batch = options->max_batch == 0 ? LIMIT_BATCH : options->max_batch;
+    store->tail = &store->head;
+    pthread_mutex_init(&store->lock, NULL);
+    pthread_cond_init(&store->wake, NULL);
+    pthread_cond_init(&store->reader_free, NULL);
+    enum err code = ops->open(url, options, &store->backend, reterr);
+    if (code == ERR_OK)
+        code = ops->session_open(store->backend, true, &store->writer, reterr);
+    if (code == ERR_OK && !store->manual && pthread_create(&store->thread, NULL, writer_main, store) != 0)
+        code = error_set(reterr, ERR_IO, NULL, "The writer thread of the store cannot be started.");
+    if (code != ERR_OK) {
+        store_free(store);
+        return code;
+    }
+    *ret = store;
+    return ERR_OK;
+}
+
+void store_close(struct store *store)
+{
+    if (store == NULL)
+        return;
+    if (store->manual) {
+        while (store_pump(store) > 0) {
+        }
+    } else {
+        pthread_mutex_lock(&store->lock);
+        store->stopping = true;
+        pthread_cond_signal(&store->wake);
+        pthread_mutex_unlock(&store->lock);
+        pthread_join(store->thread, NULL);
+    }
+    store_free(store);
+}
+
+void store_stats(struct store *store, struct store_stats *ret)
+{
+    *ret = (struct store_stats){.commits = store->commits, .writes = store->writes, .failed_commits = store->failed_commits};
+    store->ops->stats(store->backend, ret);
+}
+
+void store_set_fault_hook(struct store *store, enum store_fault (*hook)(void *user), void *user)
+{
+    pthread_mutex_lock(&store->lock);
+    store->fault = hook;
+    store->fault_user = user;
+    pthread_mutex_unlock(&store->lock);
+}
