@@ -6,9 +6,19 @@
 
 static const struct node_type *const types[] = {
     &node_data_filter,
+    &node_delay,
     &node_field_mapper,
+    &node_http_request,
+    &node_if,
+    &node_log,
     &node_manual_trigger,
+    &node_merge,
+    &node_respond,
     &node_schedule_trigger,
+    &node_set_fields,
+    &node_stop_with_error,
+    &node_summarize,
+    &node_switch,
     &node_webhook_trigger,
     NULL,
 };
