@@ -13,6 +13,7 @@ static const struct node_type *const types[] = {
     &node_log,
     &node_manual_trigger,
     &node_merge,
+    &node_postgresql_query,
     &node_respond,
     &node_schedule_trigger,
     &node_set_fields,
