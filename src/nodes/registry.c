@@ -5,6 +5,7 @@
 #include <string.h>
 
 static const struct node_type *const types[] = {
+    &node_csv_file,
     &node_data_filter,
     &node_delay,
     &node_field_mapper,
@@ -21,6 +22,7 @@ static const struct node_type *const types[] = {
     &node_summarize,
     &node_switch,
     &node_webhook_trigger,
+    &node_write_file,
     NULL,
 };
 
