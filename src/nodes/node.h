@@ -41,6 +41,7 @@ struct node_type {
 struct node_host {
     struct http_client *http;                      /* nodes/http_client.h; NULL inside BLOCKING nodes */
     bool allow_command;                            /* reserved: the command node, off by default */
+    const char *data_dir;                          /* the only folder whose files nodes read and write; NULL: they refuse */
 };
 
 /* One attempt of one node. The engine makes it; the fields are the node's to read. */

@@ -1,0 +1,376 @@
+/* The adapter of libcurl's multi interface to the event loop. */
+#include "nodes/http_client.h"
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include <ctype.h>
+#include <curl/curl.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define HEADERS_MAX 500
+#define HEADER_BYTES_MAX (256 << 10)
+
+struct http_client {
+    CURLM *multi;
+    struct loop *loop;
+    struct loop_timer *timer;
+    struct http_transfer *transfers; /* list */
+
+};
+
+struct http_transfer {
+    struct http_client *client;
+    struct http_transfer *next, *before;
+    CURL *easy;
+    struct curl_slist *headers;
+    char *body_sent;
+    struct buf body;
+    struct http_header *received;
+    size_t received_count, received_bytes, max_bytes;
+    int64_t timeout_ms;
+    bool is_too_large;
+    char error_text[CURL_ERROR_SIZE];
+    http_done_fn done;
+    void *user;
+};
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static void init_curl(void)
+{
+    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+        abort();
+}
+
+static void clear_received(struct http_transfer *transfer)
+{
+    for (size_t i = 0; i < transfer->received_count; i++) {
+        free((void *)(uintptr_t)transfer->received[i].name);
+        free((void *)(uintptr_t)transfer->received[i].value);
+    }
+    transfer->received_count = transfer->received_bytes = 0;
+}
+
+static void transfer_free(struct http_transfer *transfer)
+{
+    curl_multi_remove_handle(transfer->client->multi, transfer->easy);
+    curl_easy_cleanup(transfer->easy);
+    curl_slist_free_all(transfer->headers);
+    if (transfer->before != NULL)
+        transfer->before->next = transfer->next;
+    else
+        transfer->client->transfers = transfer->next;
+    if (transfer->next != NULL)
+        transfer->next->before = transfer->before;
+    clear_received(transfer);
+    free(transfer->received);
+    free(transfer->body_sent);
+    buf_done(&transfer->body);
+    free(transfer);
+}
+
+static size_t on_body(char *bytes, size_t one, size_t n, void *user)
+{
+    struct http_transfer *transfer = user;
+    n *= one;
+    buf_add(&transfer->body, bytes, n);
+    if (!transfer->body.overflow)
+        return n;
+    transfer->is_too_large = true;
+    return n + 1; /* tells curl to stop */
+}
+
+static size_t on_header(char *bytes, size_t one, size_t n, void *user)
+{
+    struct http_transfer *transfer = user;
+    n *= one;
+    if (n >= 5 && memcmp(bytes, "HTTP/", 5) == 0) { /* a further answer: after 1xx or a redirect */
+        clear_received(transfer);
+        return n;
+    }
+    const char *colon = memchr(bytes, ':', n);
+    if (colon == NULL)
+        return n;
+    transfer->received_bytes += n;
+    if (transfer->received_count == HEADERS_MAX || transfer->received_bytes > HEADER_BYTES_MAX) {
+        transfer->is_too_large = true;
+        return n + 1;
+    }
+    const char *value = colon + 1, *end = bytes + n;
+    while (value < end && (*value == ' ' || *value == '\t'))
+        value++;
+    while (end > value && (end[-1] == '\r' || end[-1] == '\n' || end[-1] == ' ' || end[-1] == '\t'))
+        end--;
+    char *name = mem_dup_n(bytes, (size_t)(colon - bytes));
+    for (char *c = name; *c != '\0'; c++)
+        *c = (char)tolower((unsigned char)*c);
+    if (transfer->received == NULL)
+        transfer->received = mem_array(HEADERS_MAX, sizeof *transfer->received);
+    transfer->received[transfer->received_count++] = (struct http_header){.name = name, .value = mem_dup_n(value, (size_t)(end - value))};
+    return n;
+}
+
+static void fill_error(const struct http_transfer *transfer, CURLcode code, struct error *error)
+{
+    const char *text = transfer->error_text[0] != '\0' ? transfer->error_text : curl_easy_strerror(code);
+    char *url = NULL;
+    (void)curl_easy_getinfo(transfer->easy, CURLINFO_EFFECTIVE_URL, &url);
+    if (transfer->is_too_large) {
+        (void)error_set(error, ERR_LIMIT, NULL, "The answer is larger than %zu bytes, or its headers than %d.", transfer->max_bytes, HEADER_BYTES_MAX);
+        return;
+    }
+    switch (code) {
+    case CURLE_OPERATION_TIMEDOUT:
+        (void)error_set(error, ERR_NODE_RETRY, NULL, "No complete answer within %lld ms: %s.", (long long)transfer->timeout_ms, text);
+        return;
+    case CURLE_COULDNT_RESOLVE_HOST:
+    case CURLE_COULDNT_CONNECT:
+    case CURLE_COULDNT_RESOLVE_PROXY:
+    case CURLE_SEND_ERROR:
+    case CURLE_RECV_ERROR:
+    case CURLE_GOT_NOTHING:
+    case CURLE_PARTIAL_FILE:
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_HTTP2:
+    case CURLE_HTTP2_STREAM: (void)error_set(error, ERR_NODE_RETRY, NULL, "The connection failed: %s.", text); return;
+    case CURLE_TOO_MANY_REDIRECTS: (void)error_set(error, ERR_NODE, NULL, "The server redirected more than 10 times."); return;
+    case CURLE_UNSUPPORTED_PROTOCOL:
+        (void)error_set(error, ERR_NODE, "url", "Only http and https are allowed, for redirects too: %s.", text);
+        return;
+    default: (void)error_set(error, ERR_NODE, NULL, "The request failed: %s.", text);
+    }
+}
+
+static void finish(struct http_transfer *transfer, CURLcode code)
+{
+    struct error error = {0};
+    long status = 0;
+    const char *type = "";
+    (void)curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
+    for (size_t i = 0; i < transfer->received_count; i++)
+        if (strcmp(transfer->received[i].name, "content-type") == 0)
+            type = transfer->received[i].value;
+    struct http_response response = {.status = (int)status, .content_type = type, .headers = transfer->received,
+                                     .header_count = transfer->received_count, .body = buf_str(&transfer->body),
+                                     .body_len = transfer->body.len};
+    if (code != CURLE_OK)
+        fill_error(transfer, code, &error);
+    transfer->done(transfer->user, code == CURLE_OK ? &response : NULL, code == CURLE_OK ? NULL : &error);
+}
+
+static void collect(struct http_client *client)
+{
+    CURLMsg *message;
+    int left;
+    while ((message = curl_multi_info_read(client->multi, &left)) != NULL) {
+        if (message->msg != CURLMSG_DONE)
+            continue;
+        struct http_transfer *transfer = NULL;
+        CURLcode code = message->data.result;
+        (void)curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&transfer);
+        finish(transfer, code);
+        transfer_free(transfer);
+    }
+}
+
+static void act(struct http_client *client, curl_socket_t fd, int events)
+{
+    int running;
+    (void)curl_multi_socket_action(client->multi, fd, events, &running);
+    collect(client);
+}
+
+static void on_watch(void *user, int fd, int events)
+{
+    act(user, fd, ((events & 1) ? CURL_CSELECT_IN : 0) | ((events & 2) ? CURL_CSELECT_OUT : 0));
+}
+
+static void on_timer(void *user)
+{
+    act(user, CURL_SOCKET_TIMEOUT, 0);
+}
+
+static int on_socket_change(CURL *easy, curl_socket_t fd, int what, void *user, void *socket_user)
+{
+    (void)easy;
+    struct http_client *client = user;
+    struct loop_watch *watch = socket_user;
+    if (what == CURL_POLL_REMOVE) {
+        loop_watch_free(watch);
+        (void)curl_multi_assign(client->multi, fd, NULL);
+        return 0;
+    }
+    int events = (what & CURL_POLL_IN ? 1 : 0) | (what & CURL_POLL_OUT ? 2 : 0);
+    if (watch == NULL)
+        (void)curl_multi_assign(client->multi, fd, loop_watch_new(client->loop, fd, events, on_watch, client));
+    else
+        loop_watch_set(watch, events);
+    return 0;
+}
+
+static int on_timer_change(CURLM *multi, long delay_ms, void *user)
+{
+    (void)multi;
+    struct http_client *client = user;
+    loop_timer_set(client->timer, delay_ms);
+    return 0;
+}
+
+struct http_client *http_client_new(struct loop *loop, const struct http_client_options *options)
+{
+    pthread_once(&once, init_curl);
+    struct http_client *client = mem_alloc(sizeof *client);
+    client->loop = loop;
+    client->timer = loop_timer_new(loop, on_timer, client);
+    client->multi = curl_multi_init();
+    if (client->multi == NULL)
+        abort();
+    curl_multi_setopt(client->multi, CURLMOPT_SOCKETFUNCTION, on_socket_change);
+    curl_multi_setopt(client->multi, CURLMOPT_SOCKETDATA, client);
+    curl_multi_setopt(client->multi, CURLMOPT_TIMERFUNCTION, on_timer_change);
+    curl_multi_setopt(client->multi, CURLMOPT_TIMERDATA, client);
+    curl_multi_setopt(client->multi, CURLMOPT_MAXCONNECTS, options->max_connections > 0 ? options->max_connections : 256L);
+    curl_multi_setopt(client->multi, CURLMOPT_MAX_HOST_CONNECTIONS, options->max_per_host);
+    return client;
+}
+
+void http_client_free(struct http_client *client)
+{
+    if (client == NULL)
+        return;
+    while (client->transfers != NULL)
+        transfer_free(client->transfers);
+    curl_multi_cleanup(client->multi); /* still calls on_socket_change */
+    loop_timer_free(client->timer);
+    free(client);
+}
+
+static bool is_token(const char *text)
+{
+    for (const char *c = text; *c != '\0'; c++)
+        if (!isalnum((unsigned char)*c) && strchr("!#$%&'*+-.^_`|~", *c) == NULL)
+            return false;
+    return *text != '\0';
+}
+
+static enum err check(const struct http_request *request, struct error *reterr)
+{
+    if (strncasecmp(request->url, "http://", 7) != 0 && strncasecmp(request->url, "https://", 8) != 0)
+        return error_set(reterr, ERR_VALIDATION, "url", "url must begin with http:// or https://.");
+    if (strpbrk(request->url, "\r\n\t ") != NULL)
+        return error_set(reterr, ERR_VALIDATION, "url", "url must not contain spaces or line breaks; write them as %%20.");
+    CURLU *parts = curl_url();
+    CURLUcode code = curl_url_set(parts, CURLUPART_URL, request->url, 0);
+    curl_url_cleanup(parts);
+    if (code != CURLUE_OK)
+        return error_set(reterr, ERR_VALIDATION, "url", "url is not a valid address: %s.", curl_url_strerror(code));
+    if (!is_token(request->method))
+        return error_set(reterr, ERR_VALIDATION, "method", "method must be an HTTP method such as GET.");
+    for (size_t i = 0; i < request->header_count; i++) {
+        const struct http_header *header = &request->headers[i];
+        if (!is_token(header->name) || strpbrk(header->value, "\r\n") != NULL)
+            return error_set(reterr, ERR_VALIDATION, "headers", "headers has a name or value with characters HTTP does not allow: %.60s.", header->name);
+    }
+    return ERR_OK;
+}
+
+static void set_headers(struct http_transfer *transfer, const struct http_request *request)
+{
+    bool has_expect = false;
+    for (size_t i = 0; i < request->header_count; i++) {
+        const struct http_header *header = &request->headers[i];
+        /* curl drops "Name:" and wants "Name;" for an empty value */
+        AUTO_FREE char *line = *header->value == '\0' ? mem_printf("%s;", header->name) : mem_printf("%s: %s", header->name, header->value);
+        transfer->headers = curl_slist_append(transfer->headers, line);
+        has_expect |= strcasecmp(header->name, "expect") == 0;
+    }
+    if (!has_expect) /* else bodies above 1 MiB wait a second for servers that ignore it */
+        transfer->headers = curl_slist_append(transfer->headers, "Expect:");
+    curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, transfer->headers);
+}
+
+static void set_body(struct http_transfer *transfer, const struct http_request *request)
+{
+    CURL *easy = transfer->easy;
+    if (request->body != NULL) {
+        transfer->body_sent = mem_dup_n(request->body, request->body_len);
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDS, transfer->body_sent);
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body_len);
+    }
+    if (strcmp(request->method, "HEAD") == 0) {
+        curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
+    } else if (strcmp(request->method, "POST") == 0) {
+        curl_easy_setopt(easy, CURLOPT_POST, 1L);
+        if (request->body == NULL)
+            curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE, 0L);
+    } else if (strcmp(request->method, "GET") != 0 || request->body != NULL) {
+        curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request->method);
+    }
+}
+
+static void set_options(struct http_transfer *transfer, const struct http_request *request)
+{
+    CURL *easy = transfer->easy;
+    curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer);
+    curl_easy_setopt(easy, CURLOPT_URL, request->url);
+    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, request->follow_redirects ? 1L : 0L);
+    curl_easy_setopt(easy, CURLOPT_MAXREDIRS, 10L);
+    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)transfer->timeout_ms);
+    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)transfer->timeout_ms);
+    curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "");
+    curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, 4096L); /* ten thousand waiting requests hold one each */
+    curl_easy_setopt(easy, CURLOPT_USERAGENT, "caudal/" CAUDAL_VERSION);
+    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->error_text);
+    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+    curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
+    curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+    curl_easy_setopt(easy, CURLOPT_HEADERDATA, transfer);
+    if (request->user != NULL) {
+        curl_easy_setopt(easy, CURLOPT_HTTPAUTH, CURLAUTH_BASIC);
+        curl_easy_setopt(easy, CURLOPT_USERNAME, request->user);
+        curl_easy_setopt(easy, CURLOPT_PASSWORD, request->password == NULL ? "" : request->password);
+    } else if (request->bearer != NULL) {
+        curl_easy_setopt(easy, CURLOPT_HTTPAUTH, CURLAUTH_BEARER);
+        curl_easy_setopt(easy, CURLOPT_XOAUTH2_BEARER, request->bearer);
+    }
+}
+
+enum err http_client_start(struct http_client *client, const struct http_request *request, http_done_fn done, void *user,
+                           struct http_transfer **ret, struct error *reterr)
+{
+    enum err code = check(request, reterr);
+    if (code != ERR_OK)
+        return code;
+    struct http_transfer *transfer = mem_alloc(sizeof *transfer);
+    *transfer = (struct http_transfer){.client = client, .done = done, .user = user, .next = client->transfers,
+                                       .timeout_ms = request->timeout_ms > 0 ? request->timeout_ms : 30000,
+                                       .max_bytes = request->max_response_bytes > 0 ? request->max_response_bytes : 8 << 20};
+    buf_init(&transfer->body, transfer->max_bytes);
+    transfer->easy = curl_easy_init();
+    if (transfer->easy == NULL)
+        abort();
+    if (client->transfers != NULL)
+        client->transfers->before = transfer;
+    client->transfers = transfer;
+    set_options(transfer, request);
+    set_body(transfer, request);
+    set_headers(transfer, request);
+    CURLMcode added = curl_multi_add_handle(client->multi, transfer->easy);
+    if (added != CURLM_OK) {
+        transfer_free(transfer);
+        return error_set(reterr, ERR_INTERNAL, NULL, "The request could not be started: %s.", curl_multi_strerror(added));
+    }
+    *ret = transfer;
+    return ERR_OK;
+}
+
+void http_transfer_abort(struct http_transfer *transfer)
+{
+    if (transfer != NULL)
+        transfer_free(transfer);
+}

@@ -1,0 +1,53 @@
+/* HTTP and HTTPS requests on an event loop, with kept connections. All calls on the loop's thread. */
+#pragma once
+#include "base/error.h"
+#include "base/loop.h"
+#include <stdint.h>
+
+struct http_client;
+struct http_transfer;
+
+struct http_client_options {
+    long max_connections; /* kept open when idle; 0: 256 */
+    long max_per_host;    /* at once to one host, further requests wait; 0: no limit */
+};
+
+struct http_header {
+    const char *name, *value;
+};
+
+/* Everything is copied by http_client_start. */
+struct http_request {
+    const char *method, *url;
+    const struct http_header *headers; /* header_count of them; no CR, LF or NUL inside (refused) */
+    size_t header_count;
+    const void *body; /* NULL: none */
+    size_t body_len;
+    const char *user, *password; /* basic authentication, when user is not NULL */
+    const char *bearer;          /* bearer token, when not NULL */
+    int64_t timeout_ms;          /* of the whole transfer; 0: 30 s */
+    size_t max_response_bytes;   /* after decompression; 0: 8 MiB */
+    bool follow_redirects;       /* up to 10, to http and https only; credentials stay with their host */
+};
+
+struct http_response {
+    int status;
+    const char *content_type; /* "" when absent */
+    const struct http_header *headers; /* of the last answer, names in lower case, in order */
+    size_t header_count;
+    const char *body; /* NUL-terminated */
+    size_t body_len;
+};
+
+/* Called once, never from inside http_client_start or _abort. On ERR_OK `response` is valid during the call, any status
+ * included. Else `error` is: ERR_NODE_RETRY for what may pass (connection refused, reset, timeout), ERR_LIMIT for an
+ * answer that is too large, ERR_NODE otherwise. */
+typedef void (*http_done_fn)(void *user, const struct http_response *response, const struct error *error);
+
+struct http_client *http_client_new(struct loop *loop, const struct http_client_options *options);
+void http_client_free(struct http_client *client); /* unfinished transfers are dropped, their done is not called; NULL ok */
+
+/* ERR_VALIDATION (field url, method, headers) when the request cannot be made. */
+enum err http_client_start(struct http_client *client, const struct http_request *request, http_done_fn done, void *user,
+                           struct http_transfer **ret, struct error *reterr) ERROR_MUST_CHECK;
+void http_transfer_abort(struct http_transfer *transfer); /* no done follows; NULL ok */

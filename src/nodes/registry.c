@@ -1,0 +1,60 @@
+/* The list of built-in node types. */
+#include "nodes/node_int.h"
+
+#include <stddef.h>
+#include <string.h>
+
+static const struct node_type *const types[] = {
+    &node_csv_file,
+    &node_data_filter,
+    &node_delay,
+    &node_field_mapper,
+    &node_http_request,
+    &node_if,
+    &node_log,
+    &node_manual_trigger,
+    &node_merge,
+    &node_postgresql_query,
+    &node_respond,
+    &node_schedule_trigger,
+    &node_set_fields,
+    &node_stop_with_error,
+    &node_summarize,
+    &node_switch,
+    &node_webhook_trigger,
+    &node_write_file,
+    NULL,
+};
+
+static const struct {
+    const char *alias, *type;
+} aliases[] = {{"postgres-query", "postgresql-query"}}; /* api-contract 7.11 i */
+
+const struct node_type *const *node_registry_all(void)
+{
+    return types;
+}
+
+const struct node_type *node_registry_find(const char *type)
+{
+    for (size_t i = 0; i < sizeof aliases / sizeof *aliases; i++)
+        if (strcmp(aliases[i].alias, type) == 0)
+            type = aliases[i].type;
+    for (size_t i = 0; types[i] != NULL; i++)
+        if (strcmp(types[i]->spec.type, type) == 0)
+            return types[i];
+    return NULL;
+}
+
+static const struct flow_node_spec *find_spec(const struct flow_catalog *catalog, const char *type)
+{
+    (void)catalog;
+    const struct node_type *found = node_registry_find(type);
+    return found == NULL ? NULL : &found->spec;
+}
+
+const struct flow_catalog *node_registry_catalog(void)
+{
+    static const struct flow_catalog catalog = {.find = find_spec};
+    return &catalog;
+}
