@@ -4,12 +4,12 @@
  * work    flow.worker.ID   {v, work:[item]}           orchestrator -> worker; ttl 0, dead-letters to flow.events.N
  * events  flow.events.N    {v, worker, events:[event]} worker -> shard owner; also the work messages that came back
  * control topic control    {cancel|pause|resume: id} or {wake: true}
- * live    topic live       execution_update objects (api-contract 2a) with flowId and, when final, result
+ * live    topic live       execution_update objects (api-contract 2a) with flowId and, when final, result, responded, errorId, errorMessage
  *
  * item: {id, flowId, flowVersion, epoch, priority, trigger, triggerNode, createdMs, input, restore, checkpoints, paused}
  * event: {kind: started|checkpoint|parked|finished|progress, id, epoch, at, ...} with
  *   checkpoint: nodeId attempt state outputs records startedMs endedMs wakeMs errorId errorMessage
- *   parked: wakeMs      finished: status startedMs records errorId errorMessage document result discard flowId
+ *   parked: wakeMs      finished: status startedMs records errorId errorMessage document result responded discard flowId
  *   `outputs`, `document` and `result` are JSON texts in strings: who passes them on need not parse them. */
 #pragma once
 #include "json/json.h"

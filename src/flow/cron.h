@@ -33,7 +33,7 @@ struct cron {
 enum err cron_parse(const char *expression, struct cron *ret, struct error *reterr) ERROR_MUST_CHECK;
 
 /* The first instant after `after_ms`. NOT_FOUND when there is none within 100 years of it. */
-enum err cron_next(const struct cron *cron, const struct timezone *zone, int64_t after_ms, int64_t *ret_ms, struct error *reterr) ERROR_MUST_CHECK;
+enum err cron_next(const struct cron *cron, const struct time_zone *zone, int64_t after_ms, int64_t *ret_ms, struct error *reterr) ERROR_MUST_CHECK;
 
-/* Both steps from texts; timezone NULL: UTC. */
-enum err cron_next_text(const char *expression, const char *timezone, int64_t after_ms, int64_t *ret_ms, struct error *reterr) ERROR_MUST_CHECK;
+/* Both steps from texts; zone_name NULL: UTC. */
+enum err cron_next_text(const char *expression, const char *zone_name, int64_t after_ms, int64_t *ret_ms, struct error *reterr) ERROR_MUST_CHECK;

@@ -597,6 +597,11 @@ const struct json *flow_run_result(const struct flow_run *run)
     return index < 0 ? NULL : run->nodes[index].outputs;
 }
 
+bool flow_run_has_response(const struct flow_run *run)
+{
+    return run->last_respond >= 0;
+}
+
 const struct flow *flow_run_flow(const struct flow_run *run)
 {
     return run->flow;

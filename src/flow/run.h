@@ -93,6 +93,7 @@ bool flow_run_is_parkable(const struct flow_run *run); /* nothing runs; it waits
 const struct error *flow_run_error(const struct flow_run *run); /* code OK when none; message "node <id>: …" */
 int64_t flow_run_records(const struct flow_run *run);
 const struct json *flow_run_result(const struct flow_run *run); /* outputs of the last respond node, else of the last ended leaf */
+bool flow_run_has_response(const struct flow_run *run); /* the result is a respond node's: {statusCode, headers, body} */
 const struct flow *flow_run_flow(const struct flow_run *run);
 void flow_run_progress(const struct flow_run *run, unsigned *ret_done, unsigned *ret_total);
 

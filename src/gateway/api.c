@@ -177,7 +177,6 @@ struct api *api_new(const struct api_options *options)
     atomic_init(&api->generation, 1);
     pthread_mutex_init(&api->lock, NULL);
     map_init(&api->waiters);
-    map_init(&api->webhooks);
     api->requests = metrics_register(options->metrics, &requests);
     api->durations = metrics_register(options->metrics, &durations);
     api->connection = broker_connect(options->broker, options->loop);
@@ -192,7 +191,6 @@ void api_free(struct api *api)
     broker_disconnect(api->connection);
     api_waiters_free(api);
     map_done(&api->waiters);
-    map_done(&api->webhooks);
     pthread_mutex_destroy(&api->lock);
     free(api);
 }

@@ -24,4 +24,5 @@ void api_free(struct api *api); /* after http_stop, with the loop stopped */
 enum err api_admit(void *api, struct http_request *request, bool *ret_inline, struct error *reterr);
 int api_handle(void *api, struct http_request *request);
 void api_finished(void *api, const struct http_request *request);
+void api_quiesced(void *api); /* no request comes any more: those that wait are answered */
 struct json *api_openapi(void); /* OpenAPI 3.1, yours */

@@ -37,8 +37,7 @@ struct api {
     pthread_mutex_t lock;
     struct map waiters;     /* execution id -> struct waiter: webhooks that answer with the result */
     struct loop_timer *waiter_timer;
-    struct map webhooks;    /* "METHOD path" -> struct webhook */
-    unsigned webhooks_generation;
+    struct webhook_index *webhooks;
     struct metric_family *requests, *durations;
 };
 
@@ -64,6 +63,9 @@ struct start_request {
 };
 /* Accepts an execution: committed when this returns OK. A known idempotency key gives the former execution's id. */
 enum err api_start(struct api *api, const struct start_request *start, char ret_id[ID_TEXT_BYTES], struct error *reterr) ERROR_MUST_CHECK;
+
+/* UNAVAILABLE while more executions wait than QUEUE_HIGH_WATER_MARK. */
+enum err api_check_load(struct api *api, struct error *reterr) ERROR_MUST_CHECK;
 
 /* webhooks.c */
 void api_waiters_start(struct api *api);

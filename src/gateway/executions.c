@@ -1,6 +1,7 @@
 /* Routes of executions (api-contract 1.4). */
 #include "gateway/api_int.h"
 
+#include "broker/messages.h"
 #include "orchestrator/submission.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,9 +33,24 @@ static enum err write_start(struct store_session *session, void *arg, struct err
     return store_execution_insert(session, &insertion->row, reterr);
 }
 
+enum err api_check_load(struct api *api, struct error *reterr)
+{
+    int64_t mark = config_int(api->options.config, CONFIG_QUEUE_HIGH_WATER_MARK);
+    struct orchestrator_stats stats = {0};
+    if (api->options.engine != NULL)
+        orchestrator_stats(engine_orchestrator(api->options.engine), &stats);
+    size_t waiting = broker_queue_depth(api->options.broker, QUEUE_SUBMIT) + stats.pending;
+    if ((int64_t)waiting < mark)
+        return ERR_OK;
+    return error_set(reterr, ERR_UNAVAILABLE, NULL, "%zu executions wait already (QUEUE_HIGH_WATER_MARK is %lld); try again later.", waiting, (long long)mark);
+}
+
 enum err api_start(struct api *api, const struct start_request *start, char ret_id[ID_TEXT_BYTES], struct error *reterr)
 {
     char id[ID_TEXT_BYTES];
+    enum err code = api_check_load(api, reterr);
+    if (code != ERR_OK)
+        return code;
     id_new(id);
     struct insertion insertion = {.start = start, .row = {
         .id = id, .flow_id = start->flow_id, .flow_version = start->flow_version, .schedule_id = start->schedule_id, .trigger = start->trigger,
@@ -42,7 +58,7 @@ enum err api_start(struct api *api, const struct start_request *start, char ret_
         .metadata_json = start->metadata_json, .restore_json = start->restore_json, .idempotency_key = start->idempotency_key,
         .created_ms = clock_now_ms(), .retry_count = start->retry_count}};
     struct error error = {0};
-    enum err code = store_write(api->options.store, write_start, &insertion, &error);
+    code = store_write(api->options.store, write_start, &insertion, &error);
     if (code == ERR_CONFLICT && start->idempotency_key != NULL && id_is_valid(error.field)) {
         memcpy(ret_id, error.field, ID_TEXT_BYTES);
         return ERR_OK;

@@ -277,8 +277,11 @@ void http_stop(struct http_server *server)
     if (server == NULL)
         return;
     MHD_socket fd = MHD_quiesce_daemon(server->daemon);
-    for (int i = 0; i < 1000 && atomic_load(&server->open) > 0; i++)
+    for (int i = 0; i < 1000 && atomic_load(&server->open) > 0; i++) {
+        if (server->options.quiesced != NULL)
+            server->options.quiesced(server->options.app);
         usleep(10000);
+    }
     pool_free(server->pool);
     MHD_stop_daemon(server->daemon);
     if (fd != MHD_INVALID_SOCKET)

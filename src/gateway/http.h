@@ -45,6 +45,7 @@ struct http_options {
     /* Fills request->response; or keeps the request, returns HTTP_PENDING and calls http_complete later. */
     int (*handle)(void *app, struct http_request *request);
     void (*finished)(void *app, const struct http_request *request); /* after the answer is made; for metrics */
+    void (*quiesced)(void *app); /* while stopping, repeatedly: answers of requests that wait are to be given now */
     void *app;
 };
 enum { HTTP_DONE, HTTP_PENDING };

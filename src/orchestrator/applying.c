@@ -206,6 +206,12 @@ static void announce(struct orchestrator *o, const struct json *event)
     json_set_str(live, "timestamp", at);
     if (final && json_has(event, "result"))
         json_set_str(live, "result", json_get_str(event, "result"));
+    if (final)
+        json_set_bool(live, "responded", json_get_bool(event, "responded", false));
+    if (final && json_has(event, "errorId")) {
+        json_set_str(live, "errorId", json_get_str(event, "errorId"));
+        json_set_str(live, "errorMessage", json_get_str(event, "errorMessage"));
+    }
     struct buf body;
     buf_init(&body, 0);
     json_print(live, &body);

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/limits.h"
+#include "worker/run_log.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -98,32 +99,13 @@ void active_look(void *user)
     active_advance(active, &(struct run_event){.kind = RUN_EVENT_TIME, .now_ms = loop_now_ms(active->worker->options.loop)});
 }
 
-static void log_node_end(struct active *active, const struct flow_node *node, const char *level, const char *text)
-{
-    if (json_count(active->logs) >= LIMIT_LOG_LINES)
-        return;
-    char at[ISO_TEXT_BYTES];
-    clock_format_iso(loop_now_ms(active->worker->options.loop), at);
-    struct json *entry = json_object_new();
-    json_set_str(entry, "timestamp", at);
-    json_set_str(entry, "level", level);
-    json_set_str(entry, "message", text);
-    json_set_str(entry, "nodeId", node->id);
-    json_push(active->logs, entry);
-}
-
 /* One log line for each attempt that ended (contract 5.5), and a live progress event when it took a visible time. */
 static void note_event(struct active *active, const struct run_event *event)
 {
     if (event->kind != RUN_EVENT_NODE_DONE && event->kind != RUN_EVENT_NODE_FAILED)
         return;
     const struct flow_node *node = &flow_run_flow(active->run)->nodes[event->node];
-    char text[700];
-    if (event->kind == RUN_EVENT_NODE_DONE)
-        (void)snprintf(text, sizeof text, "Node %s (%s) succeeded with %lld records.", node->id, node->type, (long long)event->records);
-    else
-        (void)snprintf(text, sizeof text, "Node %s (%s) failed in attempt %d: %s", node->id, node->type, event->attempt, event->error->message);
-    log_node_end(active, node, event->kind == RUN_EVENT_NODE_DONE ? "info" : "error", text);
+    run_log_attempt(active->logs, node, event);
     if (node->spec != NULL && !node->spec->pure)
         event_progress(active, event->node);
 }

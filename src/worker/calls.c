@@ -3,7 +3,7 @@
 
 #include "base/clock.h"
 #include "base/limits.h"
-
+#include "worker/run_log.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -56,23 +56,6 @@ static void call_free(struct call *call)
     free(call);
 }
 
-static void take_logs(struct active *active, const struct call *call)
-{
-    char at[ISO_TEXT_BYTES];
-    clock_format_iso(loop_now_ms(active->worker->options.loop), at);
-    for (size_t i = 0; i < json_count(call->node_call.logs); i++) {
-        if (json_count(active->logs) >= LIMIT_LOG_LINES)
-            return;
-        const struct json *line = json_at(call->node_call.logs, i);
-        struct json *entry = json_object_new();
-        json_set_str(entry, "timestamp", at);
-        json_set_str(entry, "level", json_get_str(line, "level"));
-        json_set_str(entry, "message", json_get_str(line, "message"));
-        json_set_str(entry, "nodeId", call->node_id);
-        json_push(active->logs, entry);
-    }
-}
-
 /* Ends the call and tells the run. */
 static void finish(struct call *call, enum err code)
 {
@@ -82,7 +65,7 @@ static void finish(struct call *call, enum err code)
         call_free(call);
         return;
     }
-    take_logs(active, call);
+    run_log_lines(active->logs, call->node_id, loop_now_ms(active->worker->options.loop), result->logs);
     struct error error = result->error;
     if (code != ERR_OK && error.code == ERR_OK)
         (void)error_set(&error, code, NULL, "%s", error_text(code));
@@ -130,7 +113,7 @@ void calls_start(struct active *active, const struct run_command *command)
     } else if (type->mode == NODE_BLOCKING && active->worker->options.pool != NULL) {
         call->own_inputs = json_dup(node_call->inputs); /* reference counts are not atomic */
         node_call->inputs = call->own_inputs;
-        node_call->host = NULL;
+        node_call->host = active->worker->options.host == NULL ? NULL : &active->worker->blocking_host;
         call->pooled = true;
         pool_submit(active->worker->options.pool, active->worker->options.loop, run_blocking, after_blocking, call);
     } else if (type->mode == NODE_ASYNC) {

@@ -113,6 +113,7 @@ void event_finished(struct active *active)
         json_unref(document);
     }
     set_text(event, "result", flow_run_result(run));
+    json_set_bool(event, "responded", flow_run_has_response(run));
     outbox_settle(active->worker, active->group);
     active->group = NULL;
     send(active->worker, event);

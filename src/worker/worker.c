@@ -11,6 +11,9 @@ struct worker *worker_new(const struct worker_options *options)
 {
     struct worker *worker = mem_alloc(sizeof *worker);
     worker->options = *options;
+    if (options->host != NULL)
+        worker->blocking_host = *options->host;
+    worker->blocking_host.http = NULL;
     worker->id = mem_dup(options->id);
     worker->queue = mem_printf(QUEUE_WORKER_PREFIX "%s", options->id);
     worker->events_queue = mem_dup(QUEUE_EVENTS_PREFIX "0");

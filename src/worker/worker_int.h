@@ -22,6 +22,7 @@ struct delivery_group {
 
 struct worker {
     struct worker_options options;
+    struct node_host blocking_host; /* without what belongs to the loop */
     char *id, *queue, *events_queue;
     struct broker_connection *connection;
     struct broker_consumer *consumer;

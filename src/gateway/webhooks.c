@@ -1,0 +1,511 @@
+/* /webhooks/…: a request starts the flow that listens there, and is answered at once or with the flow's result.
+ *
+ * A flow of pure nodes runs on the server's thread: its execution is stored once, finished, and the answer is given after
+ * the commit. Every other flow goes the way of all executions; whoever waits for its result waits in `waiters`. */
+#include "gateway/webhooks.h"
+
+#include "base/utf8.h"
+#include "gateway/api_int.h"
+#include "broker/messages.h"
+#include "orchestrator/submission.h"
+#include "worker/pure_run.h"
+#include <ctype.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <strings.h>
+
+#define ANSWER_WITHIN_MS 30000 /* then the caller gets 202 and the execution's id */
+#define LOOK_MS 500
+#define FLOWS_KEPT 256         /* compiled, of one thread */
+
+/* A webhook's request between its commit and its answer. */
+struct waiter {
+    struct api *api;
+    struct http_request *request;
+    struct webhook *webhook;
+    char id[ID_TEXT_BYTES];
+    char *input_json;
+    const char *idempotency_key;
+    int64_t created_ms, deadline_us;
+    struct store_finish finish;
+    struct pure_result result;
+    bool finished; /* it ran here: `finish` is stored with the row */
+    bool waits;    /* it is in api->waiters */
+};
+
+static void waiter_free(struct waiter *waiter)
+{
+    webhook_release(waiter->webhook);
+    pure_result_done(&waiter->result);
+    free(waiter->input_json);
+    free(waiter);
+}
+
+/* ---- the request as the flow's input */
+
+static void add_value(struct json *object, const char *name, struct json *take_value)
+{
+    struct json *former = json_get(object, name);
+    if (former == NULL) {
+        json_set(object, name, take_value);
+        return;
+    }
+    if (!json_is(former, JSON_ARRAY)) {
+        struct json *list = json_array_new();
+        json_push(list, json_ref(former));
+        json_set(object, name, list);
+        former = list;
+    }
+    json_push(former, take_value);
+}
+
+static void add_header(void *user, const char *name, const char *value)
+{
+    char lower[128];
+    size_t n = 0;
+    for (; name[n] != '\0' && n < sizeof lower - 1; n++)
+        lower[n] = (char)tolower((unsigned char)name[n]);
+    lower[n] = '\0';
+    add_value(user, lower, json_string_new(value));
+}
+
+static void add_query(void *user, const char *name, const char *value)
+{
+    add_value(user, name, json_string_new(value));
+}
+
+static int hex(char c)
+{
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+static char *form_decode(struct arena *arena, const char *text, size_t n)
+{
+    char *out = arena_alloc(arena, n + 1);
+    size_t length = 0;
+    for (size_t i = 0; i < n; i++) {
+        bool escape = text[i] == '%' && i + 2 < n && hex(text[i + 1]) >= 0 && hex(text[i + 2]) >= 0;
+        out[length++] = escape ? (char)(hex(text[i + 1]) * 16 + hex(text[i + 2])) : text[i] == '+' ? ' ' : text[i];
+        i += escape ? 2 : 0;
+    }
+    out[length] = '\0';
+    return out;
+}
+
+/* application/x-www-form-urlencoded (WHATWG URL, 5.1) */
+static struct json *form_body(struct http_request *request)
+{
+    struct json *object = json_object_new();
+    for (const char *at = request->body; *at != '\0';) {
+        size_t n = strcspn(at, "&"), name = 0;
+        while (name < n && at[name] != '=')
+            name++;
+        if (n > 0)
+            add_value(object, form_decode(&request->arena, at, name), json_string_new(name < n ? form_decode(&request->arena, at + name + 1, n - name - 1) : ""));
+        at += n + (at[n] == '&');
+    }
+    return object;
+}
+
+/* What is no text arrives as base64, said so by bodyEncoding. */
+static struct json *binary_body(struct http_request *request, struct json *input)
+{
+    size_t size = sodium_base64_encoded_len(request->size, sodium_base64_VARIANT_ORIGINAL);
+    char *text = mem_alloc(size);
+    sodium_bin2base64(text, size, (const unsigned char *)request->body, request->size, sodium_base64_VARIANT_ORIGINAL);
+    struct json *value = json_string_new(text);
+    free(text);
+    json_set_str(input, "bodyEncoding", "base64");
+    return value;
+}
+
+static bool is_utf8(const char *bytes, size_t size)
+{
+    uint32_t ignored;
+    for (size_t at = 0, n; at < size; at += n)
+        if ((n = utf8_decode(bytes + at, size - at, &ignored)) == 0)
+            return false;
+    return true;
+}
+
+static struct json *input_of(struct http_request *request)
+{
+    struct json *input = json_object_new(), *headers = json_object_new(), *query = json_object_new();
+    const char *type = http_request_header(request, "Content-Type");
+    http_request_each_header(request, add_header, headers);
+    http_request_each_query(request, add_query, query);
+    json_remove(headers, "authorization");
+    json_set_str(input, "method", request->method);
+    json_set_str(input, "path", request->rest);
+    json_set(input, "headers", headers);
+    json_set(input, "query", query);
+    struct json *body = NULL;
+    if (request->json != NULL)
+        body = json_ref(request->json);
+    else if (request->size > 0 && type != NULL && strncasecmp(type, "application/x-www-form-urlencoded", 33) == 0)
+        body = form_body(request);
+    else if (request->size > 0 && (memchr(request->body, '\0', request->size) != NULL || !is_utf8(request->body, request->size)))
+        body = binary_body(request, input);
+    else if (request->size > 0)
+        body = json_string_new_n(request->body, request->size);
+    json_set(input, "body", body);
+    return input;
+}
+
+/* ---- compiled flows, of each thread */
+
+struct thread_flows {
+    struct map flows; /* "id/version" -> struct flow */
+};
+static pthread_key_t flows_key;
+static pthread_once_t flows_once = PTHREAD_ONCE_INIT;
+
+static void free_flow(void *user, const char *key, void *value)
+{
+    (void)user;
+    (void)key;
+    flow_free(value);
+}
+
+static void free_flows(void *user)
+{
+    struct thread_flows *mine = user;
+    map_each(&mine->flows, free_flow, NULL);
+    map_done(&mine->flows);
+    free(mine);
+}
+
+static void make_key(void)
+{
+    if (pthread_key_create(&flows_key, free_flows) != 0)
+        abort();
+}
+
+static struct flow *compile(const struct webhook *webhook, struct error *reterr)
+{
+    AUTO_JSON struct json *definition = NULL;
+    struct flow *flow = NULL;
+    enum err code = json_parse(webhook->definition, strlen(webhook->definition), &definition, reterr);
+    if (code == ERR_OK)
+        code = flow_compile(webhook->flow_id, webhook->version, definition, node_registry_catalog(), &flow, NULL, reterr);
+    return code == ERR_OK ? flow : NULL;
+}
+
+/* NULL: the flow does not compile, reterr says why. */
+static const struct flow *flow_of(const struct webhook *webhook, struct error *reterr)
+{
+    (void)pthread_once(&flows_once, make_key);
+    struct thread_flows *mine = pthread_getspecific(flows_key);
+    if (mine == NULL) {
+        mine = mem_alloc(sizeof *mine);
+        map_init(&mine->flows);
+        (void)pthread_setspecific(flows_key, mine);
+    }
+    char key[80];
+    (void)snprintf(key, sizeof key, "%.60s/%d", webhook->flow_id, webhook->version);
+    struct flow *flow = map_get(&mine->flows, key);
+    if (flow != NULL)
+        return flow;
+    flow = compile(webhook, reterr);
+    if (flow == NULL)
+        return NULL;
+    if (mine->flows.count >= FLOWS_KEPT) {
+        map_each(&mine->flows, free_flow, NULL);
+        map_done(&mine->flows);
+        map_init(&mine->flows);
+    }
+    (void)map_put(&mine->flows, key, flow);
+    return flow;
+}
+
+/* ---- answers */
+
+static void add_id(struct http_request *request, const char *id)
+{
+    http_response_header(request, "X-Execution-Id", id);
+}
+
+static void answer_accepted(struct http_request *request, const char *id, const char *status)
+{
+    struct json *payload = json_object_new();
+    json_set_str(payload, "executionId", id);
+    json_set_str(payload, "status", status);
+    add_id(request, id);
+    http_reply(request, 202, payload);
+}
+
+static void add_response_headers(struct http_request *request, const struct json *headers)
+{
+    struct json_iter header;
+    JSON_EACH(headers, header)
+    {
+        char number[40];
+        const char *text = json_as_str(header.value);
+        if (text == NULL)
+            (void)snprintf(number, sizeof number, "%.15g", json_as_double(header.value));
+        if (strcasecmp(header.key, "content-type") == 0)
+            request->response.content_type = arena_dup(&request->arena, text == NULL ? number : text);
+        else if (strcasecmp(header.key, "content-length") != 0 && strcasecmp(header.key, "transfer-encoding") != 0 && strcasecmp(header.key, "connection") != 0)
+            http_response_header(request, header.key, text == NULL ? number : text);
+    }
+}
+
+/* A respond node's {statusCode, headers, body}. A text goes out as it is, everything else as JSON. */
+static void answer_response(struct http_request *request, const struct json *response)
+{
+    const struct json *body = json_get(response, "body");
+    request->response.status = (int)json_get_int(response, "statusCode", 200);
+    if (json_is(body, JSON_STRING)) {
+        request->response.content_type = "text/plain; charset=utf-8";
+        buf_add(&request->response.body, json_as_str(body), json_as_str_len(body));
+    } else {
+        json_print(body, &request->response.body);
+    }
+    add_response_headers(request, json_get(response, "headers"));
+}
+
+static void answer_result(struct http_request *request, const char *id, const char *result_json, bool responded)
+{
+    add_id(request, id);
+    request->response.status = 200;
+    if (result_json == NULL) {
+        buf_add_str(&request->response.body, "null");
+        return;
+    }
+    AUTO_JSON struct json *result = NULL;
+    if (responded && json_parse(result_json, strlen(result_json), &result, NULL) == ERR_OK)
+        answer_response(request, result);
+    else
+        buf_add_str(&request->response.body, result_json);
+}
+
+static void answer_failure(struct http_request *request, const char *id, const char *error_code, const char *message)
+{
+    struct error error = {0};
+    enum err code = error_code == NULL ? ERR_INTERNAL : error_parse_id(error_code);
+    (void)error_set(&error, code == ERR_OK || error_http_status(code) < 500 ? ERR_UNPROCESSABLE : code, NULL, "%s", message == NULL ? "The execution failed." : message);
+    add_id(request, id);
+    http_reply_error(request, &error, NULL);
+}
+
+/* ---- those who wait for a result */
+
+static struct waiter *take_waiter(struct api *api, const char *id)
+{
+    pthread_mutex_lock(&api->lock);
+    struct waiter *waiter = map_put(&api->waiters, id, NULL);
+    pthread_mutex_unlock(&api->lock);
+    return waiter;
+}
+
+static void complete(struct waiter *waiter)
+{
+    struct http_request *request = waiter->request;
+    waiter_free(waiter);
+    http_complete(request);
+}
+
+static void on_live(void *user, const void *body, size_t size)
+{
+    struct api *api = user;
+    AUTO_JSON struct json *update = NULL;
+    pthread_mutex_lock(&api->lock);
+    size_t waiting = api->waiters.count;
+    pthread_mutex_unlock(&api->lock);
+    enum run_status status;
+    if (waiting == 0 || json_parse(body, size, &update, NULL) != ERR_OK || json_get_str(update, "status") == NULL)
+        return;
+    if (run_status_parse(json_get_str(update, "status"), &status) != ERR_OK || !run_status_is_final(status))
+        return;
+    const char *id = json_get_str(update, "executionId");
+    struct waiter *waiter = id == NULL ? NULL : take_waiter(api, id);
+    if (waiter == NULL)
+        return;
+    if (status == RUN_SUCCESS)
+        answer_result(waiter->request, id, json_get_str(update, "result"), json_get_bool(update, "responded", false));
+    else
+        answer_failure(waiter->request, id, json_get_str(update, "errorId"), json_get_str(update, "errorMessage"));
+    complete(waiter);
+}
+
+struct late {
+    int64_t now_us;
+    char id[ID_TEXT_BYTES];
+};
+
+static void find_late(void *user, const char *key, void *value)
+{
+    struct late *late = user;
+    if (((struct waiter *)value)->deadline_us <= late->now_us)
+        (void)snprintf(late->id, sizeof late->id, "%s", key);
+}
+
+static void on_look(void *user)
+{
+    struct api *api = user;
+    loop_timer_set(api->waiter_timer, LOOK_MS);
+    for (;;) {
+        struct late late = {.now_us = clock_monotonic_us()};
+        pthread_mutex_lock(&api->lock);
+        map_each(&api->waiters, find_late, &late);
+        pthread_mutex_unlock(&api->lock);
+        if (late.id[0] == '\0')
+            return;
+        struct waiter *waiter = take_waiter(api, late.id);
+        if (waiter == NULL)
+            continue;
+        answer_accepted(waiter->request, late.id, "running");
+        complete(waiter);
+    }
+}
+
+void api_waiters_start(struct api *api)
+{
+    api->webhooks = webhook_index_new();
+    broker_subscribe(api->connection, TOPIC_LIVE, on_live, api);
+    api->waiter_timer = loop_timer_new(api->options.loop, on_look, api);
+    loop_timer_set(api->waiter_timer, LOOK_MS);
+}
+
+/* Whoever still waits is told that the execution goes on. */
+void api_quiesced(void *user)
+{
+    struct api *api = user;
+    for (;;) {
+        struct late late = {.now_us = INT64_MAX - 1};
+        pthread_mutex_lock(&api->lock);
+        map_each(&api->waiters, find_late, &late);
+        pthread_mutex_unlock(&api->lock);
+        struct waiter *waiter = late.id[0] == '\0' ? NULL : take_waiter(api, late.id);
+        if (waiter == NULL)
+            return;
+        answer_accepted(waiter->request, late.id, "running");
+        complete(waiter);
+    }
+}
+
+void api_waiters_free(struct api *api)
+{
+    loop_timer_free(api->waiter_timer);
+    webhook_index_free(api->webhooks);
+}
+
+/* ---- acceptance */
+
+static struct store_execution row_of(const struct waiter *waiter)
+{
+    return (struct store_execution){.id = waiter->id, .flow_id = waiter->webhook->flow_id, .flow_version = waiter->webhook->version, .trigger = "webhook",
+                                    .trigger_node = waiter->webhook->node_id, .priority = 1, .input_json = waiter->input_json,
+                                    .idempotency_key = waiter->idempotency_key, .created_ms = waiter->created_ms,
+                                    .finish = waiter->finished ? &waiter->finish : NULL};
+}
+
+static enum err write_row(struct store_session *session, void *arg, struct error *reterr)
+{
+    struct store_execution row = row_of(arg);
+    return store_execution_insert(session, &row, reterr);
+}
+
+static void answer_finished(struct waiter *waiter)
+{
+    if (!waiter->webhook->answers)
+        answer_accepted(waiter->request, waiter->id, run_status_name(waiter->result.status));
+    else if (waiter->result.status == RUN_SUCCESS)
+        answer_result(waiter->request, waiter->id, waiter->result.result_json, waiter->result.responded);
+    else
+        answer_failure(waiter->request, waiter->id, error_id(waiter->result.error.code), waiter->result.error.message);
+}
+
+/* On the writer's thread. A waiter that is in the map may be taken and gone as soon as its message is out. */
+static void on_committed(void *user, enum err code, const struct error *error)
+{
+    struct waiter *waiter = user;
+    struct api *api = waiter->api;
+    if (code == ERR_OK && !waiter->finished) {
+        struct store_execution row = row_of(waiter);
+        bool waits = waiter->waits;
+        pthread_mutex_lock(&api->lock);
+        waiter->deadline_us = clock_monotonic_us() + ANSWER_WITHIN_MS * 1000;
+        pthread_mutex_unlock(&api->lock);
+        if (!waits)
+            answer_accepted(waiter->request, waiter->id, "pending");
+        submission_publish(api->connection, &row);
+        if (!waits)
+            complete(waiter);
+        return;
+    }
+    if (waiter->waits)
+        (void)take_waiter(api, waiter->id);
+    if (code == ERR_OK)
+        answer_finished(waiter);
+    else if (code == ERR_CONFLICT && waiter->idempotency_key != NULL && error != NULL && id_is_valid(error->field))
+        answer_accepted(waiter->request, error->field, "duplicate");
+    else
+        http_reply_error(waiter->request, error, NULL);
+    complete(waiter);
+}
+
+/* True: it ran to its end, and either nothing is to be stored or `finish` is filled. */
+static bool run_here(struct waiter *waiter, const struct json *input)
+{
+    struct error error;
+    const struct flow *flow = flow_of(waiter->webhook, &error);
+    if (flow == NULL || !pure_run_is_possible(flow))
+        return false;
+    struct run_options options = {.execution_id = waiter->id, .trigger = "webhook", .trigger_node = waiter->webhook->node_id, .created_ms = waiter->created_ms,
+                                  .seed = hash_str(waiter->id), .epoch = 1};
+    if (!pure_run(flow, &options, input, &waiter->result))
+        return false;
+    struct pure_result *result = &waiter->result;
+    waiter->finish = (struct store_finish){.status = result->status, .started_ms = result->started_ms, .ended_ms = result->ended_ms, .records = result->records,
+                                           .document_json = result->document_json, .result_json = result->result_json};
+    if (result->error.code != ERR_OK) {
+        waiter->finish.error_id = error_id(result->error.code);
+        waiter->finish.error_message = result->error.message;
+    }
+    return true;
+}
+
+static void wait_for_result(struct waiter *waiter)
+{
+    waiter->waits = true;
+    waiter->deadline_us = INT64_MAX; /* until its row is committed nobody takes it */
+    pthread_mutex_lock(&waiter->api->lock);
+    (void)map_put(&waiter->api->waiters, waiter->id, waiter);
+    pthread_mutex_unlock(&waiter->api->lock);
+}
+
+static enum err receive(struct api *api, struct http_request *request, struct error *reterr)
+{
+    struct webhook *webhook = NULL;
+    const char *key = http_request_header(request, "Idempotency-Key");
+    enum err code = webhook_find(api->webhooks, api->options.store, atomic_load(&api->generation), request->method, request->rest, &webhook, reterr);
+    if (code == ERR_OK && key != NULL && strlen(key) > 200)
+        code = error_set(reterr, ERR_VALIDATION, "Idempotency-Key", "Idempotency-Key must have at most 200 characters.");
+    if (code == ERR_OK)
+        code = api_check_load(api, reterr);
+    if (code != ERR_OK) {
+        webhook_release(webhook);
+        return code;
+    }
+    AUTO_JSON struct json *input = input_of(request);
+    struct waiter *waiter = mem_alloc(sizeof *waiter);
+    *waiter = (struct waiter){.api = api, .request = request, .webhook = webhook, .idempotency_key = key, .created_ms = clock_now_ms()};
+    id_new(waiter->id);
+    waiter->finished = run_here(waiter, input);
+    if (waiter->finished && waiter->finish.document_json == NULL && key == NULL) { /* history: none or errors */
+        answer_finished(waiter);
+        waiter_free(waiter);
+        return ERR_OK;
+    }
+    waiter->input_json = json_dup_text(input);
+    if (!waiter->finished && webhook->answers)
+        wait_for_result(waiter);
+    api_later(request);
+    store_write_async(api->options.store, write_row, waiter, on_committed, waiter);
+    return ERR_OK;
+}
+
+const struct route webhook_routes[] = {
+    {"*", "/webhooks/*", ROLE_NONE, ROUTE_INLINE, NULL, NULL, 200, "webhooks", "Start the flow that listens on this path", receive}, {0}};

@@ -1,0 +1,87 @@
+/* A flow in one go. */
+#include "worker/pure_run.h"
+
+#include "base/clock.h"
+#include "worker/run_log.h"
+#include <stdlib.h>
+
+static void run_node(struct flow_run *run, const struct run_command *command, const char *execution_id, struct json *logs)
+{
+    const struct flow *flow = flow_run_flow(run);
+    const struct flow_node *node = &flow->nodes[command->node];
+    struct node_call call = {.type = node_registry_find(node->type), .inputs = command->inputs, .execution_id = execution_id, .flow_id = flow->id,
+                             .node_id = node->id, .attempt = command->attempt, .now_ms = clock_now_ms(), .timeout_ms = node->timeout_ms};
+    enum err code = call.type->execute(&call, &call.error);
+    struct run_event event = {.kind = call.is_wait ? RUN_EVENT_NODE_WAIT : RUN_EVENT_NODE_DONE, .now_ms = clock_now_ms(), .node = command->node, .attempt = command->attempt};
+    struct error error = call.error;
+    if (code != ERR_OK) {
+        if (error.code == ERR_OK)
+            (void)error_set(&error, code, NULL, "%s", error_text(code));
+        event.kind = RUN_EVENT_NODE_FAILED;
+        event.error = &error;
+        event.retryable = error_is_retryable(code) || code == ERR_NODE;
+    } else {
+        event.take_outputs = call.outputs == NULL ? json_object_new() : call.outputs;
+        event.records = call.records;
+        event.wake_ms = call.wake_ms;
+        call.outputs = NULL;
+    }
+    run_log_lines(logs, node->id, event.now_ms, call.logs);
+    run_log_attempt(logs, node, &event);
+    node_call_free_results(&call);
+    flow_run_advance(run, &event);
+    if (flow_run_due_ms(run) <= event.now_ms) /* the flow's deadline */
+        flow_run_advance(run, &(struct run_event){.kind = RUN_EVENT_TIME, .now_ms = event.now_ms});
+}
+
+static void take_result(const struct flow_run *run, struct json *logs, struct pure_result *ret)
+{
+    enum flow_history history = flow_run_flow(run)->settings.history;
+    ret->status = flow_run_status(run);
+    ret->ended_ms = clock_now_ms();
+    ret->records = flow_run_records(run);
+    ret->error = *flow_run_error(run);
+    ret->responded = flow_run_has_response(run);
+    if (flow_run_result(run) != NULL)
+        ret->result_json = json_dup_text(flow_run_result(run));
+    if (ret->status == RUN_SUCCESS && history != FLOW_HISTORY_ALL)
+        return;
+    struct json *document = flow_run_document(run);
+    json_set(document, "logs", json_ref(logs));
+    ret->document_json = json_dup_text(document);
+    json_unref(document);
+}
+
+bool pure_run(const struct flow *flow, const struct run_options *options, const struct json *input, struct pure_result *ret)
+{
+    struct run_command command;
+    AUTO_JSON struct json *logs = json_array_new();
+    struct flow_run *run = flow_run_new(flow, options, input);
+    *ret = (struct pure_result){.started_ms = clock_now_ms()};
+    flow_run_advance(run, &(struct run_event){.kind = RUN_EVENT_START, .now_ms = ret->started_ms});
+    while (flow_run_next_command(run, &command))
+        if (command.kind == RUN_COMMAND_START_NODE)
+            run_node(run, &command, options->execution_id, logs);
+    bool ended = run_status_is_final(flow_run_status(run));
+    if (ended)
+        take_result(run, logs, ret);
+    flow_run_free(run);
+    return ended;
+}
+
+void pure_result_done(struct pure_result *result)
+{
+    free(result->document_json);
+    free(result->result_json);
+    result->document_json = result->result_json = NULL;
+}
+
+bool pure_run_is_possible(const struct flow *flow)
+{
+    for (unsigned i = 0; i < flow->node_count; i++) {
+        const struct node_type *type = node_registry_find(flow->nodes[i].type);
+        if (type == NULL || !type->spec.pure || type->mode != NODE_INLINE)
+            return false;
+    }
+    return true;
+}
