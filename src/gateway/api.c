@@ -1,6 +1,7 @@
 /* Routing, authorisation, and what all routes share. */
 #include "gateway/api_int.h"
 
+#include "broker/messages.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -161,7 +162,7 @@ void api_control(struct api *api, const char *verb, const char *execution_id)
 {
     char body[100];
     int n = snprintf(body, sizeof body, "{\"%s\":\"%s\"}", verb, execution_id);
-    broker_broadcast(api->connection, "control", body, (size_t)n);
+    broker_broadcast(api->connection, TOPIC_CONTROL, body, (size_t)n);
 }
 
 struct api *api_new(const struct api_options *options)
@@ -180,7 +181,12 @@ struct api *api_new(const struct api_options *options)
     api->requests = metrics_register(options->metrics, &requests);
     api->durations = metrics_register(options->metrics, &durations);
     api->connection = broker_connect(options->broker, options->loop);
+    map_init(&api->workers);
+    broker_subscribe(api->connection, TOPIC_WORKERS, api_on_worker_report, api);
+    broker_broadcast(api->connection, TOPIC_CONTROL, "{\"report\":true}", 15);
+    metrics_add_collector(options->metrics, api_collect, api);
     api_waiters_start(api);
+    api_monitor_start(api);
     return api;
 }
 
@@ -188,8 +194,11 @@ void api_free(struct api *api)
 {
     if (api == NULL)
         return;
+    metrics_remove_collector(api->options.metrics, api_collect, api);
     broker_disconnect(api->connection);
+    api_monitor_free(api);
     api_waiters_free(api);
+    api_workers_free(api);
     map_done(&api->waiters);
     pthread_mutex_destroy(&api->lock);
     free(api);

@@ -38,6 +38,8 @@ struct api {
     struct map waiters;     /* execution id -> struct waiter: webhooks that answer with the result */
     struct loop_timer *waiter_timer;
     struct webhook_index *webhooks;
+    struct map workers;     /* id -> struct worker_seen */
+    struct monitor *monitor;
     struct metric_family *requests, *durations;
 };
 
@@ -66,6 +68,15 @@ enum err api_start(struct api *api, const struct start_request *start, char ret_
 
 /* UNAVAILABLE while more executions wait than QUEUE_HIGH_WATER_MARK. */
 enum err api_check_load(struct api *api, struct error *reterr) ERROR_MUST_CHECK;
+
+/* operate.c */
+void api_on_worker_report(void *api, const void *body, size_t size);
+void api_workers_free(struct api *api);
+void api_collect(void *api, struct metrics_writer *writer);
+
+/* monitoring.c */
+void api_monitor_start(struct api *api);
+void api_monitor_free(struct api *api);
 
 /* webhooks.c */
 void api_waiters_start(struct api *api);

@@ -68,6 +68,7 @@ enum err engine_start(const struct engine_options *options, struct engine **ret,
     engine->worker_loop = loop_new();
     engine->pool = pool_new(options->blocking_threads);
     engine->host.http = http_client_new(engine->worker_loop, NULL);
+    engine->host.data_dir = options->data_dir;
     struct rng rng;
     rng_init_from_system(&rng);
     engine->orchestrator = orchestrator_new(&(struct orchestrator_options){

@@ -10,6 +10,7 @@ struct engine_options {
     unsigned capacity, blocking_threads;
     int64_t worker_timeout_ms, report_interval_ms;
     const char *strategy, *worker_id;
+    const char *data_dir; /* files of nodes; borrowed for the engine's life; NULL: none */
 };
 
 enum err engine_start(const struct engine_options *options, struct engine **ret, struct error *reterr) ERROR_MUST_CHECK;

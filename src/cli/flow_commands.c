@@ -1,0 +1,211 @@
+/* caudal flow … */
+#include "cli/cli.h"
+
+#include "base/mem.h"
+#include "nodes/node.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static enum err read_json(const char *path, struct json **ret, struct error *reterr)
+{
+    struct buf text;
+    buf_init(&text, 0);
+    enum err code = cli_read_file(path, &text, reterr);
+    if (code == ERR_OK && (code = json_parse(buf_str(&text), text.len, ret, reterr)) != ERR_OK)
+        error_prefix_field(reterr, path);
+    buf_done(&text);
+    return code;
+}
+
+int command_flow_list(const struct cli *cli)
+{
+    AUTO_JSON struct json *page = NULL;
+    AUTO_FREE char *path = mem_printf("/flows?limit=%lld%s%s", (long long)cli->limit, cli->status == NULL ? "" : "&status=", cli->status == NULL ? "" : cli->status);
+    int code = client_call(cli, "GET", path, NULL, &page);
+    if (code != EXIT_OK || cli->json)
+        return code != EXIT_OK ? code : cli_print_json(json_get(page, "data"));
+    const struct json *rows = json_get(page, "data");
+    for (size_t i = 0; i < json_count(rows); i++) {
+        const struct json *row = json_at(rows, i);
+        (void)printf("%s  %-9s v%-3lld %3lld nodes  %s\n", json_get_str(row, "id"), json_get_str(row, "status"), (long long)json_get_int(row, "version", 0),
+                     (long long)json_get_int(row, "nodeCount", 0), json_get_str(row, "name"));
+    }
+    if (json_count(rows) == 0)
+        (void)printf("No flows.\n");
+    return EXIT_OK;
+}
+
+static void print_list(const char *kind, const struct json *list)
+{
+    for (size_t i = 0; i < json_count(list); i++) {
+        const struct json *problem = json_at(list, i);
+        const char *node = json_get_str(problem, "nodeId"), *field = json_get_str(problem, "field");
+        (void)printf("%s %s%s%s%s%s: %s\n", kind, json_get_str(problem, "code"), node == NULL ? "" : " node ", node == NULL ? "" : node, field == NULL ? "" : " ",
+                     field == NULL ? "" : field, json_get_str(problem, "message"));
+    }
+}
+
+/* As strict as a run: what only warns when saving is an error here. */
+int command_flow_validate(const struct cli *cli)
+{
+    AUTO_JSON struct json *definition = NULL;
+    AUTO_JSON struct json *result = json_object_new();
+    struct error error = {0};
+    struct flow *flow = NULL;
+    if (read_json(cli->words[0], &definition, &error) != ERR_OK || fields_check(flow_body_fields, definition, &error) != ERR_OK)
+        return cli_fail(&error);
+    struct json *errors = json_array_new(), *warnings = json_array_new(), *problems = json_array_new();
+    flow_validate(definition, node_registry_catalog(), errors, warnings);
+    bool valid = flow_compile("validate", 1, definition, node_registry_catalog(), &flow, problems, &error) == ERR_OK;
+    flow_free(flow);
+    json_set_bool(result, "valid", valid);
+    json_set(result, "errors", problems);
+    json_set(result, "warnings", warnings);
+    json_unref(errors);
+    if (cli->json)
+        (void)cli_print_json(result);
+    else {
+        print_list("error", problems);
+        if (valid)
+            print_list("warning", warnings);
+        (void)printf("%s: %s\n", cli->words[0], valid ? "valid" : "not valid");
+    }
+    return valid ? EXIT_OK : EXIT_FAILED;
+}
+
+static struct json *definition_of(const struct json *flow)
+{
+    static const char *const kept[] = {"name", "description", "nodes", "connections", "settings", "metadata", "status"};
+    struct json *definition = json_object_new();
+    for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
+        if (json_get(flow, kept[i]) != NULL)
+            json_set(definition, kept[i], json_ref(json_get(flow, kept[i])));
+    return definition;
+}
+
+/* The id of the flow with exactly this name; "" when there is none. */
+static int find_by_name(const struct cli *cli, const char *name, char ret_id[40])
+{
+    AUTO_FREE char *escaped = client_escape(name);
+    AUTO_FREE char *path = mem_printf("/flows?limit=100&search=%s", escaped);
+    AUTO_JSON struct json *page = NULL;
+    int code = client_call(cli, "GET", path, NULL, &page);
+    ret_id[0] = '\0';
+    const struct json *rows = json_get(page, "data");
+    for (size_t i = 0; i < json_count(rows); i++)
+        if (strcmp(json_get_str(json_at(rows, i), "name"), name) == 0)
+            (void)snprintf(ret_id, 40, "%s", json_get_str(json_at(rows, i), "id"));
+    return code;
+}
+
+int cli_import(const struct cli *cli, const char *path, struct json **ret_flow)
+{
+    AUTO_JSON struct json *given = NULL;
+    struct error error = {0};
+    if (read_json(path, &given, &error) != ERR_OK || fields_check(flow_body_fields, given, &error) != ERR_OK)
+        return cli_fail(&error);
+    AUTO_JSON struct json *definition = definition_of(given);
+    char id[40];
+    int code = find_by_name(cli, json_get_str(definition, "name"), id);
+    if (code != EXIT_OK)
+        return code;
+    struct json *flow = NULL;
+    if (id[0] == '\0') {
+        code = client_call(cli, "POST", "/flows", definition, &flow);
+        if (code == EXIT_OK)
+            (void)snprintf(id, sizeof id, "%s", json_get_str(flow, "id"));
+    }
+    const char *status = json_get_str(definition, "status");
+    if (code == EXIT_OK && (flow == NULL || (status != NULL && strcmp(status, "draft") != 0))) { /* creation always gives a draft */
+        AUTO_FREE char *place = mem_printf("/flows/%s", id);
+        json_unref(flow);
+        flow = NULL;
+        code = client_call(cli, "PUT", place, definition, &flow);
+    }
+    if (ret_flow != NULL)
+        *ret_flow = flow;
+    else
+        json_unref(flow);
+    return code;
+}
+
+int command_flow_import(const struct cli *cli)
+{
+    int worst = EXIT_OK;
+    for (int i = 0; i < cli->word_count; i++) {
+        AUTO_JSON struct json *flow = NULL;
+        int code = cli_import(cli, cli->words[i], &flow);
+        if (code != EXIT_OK)
+            worst = code;
+        else if (cli->json)
+            (void)cli_print_json(flow);
+        else
+            (void)printf("%s  v%lld  %s\n", json_get_str(flow, "id"), (long long)json_get_int(flow, "version", 0), json_get_str(flow, "name"));
+    }
+    return worst;
+}
+
+int command_flow_export(const struct cli *cli)
+{
+    char id[40];
+    int code = client_find_flow(cli, cli->words[0], id);
+    if (code != EXIT_OK)
+        return code;
+    AUTO_FREE char *path = mem_printf("/flows/%s", id);
+    AUTO_JSON struct json *flow = NULL;
+    if ((code = client_call(cli, "GET", path, NULL, &flow)) != EXIT_OK)
+        return code;
+    AUTO_JSON struct json *definition = definition_of(flow);
+    if (cli->output == NULL)
+        return cli_print_json(definition);
+    struct buf text;
+    buf_init(&text, 0);
+    json_print_pretty(definition, &text);
+    FILE *file = fopen(cli->output, "we");
+    bool good = file != NULL && fprintf(file, "%s\n", buf_str(&text)) > 0;
+    good = file != NULL && fclose(file) == 0 && good;
+    buf_done(&text);
+    if (!good)
+        (void)fprintf(stderr, "caudal: %s cannot be written: %m.\n", cli->output);
+    return good ? EXIT_OK : EXIT_FAILED;
+}
+
+static enum err read_input(const char *given, struct json **ret, struct error *reterr)
+{
+    if (given == NULL)
+        return ERR_OK;
+    if (*given == '@')
+        return read_json(given + 1, ret, reterr);
+    enum err code = json_parse(given, strlen(given), ret, reterr);
+    if (code != ERR_OK)
+        error_prefix_field(reterr, "--input");
+    return code;
+}
+
+int command_flow_run(const struct cli *cli)
+{
+    AUTO_JSON struct json *input = NULL;
+    AUTO_JSON struct json *body = json_object_new();
+    AUTO_JSON struct json *started = NULL;
+    struct error error = {0};
+    char id[40];
+    if (read_input(cli->input, &input, &error) != ERR_OK)
+        return cli_fail(&error);
+    int code = client_find_flow(cli, cli->words[0], id);
+    if (code != EXIT_OK)
+        return code;
+    if (cli->input != NULL)
+        json_set(body, "input", json_ref(input));
+    AUTO_FREE char *path = mem_printf("/flows/%s/run", id);
+    code = client_call(cli, "POST", path, body, &started);
+    if (code != EXIT_OK)
+        return code;
+    const char *execution = json_get_str(started, "executionId");
+    if (!cli->detach)
+        return cli_follow(cli, execution);
+    if (cli->json)
+        return cli_print_json(started);
+    (void)printf("%s\n", execution);
+    return EXIT_OK;
+}

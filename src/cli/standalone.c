@@ -1,0 +1,186 @@
+/* caudal standalone: gateway, orchestrator and worker in this process, over SQLite and the broker inside it. */
+#include "cli/cli.h"
+#include "cli/demo.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "gateway/api.h"
+#include "gateway/engine.h"
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define DRAIN_MS 20000
+#define IDLE_TIMEOUT_S 65 /* above the 30 s between two pings of a page */
+
+struct standalone {
+    struct config config;
+    struct store *store;
+    struct broker *broker;
+    struct engine *engine;
+    struct metrics *metrics;
+    struct loop *loop;
+    pthread_t loop_thread;
+    bool loop_runs;
+    struct api *api;
+    struct http_server *http, *metrics_http;
+    char *files;
+};
+
+static enum err make_directory(const char *path, struct error *reterr)
+{
+    AUTO_FREE char *copy = mem_dup(path);
+    for (char *slash = copy + 1; (slash = strchr(slash, '/')) != NULL; *slash++ = '/') {
+        *slash = '\0';
+        if (mkdir(copy, 0750) != 0 && errno != EEXIST)
+            return error_set(reterr, ERR_IO, "DATA_DIR", "The directory %s cannot be made: %m.", copy);
+    }
+    if (mkdir(copy, 0750) != 0 && errno != EEXIST)
+        return error_set(reterr, ERR_IO, "DATA_DIR", "The directory %s cannot be made: %m.", copy);
+    return ERR_OK;
+}
+
+static enum err check(const struct config *config, struct error *reterr)
+{
+    if (config_str(config, CONFIG_JWT_SECRET) != NULL)
+        return error_set(reterr, ERR_UNSUPPORTED, "JWT_SECRET", "Login is not built yet: unset JWT_SECRET and keep HOST on a loopback address.");
+    return ERR_OK;
+}
+
+static void *run_loop(void *user)
+{
+    loop_run(user);
+    return NULL;
+}
+
+/* The metrics port serves metrics and health, nothing else. */
+static enum err admit_metrics(void *app, struct http_request *request, bool *ret_inline, struct error *reterr)
+{
+    if (strcmp(request->path, "/metrics") != 0 && strncmp(request->path, "/api/v1/health", 14) != 0)
+        return error_set(reterr, ERR_NOT_FOUND, NULL, "This port serves /metrics and /api/v1/health.");
+    return api_admit(app, request, ret_inline, reterr);
+}
+
+static enum err start_http(struct standalone *s, struct error *reterr)
+{
+    const struct config *config = &s->config;
+    size_t count = config_count(config, CONFIG_WS_CORS_ORIGINS);
+    const char **origins = arena_alloc(&s->config.arena, (count + 1) * sizeof *origins);
+    for (size_t i = 0; i < count; i++)
+        origins[i] = config_item(config, CONFIG_WS_CORS_ORIGINS, i);
+    struct http_options options = {
+        .host = config_str(config, CONFIG_HOST), .port = (int)config_int(config, CONFIG_PORT), .threads = (unsigned)config_int(config, CONFIG_HTTP_THREADS),
+        .handler_threads = (unsigned)config_int(config, CONFIG_HANDLER_THREADS), .max_body = (size_t)config_int(config, CONFIG_MAX_BODY_BYTES),
+        .idle_timeout_s = IDLE_TIMEOUT_S, .origins = origins, .admit = api_admit, .handle = api_handle, .finished = api_finished, .quiesced = api_quiesced, .app = s->api};
+    enum err code = http_start(&options, &s->http, reterr);
+    if (code != ERR_OK || !config_bool(config, CONFIG_METRICS_ENABLED))
+        return code;
+    struct error error = {0};
+    options.port = (int)config_int(config, CONFIG_METRICS_PORT);
+    options.threads = options.handler_threads = 1;
+    options.admit = admit_metrics;
+    options.finished = NULL;
+    options.quiesced = NULL;
+    if (http_start(&options, &s->metrics_http, &error) != ERR_OK)
+        log_event(LOG_WARN, "METRICS_PORT cannot be served; /metrics is on PORT too", LOG_CAUSE(&error), LOG_END);
+    return ERR_OK;
+}
+
+static enum err start(struct standalone *s, struct error *reterr)
+{
+    const struct config *config = &s->config;
+    s->files = mem_printf("%s/files", config_str(config, CONFIG_DATA_DIR));
+    enum err code = check(config, reterr);
+    if (code == ERR_OK)
+        code = make_directory(s->files, reterr);
+    if (code == ERR_OK)
+        code = store_open(config_str(config, CONFIG_DATABASE_URL), NULL, &s->store, reterr);
+    if (code == ERR_OK)
+        code = broker_open(config_str(config, CONFIG_RABBITMQ_URL), &s->broker, reterr);
+    if (code != ERR_OK)
+        return code;
+    s->metrics = metrics_new();
+    metrics_add_process(s->metrics);
+    code = engine_start(&(struct engine_options){
+        .store = s->store, .broker = s->broker, .capacity = (unsigned)config_int(config, CONFIG_MAX_CONCURRENT_FLOWS),
+        .blocking_threads = (unsigned)config_int(config, CONFIG_MAX_CONCURRENT_NODES), .worker_timeout_ms = config_int(config, CONFIG_WORKER_TIMEOUT),
+        .report_interval_ms = config_int(config, CONFIG_HEALTH_REPORT_INTERVAL), .strategy = config_str(config, CONFIG_LOAD_BALANCE_STRATEGY),
+        .worker_id = config_str(config, CONFIG_WORKER_ID), .data_dir = s->files}, &s->engine, reterr);
+    if (code != ERR_OK)
+        return code;
+    s->loop = loop_new();
+    s->api = api_new(&(struct api_options){.config = config, .store = s->store, .broker = s->broker, .loop = s->loop, .engine = s->engine, .metrics = s->metrics});
+    if (pthread_create(&s->loop_thread, NULL, run_loop, s->loop) != 0)
+        abort();
+    s->loop_runs = true;
+    return start_http(s, reterr);
+}
+
+/* New requests first, then what runs, then what holds the data. */
+static void stop(struct standalone *s)
+{
+    http_stop(s->metrics_http);
+    http_stop(s->http);
+    engine_stop(s->engine, DRAIN_MS);
+    if (s->loop_runs) {
+        loop_stop(s->loop);
+        pthread_join(s->loop_thread, NULL);
+    }
+    api_free(s->api);
+    if (s->loop != NULL)
+        loop_free(s->loop);
+    if (s->store != NULL)
+        store_close(s->store);
+    if (s->broker != NULL)
+        broker_close(s->broker);
+    if (s->metrics != NULL)
+        metrics_free(s->metrics);
+    free(s->files);
+}
+
+static void print_address(const struct standalone *s)
+{
+    const char *host = config_str(&s->config, CONFIG_HOST);
+    log_event(LOG_INFO, "ready", LOG_STR("host", host), LOG_INT("port", http_port(s->http)), LOG_STR("database", s->files == NULL ? "" : config_str(&s->config, CONFIG_DATA_DIR)), LOG_END);
+    (void)printf("Caudal %s is ready: http://%s:%d\n", CAUDAL_VERSION, host, http_port(s->http));
+    (void)fflush(stdout);
+}
+
+int command_standalone(const struct cli *cli)
+{
+    struct standalone s = {0};
+    struct error error = {0};
+    sigset_t signals;
+    int signal = 0;
+    if (config_load(SERVICE_STANDALONE, config_from_environment, NULL, &s.config, &error) != ERR_OK)
+        return cli_fail(&error);
+    enum log_level level = LOG_INFO;
+    (void)log_level_parse(config_str(&s.config, CONFIG_LOG_LEVEL), &level);
+    log_start(&(struct log_options){.level = level, .service = "standalone",
+                                    .format = strcmp(config_str(&s.config, CONFIG_LOG_FORMAT), "text") == 0 ? LOG_FORMAT_TEXT : LOG_FORMAT_JSON});
+    (void)sigemptyset(&signals);
+    (void)sigaddset(&signals, SIGTERM);
+    (void)sigaddset(&signals, SIGINT);
+    (void)sigaddset(&signals, SIGHUP);
+    (void)pthread_sigmask(SIG_BLOCK, &signals, NULL); /* before any thread: only sigwait takes them */
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
+    (void)sigaction(SIGPIPE, &ignore, NULL);
+    int code = EXIT_OK;
+    if (start(&s, &error) != ERR_OK) {
+        code = cli_fail(&error);
+    } else {
+        print_address(&s);
+        if (cli->demo != NULL)
+            demo_run(cli, http_port(s.http), cli->demo, s.files);
+        (void)sigwait(&signals, &signal);
+        log_event(LOG_INFO, "stopping", LOG_INT("signal", signal), LOG_END);
+    }
+    stop(&s);
+    config_done(&s.config);
+    return code;
+}

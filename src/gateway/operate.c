@@ -1,0 +1,398 @@
+/* Routes of operation: health, workers, dead letters, settings, metrics. */
+#include "gateway/api_int.h"
+
+#include "broker/messages.h"
+#include "dispatch/strategy.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+struct operate_access {
+    const char *id;
+    const struct json *filter, *document;
+    struct json *loaded;
+    int64_t now_ms;
+};
+
+/* ---- health */
+
+static enum err read_anything(struct store_session *session, void *arg, struct error *reterr)
+{
+    (void)reterr;
+    int64_t *due = arg;
+    *due = store_executions_next_due_ms(session);
+    return ERR_OK;
+}
+
+static bool store_answers(struct api *api, int64_t *ret_due_ms)
+{
+    struct error error;
+    return api_read(api, read_anything, ret_due_ms, &error) == ERR_OK;
+}
+
+/* Work moves unless something waits, or is due, and nothing has happened for a while. */
+#define STILL_MS 30000
+static bool work_moves(struct api *api, int64_t due_ms, struct orchestrator_stats *ret)
+{
+    int64_t now = clock_now_ms();
+    if (api->options.engine == NULL)
+        return true;
+    orchestrator_stats(engine_orchestrator(api->options.engine), ret);
+    bool waiting = ret->pending > 0 || ret->in_flight > 0 || due_ms < now - STILL_MS;
+    return !waiting || now - ret->last_progress_ms < STILL_MS || now - api->started_ms < STILL_MS;
+}
+
+static struct json *health_of(struct api *api)
+{
+    struct json *health = json_object_new(), *dependencies = json_object_new(), *work = json_object_new();
+    struct orchestrator_stats stats = {0};
+    int64_t due = INT64_MAX;
+    bool database = store_answers(api, &due), moving = work_moves(api, due, &stats);
+    char at[ISO_TEXT_BYTES];
+    clock_format_iso(clock_now_ms(), at);
+    json_set_str(health, "status", database && moving ? "healthy" : database ? "degraded" : "unhealthy");
+    json_set_str(health, "timestamp", at);
+    json_set_str(dependencies, "database", database ? "healthy" : "unhealthy");
+    json_set_str(dependencies, "redis", "healthy"); /* the cache inside this process */
+    json_set(health, "dependencies", dependencies);
+    json_set_bool(work, "moving", moving);
+    json_set_int(work, "waiting", (int64_t)stats.pending);
+    json_set_int(work, "running", (int64_t)stats.in_flight);
+    json_set_int(work, "workers", (int64_t)stats.workers);
+    json_set(health, "work", work);
+    json_set_int(health, "uptime", clock_now_ms() - api->started_ms);
+    json_set_str(health, "version", CAUDAL_VERSION);
+    return health;
+}
+
+static enum err get_health(struct api *api, struct http_request *request, struct error *reterr)
+{
+    (void)reterr;
+    http_reply_flat(request, 200, health_of(api));
+    return ERR_OK;
+}
+
+static enum err get_live(struct api *api, struct http_request *request, struct error *reterr)
+{
+    (void)api;
+    (void)reterr;
+    struct json *answer = json_object_new();
+    json_set_bool(answer, "alive", true);
+    http_reply_flat(request, 200, answer);
+    return ERR_OK;
+}
+
+/* Ready: the store answers and there is a worker to run things on. */
+static enum err get_ready(struct api *api, struct http_request *request, struct error *reterr)
+{
+    (void)reterr;
+    struct json *answer = json_object_new();
+    struct orchestrator_stats stats = {.workers = 1};
+    int64_t due;
+    if (api->options.engine != NULL)
+        orchestrator_stats(engine_orchestrator(api->options.engine), &stats);
+    bool ready = store_answers(api, &due) && stats.workers > 0;
+    json_set_bool(answer, "ready", ready);
+    http_reply_flat(request, ready ? 200 : 503, answer);
+    return ERR_OK;
+}
+
+static enum err get_work(struct api *api, struct http_request *request, struct error *reterr)
+{
+    (void)reterr;
+    struct json *health = health_of(api), *work = json_ref(json_get(health, "work"));
+    json_unref(health);
+    http_reply_flat(request, json_get_bool(work, "moving", false) ? 200 : 503, work);
+    return ERR_OK;
+}
+
+/* ---- workers */
+
+struct worker_seen {
+    char *report; /* JSON text */
+    int64_t seen_ms;
+};
+
+/* On the gateway's loop. */
+void api_on_worker_report(void *user, const void *body, size_t size)
+{
+    struct api *api = user;
+    AUTO_JSON struct json *report = NULL;
+    if (json_parse(body, size, &report, NULL) != ERR_OK || json_get_str(report, "id") == NULL)
+        return;
+    struct worker_seen *seen = mem_alloc(sizeof *seen);
+    *seen = (struct worker_seen){.report = mem_dup_n(body, size), .seen_ms = clock_now_ms()};
+    pthread_mutex_lock(&api->lock);
+    struct worker_seen *former = map_put(&api->workers, json_get_str(report, "id"), seen);
+    pthread_mutex_unlock(&api->lock);
+    if (former != NULL)
+        free(former->report);
+    free(former);
+}
+
+static void free_seen(void *user, const char *key, void *value)
+{
+    (void)user;
+    (void)key;
+    struct worker_seen *seen = value;
+    free(seen->report);
+    free(seen);
+}
+
+void api_workers_free(struct api *api)
+{
+    map_each(&api->workers, free_seen, NULL);
+    map_done(&api->workers);
+}
+
+struct worker_listing {
+    struct json *list;
+    int64_t now_ms, timeout_ms;
+};
+
+static void add_worker(void *user, const char *key, void *value)
+{
+    (void)key;
+    struct worker_listing *listing = user;
+    const struct worker_seen *seen = value;
+    struct json *worker = NULL;
+    char at[ISO_TEXT_BYTES];
+    if (json_parse(seen->report, strlen(seen->report), &worker, NULL) != ERR_OK)
+        return;
+    bool late = listing->now_ms - seen->seen_ms > listing->timeout_ms;
+    clock_format_iso(seen->seen_ms, at);
+    json_set_str(worker, "status", late ? "offline" : json_get_bool(worker, "draining", false) ? "draining" : "online");
+    json_set_str(worker, "lastHeartbeat", at);
+    json_push(listing->list, worker);
+}
+
+static struct json *workers_of(struct api *api)
+{
+    struct worker_listing listing = {.list = json_array_new(), .now_ms = clock_now_ms(), .timeout_ms = config_int(api->options.config, CONFIG_WORKER_TIMEOUT)};
+    pthread_mutex_lock(&api->lock);
+    map_each(&api->workers, add_worker, &listing);
+    pthread_mutex_unlock(&api->lock);
+    return listing.list;
+}
+
+static enum err list_workers(struct api *api, struct http_request *request, struct error *reterr)
+{
+    (void)reterr;
+    http_reply(request, 200, workers_of(api));
+    return ERR_OK;
+}
+
+static enum err get_worker(struct api *api, struct http_request *request, struct error *reterr)
+{
+    AUTO_JSON struct json *list = workers_of(api);
+    for (size_t i = 0; i < json_count(list); i++)
+        if (strcmp(json_get_str(json_at(list, i), "id"), request->params[0]) == 0) {
+            http_reply(request, 200, json_ref(json_at(list, i)));
+            return ERR_OK;
+        }
+    return error_set(reterr, ERR_NOT_FOUND, "id", "No worker \"%.100s\" has reported.", request->params[0]);
+}
+
+/* ---- dead letters */
+
+static enum err read_letters(struct store_session *session, void *arg, struct error *reterr)
+{
+    struct operate_access *access = arg;
+    return store_dead_letter_list(session, access->filter, &access->loaded, reterr);
+}
+
+static enum err list_letters(struct api *api, struct http_request *request, struct error *reterr)
+{
+    static const char *const names[] = {"status", NULL};
+    static const char *const known[] = {"open", "retried", "discarded", NULL};
+    AUTO_JSON struct json *filter = NULL;
+    enum err code = api_filter(request, names, 20, &filter, reterr);
+    const char *status = json_get_str(filter, "status");
+    bool good = status == NULL;
+    for (size_t i = 0; status != NULL && known[i] != NULL; i++)
+        good |= strcmp(status, known[i]) == 0;
+    if (code == ERR_OK && !good)
+        code = error_set(reterr, ERR_VALIDATION, "status", "status must be open, retried or discarded, not \"%.40s\".", status);
+    struct operate_access access = {.filter = filter};
+    if (code == ERR_OK)
+        code = api_read(api, read_letters, &access, reterr);
+    if (code == ERR_OK)
+        http_reply(request, 200, access.loaded);
+    return code;
+}
+
+static enum err read_letter(struct store_session *session, void *arg, struct error *reterr)
+{
+    struct operate_access *access = arg;
+    return store_get(session, STORE_DEAD_LETTERS, access->id, &access->loaded, reterr);
+}
+
+static enum err get_letter(struct api *api, struct http_request *request, struct error *reterr)
+{
+    struct operate_access access = {.id = request->params[0]};
+    enum err code = api_read(api, read_letter, &access, reterr);
+    if (code == ERR_OK)
+        http_reply(request, 200, access.loaded);
+    return code;
+}
+
+static enum err write_letter(struct store_session *session, void *arg, struct error *reterr)
+{
+    struct operate_access *access = arg;
+    AUTO_JSON struct json *present = NULL;
+    enum err code = store_get(session, STORE_DEAD_LETTERS, access->id, &present, reterr);
+    if (code != ERR_OK)
+        return code;
+    const char *status = json_get_str(present, "status");
+    if (status == NULL || strcmp(status, "open") != 0)
+        return error_set(reterr, ERR_CONFLICT, "status", "The dead letter is %s already.", status == NULL ? "closed" : status);
+    return store_put(session, STORE_DEAD_LETTERS, access->id, access->document, access->now_ms, reterr);
+}
+
+/* Marked first: a letter is never sent twice. */
+static enum err close_letter(struct api *api, struct http_request *request, const char *status, struct json **ret, struct error *reterr)
+{
+    struct operate_access access = {.id = request->params[0], .now_ms = clock_now_ms()};
+    enum err code = api_read(api, read_letter, &access, reterr);
+    if (code != ERR_OK)
+        return code;
+    struct json *letter = json_dup(access.loaded);
+    json_unref(access.loaded);
+    json_set_str(letter, "status", status);
+    AUTO_JSON struct json *document = json_dup(letter); /* the writer's thread has its own */
+    access.document = document;
+    code = store_write(api->options.store, write_letter, &access, reterr);
+    if (code == ERR_OK)
+        *ret = letter;
+    else
+        json_unref(letter);
+    return code;
+}
+
+static enum err retry_letter(struct api *api, struct http_request *request, struct error *reterr)
+{
+    struct json *letter = NULL;
+    enum err code = close_letter(api, request, "retried", &letter, reterr);
+    if (code != ERR_OK)
+        return code;
+    const struct json *payload = json_get(letter, "payload");
+    const char *queue = json_get_str(letter, "queue"), *text = json_as_str(payload);
+    AUTO_FREE char *printed = text == NULL ? json_dup_text(payload) : mem_dup(text);
+    broker_publish(api->connection, queue == NULL ? QUEUE_SUBMIT : queue, 1, printed, strlen(printed), NULL, NULL);
+    http_reply(request, 202, letter);
+    return ERR_OK;
+}
+
+static enum err discard_letter(struct api *api, struct http_request *request, struct error *reterr)
+{
+    struct json *letter = NULL;
+    enum err code = close_letter(api, request, "discarded", &letter, reterr);
+    if (code == ERR_OK)
+        http_reply(request, 200, letter);
+    return code;
+}
+
+/* ---- settings: what may be changed while running */
+
+static const char *const strategies[] = {"round_robin", "least_busy", "weighted", NULL};
+static const struct field setting_fields[] = {
+    {.name = "loadBalanceStrategy", .kind = FIELD_ENUM, .values = strategies, .help = "How the worker of an execution is chosen."}, {0}};
+#define SETTING_STRATEGY "loadBalanceStrategy"
+
+static enum err read_settings(struct store_session *session, void *arg, struct error *reterr)
+{
+    struct operate_access *access = arg;
+    enum err code = store_get(session, STORE_SETTINGS, SETTING_STRATEGY, &access->loaded, reterr);
+    return code == ERR_NOT_FOUND ? ERR_OK : code;
+}
+
+static enum err get_settings(struct api *api, struct http_request *request, struct error *reterr)
+{
+    struct operate_access access = {0};
+    enum err code = api_read(api, read_settings, &access, reterr);
+    if (code != ERR_OK)
+        return code;
+    struct json *settings = json_object_new();
+    const char *kept = json_get_str(access.loaded, "value");
+    json_set_str(settings, SETTING_STRATEGY, kept != NULL ? kept : config_str(api->options.config, CONFIG_LOAD_BALANCE_STRATEGY));
+    json_unref(access.loaded);
+    http_reply(request, 200, settings);
+    return ERR_OK;
+}
+
+static enum err write_setting(struct store_session *session, void *arg, struct error *reterr)
+{
+    struct operate_access *access = arg;
+    return store_put(session, STORE_SETTINGS, access->id, access->document, access->now_ms, reterr);
+}
+
+static enum err put_settings(struct api *api, struct http_request *request, struct error *reterr)
+{
+    const char *strategy = json_get_str(request->json, SETTING_STRATEGY);
+    if (strategy != NULL) {
+        AUTO_JSON struct json *document = json_object_new();
+        json_set_str(document, "value", strategy);
+        struct operate_access access = {.id = SETTING_STRATEGY, .document = document, .now_ms = clock_now_ms()};
+        enum err code = store_write(api->options.store, write_setting, &access, reterr);
+        if (code == ERR_OK && api->options.engine != NULL)
+            code = engine_set_strategy(api->options.engine, strategy, reterr);
+        if (code != ERR_OK)
+            return code;
+    }
+    return get_settings(api, request, reterr);
+}
+
+/* ---- metrics */
+
+static enum err get_metrics(struct api *api, struct http_request *request, struct error *reterr)
+{
+    (void)reterr;
+    request->response.content_type = METRICS_CONTENT_TYPE;
+    metrics_print(api->options.metrics, &request->response.body);
+    return ERR_OK;
+}
+
+void api_collect(void *user, struct metrics_writer *writer)
+{
+    static const struct metric_desc executions = {.name = "caudal_executions_total", .help = "Executions that ended.", .kind = METRIC_COUNTER};
+    static const struct metric_desc dispatched = {.name = "caudal_dispatched_total", .help = "Executions handed to workers.", .kind = METRIC_COUNTER};
+    static const struct metric_desc reassigned = {.name = "caudal_reassigned_total", .help = "Executions handed out again after a loss or a wait.", .kind = METRIC_COUNTER};
+    static const struct metric_desc failed = {.name = "caudal_store_failed_writes_total", .help = "Batches of events the store did not take at once.", .kind = METRIC_COUNTER};
+    static const struct metric_desc waiting = {.name = "caudal_executions_waiting", .help = "Executions waiting for a worker.", .kind = METRIC_GAUGE};
+    static const struct metric_desc running = {.name = "caudal_executions_running", .help = "Executions on workers.", .kind = METRIC_GAUGE};
+    static const struct metric_desc workers = {.name = "caudal_workers", .help = "Workers heard of lately.", .kind = METRIC_GAUGE};
+    static const struct metric_desc commits = {.name = "caudal_store_commits_total", .help = "Transactions committed.", .kind = METRIC_COUNTER};
+    static const struct metric_desc bytes = {.name = "caudal_store_bytes", .help = "Size of the database, its log included.", .kind = METRIC_GAUGE};
+    struct api *api = user;
+    struct store_stats store;
+    store_stats(api->options.store, &store);
+    metrics_emit_with(writer, &commits, store.commits, NULL);
+    metrics_emit_with(writer, &bytes, store.db_bytes + store.wal_bytes, NULL);
+    if (api->options.engine == NULL)
+        return;
+    struct orchestrator_stats stats;
+    orchestrator_stats(engine_orchestrator(api->options.engine), &stats);
+    metrics_emit_with(writer, &executions, (int64_t)stats.finished, NULL);
+    metrics_emit_with(writer, &dispatched, (int64_t)stats.dispatched, NULL);
+    metrics_emit_with(writer, &reassigned, (int64_t)stats.reassigned, NULL);
+    metrics_emit_with(writer, &failed, (int64_t)stats.failed_writes, NULL);
+    metrics_emit_with(writer, &waiting, (int64_t)stats.pending, NULL);
+    metrics_emit_with(writer, &running, (int64_t)stats.in_flight, NULL);
+    metrics_emit_with(writer, &workers, (int64_t)stats.workers, NULL);
+}
+
+#define BASE "/api/v1"
+const struct route operate_routes[] = {
+    {"GET", BASE "/health", ROLE_NONE, 0, NULL, NULL, 200, "health", "State of the service and what it depends on", get_health},
+    {"GET", BASE "/health/live", ROLE_NONE, ROUTE_INLINE, NULL, NULL, 200, "health", "The process answers", get_live},
+    {"GET", BASE "/health/ready", ROLE_NONE, 0, NULL, NULL, 200, "health", "Requests can be served; 503 while they cannot", get_ready},
+    {"GET", BASE "/health/work", ROLE_NONE, 0, NULL, NULL, 200, "health", "Work is moving; 503 when something waits and nothing happens", get_work},
+    {"GET", BASE "/workers", ROLE_VIEWER, 0, NULL, NULL, 200, "operation", "List workers", list_workers},
+    {"GET", BASE "/workers/:id", ROLE_VIEWER, 0, NULL, NULL, 200, "operation", "Get a worker", get_worker},
+    {"GET", BASE "/dead-letters", ROLE_OPERATOR, ROUTE_LIST, NULL, NULL, 200, "operation", "List messages that could not be handled", list_letters},
+    {"GET", BASE "/dead-letters/:id", ROLE_OPERATOR, 0, NULL, NULL, 200, "operation", "Get a dead letter", get_letter},
+    {"POST", BASE "/dead-letters/:id/retry", ROLE_OPERATOR, 0, NULL, NULL, 202, "operation", "Send a dead letter again", retry_letter},
+    {"POST", BASE "/dead-letters/:id/discard", ROLE_OPERATOR, 0, NULL, NULL, 200, "operation", "Close a dead letter without sending it", discard_letter},
+    {"GET", BASE "/settings", ROLE_VIEWER, 0, NULL, NULL, 200, "operation", "Settings that can change while running", get_settings},
+    {"PUT", BASE "/settings", ROLE_ADMIN, 0, setting_fields, NULL, 200, "operation", "Change settings", put_settings},
+    {"GET", "/metrics", ROLE_NONE, 0, NULL, NULL, 200, "operation", "Metrics in the Prometheus text format", get_metrics},
+    {0}};

@@ -1,0 +1,8 @@
+/* All routes, in the order they are matched and documented. */
+#include "gateway/api_int.h"
+
+extern const struct route flow_routes[], execution_routes[], schedule_routes[], catalog_routes[], monitoring_routes[], operate_routes[], webhook_routes[],
+    document_routes[];
+
+const struct route *const route_tables[] = {flow_routes, execution_routes, schedule_routes, catalog_routes, monitoring_routes,
+                                            operate_routes, webhook_routes, document_routes, NULL};
