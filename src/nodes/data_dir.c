@@ -155,3 +155,28 @@ enum err data_dir_write(const char *root, const char *path, const void *bytes, s
     close(folder);
     return code;
 }
+
+enum err data_dir_locate(const char *root, const char *path, char **ret, struct error *reterr)
+{
+    enum err code = check_path(root, path, reterr);
+    if (code != ERR_OK)
+        return code;
+    const char *name = NULL;
+    int folder = open_folder(root, path, true, &name);
+    if (folder < 0)
+        return io_error(path, "opened", reterr);
+    char link[64], real[4096];
+    struct stat info;
+    (void)snprintf(link, sizeof link, "/proc/self/fd/%d", folder);
+    ssize_t n = readlink(link, real, sizeof real);
+    bool other = fstatat(folder, name, &info, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISREG(info.st_mode);
+    int failure = errno;
+    close(folder);
+    errno = failure;
+    if (other)
+        return error_set(reterr, ERR_VALIDATION, "path", "%s is there already, and not a regular file.", path);
+    if (n < 0 || n == (ssize_t)sizeof real)
+        return error_set(reterr, ERR_IO, "path", "The folder of %s could not be found: %s.", path, n < 0 ? strerror(errno) : "its path is too long");
+    *ret = mem_printf("%.*s/%s", (int)n, real, name);
+    return ERR_OK;
+}

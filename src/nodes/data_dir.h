@@ -10,3 +10,7 @@ enum err data_dir_read(const char *root, const char *path, size_t max_bytes, str
 
 /* Writes the whole file or nothing: into a temporary file that is synced and renamed over `path`. Folders are made. */
 enum err data_dir_write(const char *root, const char *path, const void *bytes, size_t len, struct error *reterr) ERROR_MUST_CHECK;
+
+/* For libraries that open files by themselves: makes the folders and gives the absolute path, free of symbolic links, of a
+ * regular file or of one that is not there yet. Heap, yours. Open it without following links: it is checked only now. */
+enum err data_dir_locate(const char *root, const char *path, char **ret, struct error *reterr) ERROR_MUST_CHECK;

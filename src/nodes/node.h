@@ -81,3 +81,6 @@ const struct flow_catalog *node_registry_catalog(void);
 /* Catalog documents in the shapes of api-contract 1.5: NodeDefinition (as /catalog/metadata) and the documentation object. */
 struct json *node_type_definition(const struct node_type *type);
 struct json *node_type_documentation(const struct node_type *type);
+
+/* docs/reference/nodes.md: every type with its settings, outputs, limits and examples. Adds to `out`. */
+void node_reference_markdown(struct buf *out);

@@ -18,6 +18,7 @@ static const struct node_type *const types[] = {
     &node_respond,
     &node_schedule_trigger,
     &node_set_fields,
+    &node_sqlite_write,
     &node_stop_with_error,
     &node_summarize,
     &node_switch,

@@ -289,7 +289,7 @@ static const struct node_example examples[] = {
      "{\"data\":[{\"country\":\"ES\",\"total\":10},{\"country\":\"PT\",\"total\":\"5.5\"},{\"country\":\"ES\",\"total\":2},{\"country\":\"ES\"}],"
      "\"groupBy\":\"country\",\"operations\":[{\"operation\":\"count\",\"as\":\"orders\"},{\"operation\":\"sum\",\"field\":\"total\",\"as\":\"sales\"},"
      "{\"operation\":\"avg\",\"field\":\"total\"}]}",
-     "{\"summary\":[{\"country\":\"ES\",\"orders\":4,\"sales\":12,\"avg_total\":6},{\"country\":\"PT\",\"orders\":1,\"sales\":5.5,\"avg_total\":5.5}],\"count\":2}"},
+     "{\"summary\":[{\"country\":\"ES\",\"orders\":3,\"sales\":12,\"avg_total\":6},{\"country\":\"PT\",\"orders\":1,\"sales\":5.5,\"avg_total\":5.5}],\"count\":2}"},
     {0}};
 static const struct node_trouble troubles[] = {
     {"data[3].total must be a number", "A record holds text that reads as no number.", "Filter such records out, or clean them before."}, {0}};

@@ -93,7 +93,7 @@ static const struct field fields[] = {
 static const struct node_example examples[] = {
     {"A table", "The file holds a line of names and two of values.",
      "{\"path\":\"out/summary.csv\",\"data\":[{\"country\":\"ES\",\"sales\":12},{\"country\":\"PT\",\"sales\":5.5}]}",
-     "{\"path\":\"out/summary.csv\",\"bytes\":32,\"recordCount\":2}"},
+     "{\"path\":\"out/summary.csv\",\"bytes\":30,\"recordCount\":2}"},
     {0}};
 static const struct node_trouble troubles[] = {
     {"path must not hold . or ..", "Files stay below the data directory.", "Give a plain path such as out/orders.json."},

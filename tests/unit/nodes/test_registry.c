@@ -124,12 +124,27 @@ static void lists_what_the_page_can_edit(void **state)
     json_assert_equal(json_get(json_at(json_get(trigger, "inputs"), 2), "validation"), "{\"enum\":[\"onReceived\",\"lastNode\"]}");
 }
 
+/* What the documentation shows is what the node gives; those with effects are run by their own tests. */
+static void examples_of_pure_types_are_true(void **state)
+{
+    (void)state;
+    size_t count = 0;
+    for (const struct node_type *const *type = node_registry_all(); *type != NULL; type++) {
+        if (!(*type)->spec.pure || strcmp((*type)->spec.type, "stop-with-error") == 0) /* its output is an error: test_logic */
+            continue;
+        node_assert_examples((*type)->spec.type);
+        count++;
+    }
+    assert_true(count >= 8);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(finds_types_and_the_alias),
         cmocka_unit_test(definitions_have_the_contract_s_shape),
         cmocka_unit_test(documentation_is_complete),
+        cmocka_unit_test(examples_of_pure_types_are_true),
         cmocka_unit_test(lists_what_the_page_can_edit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
