@@ -99,6 +99,18 @@ static int find_by_name(const struct cli *cli, const char *name, char ret_id[40]
     return code;
 }
 
+static int change_flow(const struct cli *cli, const char *id, const struct json *changes, struct json **ret_flow)
+{
+    AUTO_FREE char *path = mem_printf("/flows/%s", id);
+    struct json *flow = NULL;
+    int code = client_call(cli, "PUT", path, changes, &flow);
+    if (ret_flow != NULL)
+        *ret_flow = flow;
+    else
+        json_unref(flow);
+    return code;
+}
+
 int cli_import(const struct cli *cli, const char *path, struct json **ret_flow)
 {
     AUTO_JSON struct json *given = NULL;
@@ -111,17 +123,16 @@ int cli_import(const struct cli *cli, const char *path, struct json **ret_flow)
     if (code != EXIT_OK)
         return code;
     struct json *flow = NULL;
-    if (id[0] == '\0') {
-        code = client_call(cli, "POST", "/flows", definition, &flow);
-        if (code == EXIT_OK)
-            (void)snprintf(id, sizeof id, "%s", json_get_str(flow, "id"));
-    }
+    if (id[0] != '\0')
+        return change_flow(cli, id, definition, ret_flow);
+    code = client_call(cli, "POST", "/flows", definition, &flow);
     const char *status = json_get_str(definition, "status");
-    if (code == EXIT_OK && (flow == NULL || (status != NULL && strcmp(status, "draft") != 0))) { /* creation always gives a draft */
-        AUTO_FREE char *place = mem_printf("/flows/%s", id);
+    if (code == EXIT_OK && status != NULL && strcmp(status, "draft") != 0) { /* creation always gives a draft */
+        AUTO_JSON struct json *changes = json_object_new();
+        json_set_str(changes, "status", status);
+        code = change_flow(cli, json_get_str(flow, "id"), changes, ret_flow);
         json_unref(flow);
-        flow = NULL;
-        code = client_call(cli, "PUT", place, definition, &flow);
+        return code;
     }
     if (ret_flow != NULL)
         *ret_flow = flow;

@@ -7,6 +7,7 @@
 #include "base/loop.h"
 #include "gateway/api.h"
 #include "gateway/engine.h"
+#include "metrics/process.h"
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
