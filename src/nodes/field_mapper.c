@@ -107,7 +107,7 @@ static enum err execute(struct node_call *call, struct error *reterr)
     struct mapping *mappings = n <= 16 ? few : mem_array(n, sizeof *mappings);
     enum err code = ERR_OK;
     for (size_t i = 0; i < n && code == ERR_OK; i++) {
-        bool used;
+        bool used = false;
         code = parse_mapping(json_at(list, i), i, &mappings[count], &used, reterr);
         count += code == ERR_OK && used;
     }
