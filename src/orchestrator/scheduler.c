@@ -7,6 +7,7 @@
 #include "flow/cron.h"
 #include "orchestrator/submission.h"
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 #define LOOK_MS 500     /* how often due schedules are looked for */
