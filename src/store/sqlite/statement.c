@@ -175,13 +175,32 @@ const char *sqlite_text(sqlite3_stmt *statement, int column)
     return (const char *)sqlite3_column_text(statement, column);
 }
 
-struct json *sqlite_json(sqlite3_stmt *statement, int column)
+struct json *sqlite_json(sqlite3_stmt *statement, int column, bool *damaged)
 {
     const char *text = sqlite_text(statement, column);
     struct json *value = NULL;
-    if (text != NULL && json_parse(text, (size_t)sqlite3_column_bytes(statement, column), &value, NULL) != ERR_OK)
+    if (text != NULL && json_parse(text, (size_t)sqlite3_column_bytes(statement, column), &value, NULL) != ERR_OK) {
+        *damaged = true;
         return NULL;
+    }
     return value;
+}
+
+enum err sqlite_damaged(const char *noun, const char *id, struct error *reterr)
+{
+    return error_set(reterr, ERR_INTERNAL, "id", "What the store holds of the %s %.60s is damaged: restore it from a backup, or delete it.",
+                     noun, id == NULL ? "" : id);
+}
+
+enum err sqlite_decoded(struct json *take_value, bool damaged, const char *noun, const char *id, struct json **ret, struct error *reterr)
+{
+    if (!damaged) {
+        *ret = take_value;
+        return ERR_OK;
+    }
+    enum err code = sqlite_damaged(noun, id, reterr); /* the id may live in the value */
+    json_unref(take_value);
+    return code;
 }
 
 char *sqlite_dup(sqlite3_stmt *statement, int column, struct arena *arena)
@@ -217,18 +236,20 @@ enum err sqlite_decompress(struct store_session *s, sqlite3_stmt *statement, int
     size_t bytes = (size_t)sqlite3_column_bytes(statement, column);
     *ret = NULL;
     *ret_len = 0;
-    if (blob == NULL)
+    if (sqlite3_column_type(statement, column) == SQLITE_NULL)
         return ERR_OK;
+    if (blob == NULL)
+        bytes = 0; /* an empty blob is no frame: refused below */
     unsigned long long size = ZSTD_getFrameContentSize(blob, bytes);
     if (size > TEXT_MAX)
-        return error_set(reterr, ERR_STORE_BUSY, NULL, "A compressed text in the store is damaged.");
+        return error_set(reterr, ERR_INTERNAL, NULL, "A compressed text in the store is damaged.");
     if (session->decompressor == NULL && (session->decompressor = ZSTD_createDCtx()) == NULL)
         abort();
     char *text = mem_alloc((size_t)size + 1);
     size_t got = ZSTD_decompressDCtx(session->decompressor, text, (size_t)size, blob, bytes);
     if (ZSTD_isError(got) || got != size) {
         free(text);
-        return error_set(reterr, ERR_STORE_BUSY, NULL, "A compressed text in the store is damaged.");
+        return error_set(reterr, ERR_INTERNAL, NULL, "A compressed text in the store is damaged.");
     }
     *ret = text;
     *ret_len = (size_t)size;
