@@ -66,8 +66,10 @@ static enum err insert_version(struct store_session *s, const struct flow_row *r
                       author, now_ms, note, row->node_count);
 }
 
-static enum err name_taken(struct store_session *s, enum err code, const char *name, struct error *reterr)
+static enum err name_taken(struct store_session *s, enum err code, const char *id, const char *name, struct error *reterr)
 {
+    if (code == ERR_CONFLICT && sqlite3_extended_errcode(sqlite_of(s)->db) == SQLITE_CONSTRAINT_PRIMARYKEY)
+        return error_set(reterr, ERR_CONFLICT, "id", "The flow %.60s is there already.", id);
     if (code == ERR_CONFLICT && sqlite_is_constraint(s))
         return error_set(reterr, ERR_CONFLICT, "name", "Another flow is named \"%.200s\".", name);
     return code;
@@ -85,7 +87,7 @@ enum err sqlite_flow_insert(struct store_session *s, const struct json *flow, in
                       "created_ms, updated_ms, node_count) VALUES(?,?,?,?,?,?,1,?,?,?,?,?,?)",
                       "tttttttttiii", row.id, row.name, row.description, row.nodes, row.connections, row.settings, row.status,
                       row.metadata, row.created_by, now_ms, now_ms, row.node_count);
-    code = name_taken(s, code, row.name, reterr);
+    code = name_taken(s, code, row.id, row.name, reterr);
     if (code == ERR_OK)
         code = insert_version(s, &row, now_ms, row.created_by, json_get_str(flow, "note"), reterr);
     flow_row_done(&row);
@@ -170,7 +172,7 @@ enum err sqlite_flow_update(struct store_session *s, const char *id, const struc
                       "updated_ms=?, node_count=? WHERE id=?",
                       "tttttdttiit", row.name, row.description, row.nodes, row.connections, row.settings, row.version, row.status,
                       row.metadata, now_ms, row.node_count, id);
-    code = name_taken(s, code, row.name, reterr);
+    code = name_taken(s, code, row.id, row.name, reterr);
     if (code == ERR_OK && new_version)
         code = insert_version(s, &row, now_ms, json_get_str(changes, "updatedBy"), json_get_str(changes, "note"), reterr);
     flow_row_done(&row);

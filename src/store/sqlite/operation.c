@@ -45,8 +45,6 @@ enum err sqlite_put(struct store_session *s, enum store_table table, const char 
     const struct table *t = NULL;
     int64_t at_ms = now_ms;
     enum err code = check_table(table, &t, reterr);
-    if (code == ERR_OK && (id == NULL || id[0] == '\0'))
-        return error_set(reterr, ERR_VALIDATION, "id", "A %s needs an id.", t->noun);
     if (code == ERR_OK && t->time_member != NULL)
         code = store_time_parse(document, t->time_member, now_ms, &at_ms, reterr);
     if (code != ERR_OK)

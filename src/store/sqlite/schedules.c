@@ -77,6 +77,8 @@ enum err sqlite_schedule_insert(struct store_session *s, const struct json *sche
                       now_ms);
     if (code == ERR_CONFLICT && sqlite3_extended_errcode(sqlite_of(s)->db) == SQLITE_CONSTRAINT_FOREIGNKEY)
         return error_set(reterr, ERR_NOT_FOUND, "flowId", "There is no flow %.60s.", flow_id);
+    if (code == ERR_CONFLICT && sqlite_is_constraint(s))
+        return error_set(reterr, ERR_CONFLICT, "id", "The schedule %.60s is there already.", json_get_str(schedule, "id"));
     return code;
 }
 
