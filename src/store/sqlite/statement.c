@@ -6,15 +6,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* SQLite reports a disk that refuses to grow a file as FULL or as an I/O error, depending on the file. */
-static bool disk_is_full(sqlite3 *db)
+static bool means_full(int number)
 {
-    int system = sqlite3_system_errno(db);
-    return system == ENOSPC || system == EDQUOT || system == EFBIG;
+    return number == ENOSPC || number == EDQUOT || number == EFBIG;
+}
+
+/* SQLite says FULL for ENOSPC alone; a quota or a size limit is an I/O error to it, whose errno it keeps, except at COMMIT:
+ * there only errno itself tells (sqlite_step clears it). */
+static bool disk_is_full(sqlite3 *db, int number)
+{
+    return means_full(number) || means_full(sqlite3_system_errno(db));
 }
 
 enum err sqlite_error(sqlite3 *db, struct error *reterr)
 {
+    int number = errno; /* before anything changes it */
     int extended = sqlite3_extended_errcode(db);
     const char *text = sqlite3_errmsg(db);
     switch (extended & 0xff) {
@@ -22,10 +28,10 @@ enum err sqlite_error(sqlite3 *db, struct error *reterr)
     case SQLITE_FULL: return error_set(reterr, ERR_STORE_FULL, NULL, "The store's disk is full.");
     case SQLITE_IOERR:
     case SQLITE_CANTOPEN:
-        if (disk_is_full(db))
+        if (disk_is_full(db, number))
             return error_set(reterr, ERR_STORE_FULL, NULL, "The store's disk is full (%s).", text);
         return error_set(reterr, ERR_STORE_BUSY, NULL, "The store's file cannot be read or written: %s (code %d, errno %d).", text,
-                         extended, sqlite3_system_errno(db));
+                         extended, number);
     case SQLITE_BUSY:
     case SQLITE_LOCKED: return error_set(reterr, ERR_STORE_BUSY, NULL, "Another process holds the store's lock.");
     case SQLITE_READONLY: return error_set(reterr, ERR_STORE_BUSY, NULL, "The store's file may not be written.");
@@ -121,6 +127,7 @@ enum err sqlite_query(struct store_session *s, sqlite3_stmt **ret, struct error 
 
 enum err sqlite_step(struct store_session *s, sqlite3_stmt *statement, bool *ret_row, struct error *reterr)
 {
+    errno = 0;
     int status = sqlite3_step(statement);
     *ret_row = status == SQLITE_ROW;
     return status == SQLITE_ROW || status == SQLITE_DONE ? ERR_OK : sqlite_error(sqlite_of(s)->db, reterr);
