@@ -82,8 +82,8 @@ static int decode_base64(const char *text, char *out, size_t cap)
 
 static enum err parse_cursor(const char *text, struct store_page *page, struct error *reterr)
 {
-    char plain[128];
-    int n = strlen(text) > 160 ? -1 : decode_base64(text, plain, sizeof plain);
+    char plain[STORE_ID_BYTES + 32];
+    int n = strlen(text) > 2 * sizeof plain ? -1 : decode_base64(text, plain, sizeof plain);
     char *comma = n > 0 ? strchr(plain, ',') : NULL;
     char *end = NULL;
     errno = 0;
@@ -142,7 +142,7 @@ struct json *store_page_answer(const struct store_page *page, struct json *take_
     json_set_int(pagination, "limit", page->limit);
     json_set_int(pagination, "total", total);
     json_set_int(pagination, "totalPages", (total + page->limit - 1) / page->limit);
-    char plain[96], cursor[160];
+    char plain[STORE_ID_BYTES + 32], cursor[2 * sizeof plain];
     if (next_id != NULL) {
         int n = snprintf(plain, sizeof plain, "%" PRId64 ",%s", next_ms, next_id);
         encode_base64(plain, (size_t)n < sizeof plain ? (size_t)n : sizeof plain - 1, cursor);

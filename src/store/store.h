@@ -4,6 +4,9 @@
  * wait into one transaction. A write that returns an error is undone alone (the batch is rolled back and its members run
  * again one by one), so it must be repeatable. Its caller is answered only after the commit.
  * Reads use sessions of a pool, each with a snapshot of its own.
+ * A verb that fails with another error than ERR_STORE_* has changed nothing: a write may go on to its other verbs.
+ * Ids are texts of 1 to 39 bytes for flows, 1 to 127 for everything else (longer: VALIDATION). What is found damaged in the
+ * database is ERR_INTERNAL naming the id.
  * Errors: ERR_STORE_FULL (disk), ERR_STORE_BUSY (cannot be reached or written), ERR_STORE_UNKNOWN (commit without an answer). */
 #pragma once
 #include "flow/run.h"
@@ -107,7 +110,8 @@ struct store_event {
     const char *logs_json;            /* LOGS: array of {timestamp,level,message,nodeId} */
 };
 /* Applies one event. An event of an older epoch, or for a final execution, changes nothing but the attempt ledger:
- * *ret_applied = false, OK. A CHECKPOINT replaces the node's former one. FINISHED removes checkpoints. */
+ * *ret_applied = false, OK. A CHECKPOINT replaces the node's former one. FINISHED removes checkpoints. Repeatable: an event
+ * applied again changes nothing (LOGS: adds its lines again). */
 enum err store_event_apply(struct store_session *s, const struct store_event *event, bool *ret_applied, struct error *reterr) ERROR_MUST_CHECK;
 
 /* What a worker needs to go on. Texts live in `arena`. */
@@ -118,10 +122,14 @@ struct store_dispatch {
     int flow_version, epoch, priority;
     int64_t created_ms;
     bool paused;                  /* a person paused it */
-    bool lost_epoch;              /* some earlier epoch was neither parked nor finished: run_options.lost_epoch */
+    /* Some earlier epoch was handed out, or may have been, and was taken away before its PARKED was applied: its nodes with
+     * effects may have run without a checkpoint (run_options.lost_epoch). Once true it stays true. Cautious: an epoch that no
+     * worker ever took counts too, since nothing here proves it. */
+    bool lost_epoch;
 };
 /* Raises the epoch of an unfinished execution that stands at `expected_epoch` (0: whatever it is) and loads it for a new
- * dispatch; status pending, wake cleared. CONFLICT when it is final, or at another epoch. */
+ * dispatch; status pending, wake cleared (what a person has paused stays paused and parked). CONFLICT when it is final, or at
+ * another epoch; INTERNAL when a text of it is damaged: nothing is changed then. */
 enum err store_execution_reassign(struct store_session *s, const char *id, int expected_epoch, struct arena *arena,
                                   struct store_dispatch *ret, struct error *reterr) ERROR_MUST_CHECK;
 /* Ids and epochs of executions: array of {id, epoch, priority, flowId}. */
@@ -132,7 +140,7 @@ int64_t store_executions_next_due_ms(struct store_session *s); /* INT64_MAX: non
 /* Execution | ExecutionDetail | document of contract 1.4 (duration, nodeExecutions from document or checkpoints). */
 enum err store_execution_load(struct store_session *s, const char *id, struct json **ret, struct error *reterr) ERROR_MUST_CHECK;
 enum err store_execution_load_detail(struct store_session *s, const char *id, struct json **ret, struct error *reterr) ERROR_MUST_CHECK; /* + metadata, input, result, nodeExecutions with attempts, epoch, trigger, waitingUntil */
-enum err store_execution_logs(struct store_session *s, const char *id, const char *level, const char *node_id, struct json **ret, struct error *reterr) ERROR_MUST_CHECK; /* newest first */
+enum err store_execution_logs(struct store_session *s, const char *id, const char *level, const char *node_id, struct json **ret, struct error *reterr) ERROR_MUST_CHECK; /* lines of LOGS events and of the history document's `logs`, newest first, at most LIMIT_LOG_LINES */
 enum err store_execution_delete(struct store_session *s, const char *id, struct error *reterr) ERROR_MUST_CHECK; /* CONFLICT unless final */
 /* Cancel, pause and resume, by a person. cancel: final at once (status cancelled), epoch raised so that nothing later counts.
  * pause: pending|running -> paused; resume: paused -> pending with wake now. CONFLICT from other states. */

@@ -75,12 +75,14 @@ const char *store_status_name(int status);
 int store_status_parse(const char *name); /* -1: no such status */
 const char *store_node_state_name(enum node_state state);
 
+enum { STORE_ID_BYTES = 128, STORE_FLOW_ID_BYTES = 40 }; /* of an id, its NUL included: cursors and ret_id have that much room */
+
 /* Pages of lists. */
 struct store_page {
     int64_t limit, page;
     bool has_cursor;
     int64_t cursor_ms;
-    char cursor_id[64];
+    char cursor_id[STORE_ID_BYTES];
 };
 enum err store_page_parse(const struct json *filter, struct store_page *ret, struct error *reterr) ERROR_MUST_CHECK;
 /* Takes `rows`; `next_id` NULL: the last page. */

@@ -1,6 +1,8 @@
 /* The verbs of store.h, sent to the session's back end; what writes needs a session of store_write. */
 #include "store/store_int.h"
 
+#include <string.h>
+
 static enum err refuse_read_only(const struct store_session *s, struct error *reterr)
 {
     if (s->writable)
@@ -8,9 +10,20 @@ static enum err refuse_read_only(const struct store_session *s, struct error *re
     return error_set(reterr, ERR_INTERNAL, NULL, "A verb that writes was called outside of store_write.");
 }
 
-enum err store_flow_insert(struct store_session *s, const struct json *flow, int64_t now_ms, struct error *reterr)
+/* For verbs that make something: what has an id of another length could not be paged through. */
+static enum err refuse_insert(const struct store_session *s, const char *id, size_t id_bytes, struct error *reterr)
 {
     enum err refused = refuse_read_only(s, reterr);
+    if (refused != ERR_OK)
+        return refused;
+    if (id == NULL || id[0] == '\0' || strlen(id) >= id_bytes)
+        return error_set(reterr, ERR_VALIDATION, "id", "id must be a text of 1 to %zu bytes.", id_bytes - 1);
+    return ERR_OK;
+}
+
+enum err store_flow_insert(struct store_session *s, const struct json *flow, int64_t now_ms, struct error *reterr)
+{
+    enum err refused = refuse_insert(s, json_get_str(flow, "id"), STORE_FLOW_ID_BYTES, reterr);
     return refused != ERR_OK ? refused : s->ops->flow_insert(s, flow, now_ms, reterr);
 }
 
@@ -73,7 +86,7 @@ enum err store_audit_list(struct store_session *s, const struct json *filter, st
 
 enum err store_schedule_insert(struct store_session *s, const struct json *schedule, int64_t now_ms, struct error *reterr)
 {
-    enum err refused = refuse_read_only(s, reterr);
+    enum err refused = refuse_insert(s, json_get_str(schedule, "id"), STORE_ID_BYTES, reterr);
     return refused != ERR_OK ? refused : s->ops->schedule_insert(s, schedule, now_ms, reterr);
 }
 
@@ -101,7 +114,7 @@ enum err store_schedules_due(struct store_session *s, int64_t now_ms, size_t lim
 
 enum err store_execution_insert(struct store_session *s, const struct store_execution *row, struct error *reterr)
 {
-    enum err refused = refuse_read_only(s, reterr);
+    enum err refused = refuse_insert(s, row->id, STORE_ID_BYTES, reterr);
     return refused != ERR_OK ? refused : s->ops->execution_insert(s, row, reterr);
 }
 
@@ -184,7 +197,7 @@ enum err store_retention_apply(struct store_session *s, int64_t before_ms, int64
 
 enum err store_put(struct store_session *s, enum store_table table, const char *id, const struct json *document, int64_t now_ms, struct error *reterr)
 {
-    enum err refused = refuse_read_only(s, reterr);
+    enum err refused = refuse_insert(s, id, STORE_ID_BYTES, reterr);
     return refused != ERR_OK ? refused : s->ops->put(s, table, id, document, now_ms, reterr);
 }
 

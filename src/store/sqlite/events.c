@@ -22,6 +22,13 @@ static enum err enter_attempt(struct store_session *s, int64_t seq, const struct
                       store_node_state_name(c->state), e->worker_id, c->started_ms, c->ended_ms, c->error_message);
 }
 
+static enum err check_checkpoint(const struct store_event *e, struct error *reterr)
+{
+    if (e->checkpoint.node_id == NULL || e->checkpoint.node_id[0] == '\0')
+        return error_set(reterr, ERR_VALIDATION, "nodeId", "A checkpoint must name its node.");
+    return ERR_OK;
+}
+
 static enum err apply_checkpoint(struct store_session *s, int64_t seq, const struct store_event *e, struct error *reterr)
 {
     const struct run_checkpoint *c = &e->checkpoint;
@@ -32,12 +39,14 @@ static enum err apply_checkpoint(struct store_session *s, int64_t seq, const str
                       c->started_ms, c->ended_ms, c->wake_ms, c->error_id, c->error_message);
 }
 
-/* What waits for a person is paused; what a person has paused meanwhile does not wake by the clock. */
+/* What waits for a person is paused; what a person has paused meanwhile does not wake by the clock. An epoch parks once: the
+ * same event delivered again must not undo a resume. */
 static enum err apply_parked(struct store_session *s, int64_t seq, const struct store_event *e, struct error *reterr)
 {
     return sqlite_run(s, reterr,
                       "UPDATE executions SET wake_ms = CASE status WHEN 2 THEN wake_ms ELSE ?1 END, worker_id = NULL,"
-                      " status = CASE WHEN status = 2 OR ?1 = 9223372036854775807 THEN 2 ELSE 1 END WHERE seq = ?2", "ii", e->wake_ms, seq);
+                      " status = CASE WHEN status = 2 OR ?1 = 9223372036854775807 THEN 2 ELSE 1 END,"
+                      " settled = 1 WHERE seq = ?2 AND settled = 0", "ii", e->wake_ms, seq);
 }
 
 static enum err apply_finished(struct store_session *s, int64_t seq, const struct store_event *e, struct error *reterr)
@@ -100,7 +109,9 @@ enum err sqlite_event_apply(struct store_session *s, const struct store_event *e
     if ((size_t)event->kind >= sizeof apply / sizeof *apply)
         return error_set(reterr, ERR_INTERNAL, "kind", "There is no event kind %d.", (int)event->kind);
     struct sqlite_locator at;
-    enum err code = sqlite_locate(s, event->execution_id, &at, reterr);
+    enum err code = event->kind == STORE_EVENT_CHECKPOINT ? check_checkpoint(event, reterr) : ERR_OK;
+    if (code == ERR_OK)
+        code = sqlite_locate(s, event->execution_id, &at, reterr);
     if (code != ERR_OK)
         return code;
     bool counts = at.seq != 0 && at.status < RUN_SUCCESS && at.epoch == event->epoch;

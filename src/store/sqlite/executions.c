@@ -10,12 +10,13 @@ enum err sqlite_locate(struct store_session *s, const char *id, struct sqlite_lo
     AUTO_RESET sqlite3_stmt *q = NULL;
     bool row = false;
     *ret = (struct sqlite_locator){0};
-    enum err code = sqlite_query(s, &q, reterr, "SELECT seq, status, epoch, wake_ms FROM executions WHERE id=?", "t", id);
+    enum err code = sqlite_query(s, &q, reterr, "SELECT seq, status, epoch, wake_ms, settled, lost FROM executions WHERE id=?", "t", id);
     if (code == ERR_OK)
         code = sqlite_step(s, q, &row, reterr);
     if (code == ERR_OK && row)
         *ret = (struct sqlite_locator){.seq = sqlite3_column_int64(q, 0), .status = sqlite3_column_int(q, 1),
-                                       .epoch = sqlite3_column_int(q, 2), .wake_ms = sqlite3_column_int64(q, 3)};
+                                       .epoch = sqlite3_column_int(q, 2), .wake_ms = sqlite3_column_int64(q, 3),
+                                       .settled = sqlite3_column_int(q, 4) != 0, .lost = sqlite3_column_int(q, 5) != 0};
     return code;
 }
 
@@ -132,6 +133,14 @@ static void add_member(struct buf *out, const char *key, const char *text)
     json_unref(value);
 }
 
+/* A text that a worker would not understand must not travel: without its checkpoints an execution would do its effects again. */
+static bool is_json(sqlite3_stmt *q, int column)
+{
+    bool damaged = false;
+    json_unref(sqlite_json(q, column, &damaged));
+    return !damaged;
+}
+
 static void add_checkpoint(struct buf *out, sqlite3_stmt *q)
 {
     AUTO_JSON struct json *id = json_string_new(sqlite_text(q, 0));
@@ -139,7 +148,7 @@ static void add_checkpoint(struct buf *out, sqlite3_stmt *q)
     json_print(id, out);
     buf_printf(out, ",\"attempt\":%d", sqlite3_column_int(q, 1));
     add_member(out, "state", sqlite_text(q, 2));
-    const char *outputs = sqlite_text(q, 3); /* goes through as it came: nobody parses it on the way */
+    const char *outputs = sqlite_text(q, 3); /* goes through as it came */
     buf_add_str(out, ",\"outputs\":");
     buf_add_str(out, outputs == NULL ? "null" : outputs);
     buf_printf(out, ",\"records\":%lld,\"startedMs\":%lld,\"endedMs\":%lld,\"wakeMs\":%lld", (long long)sqlite3_column_int64(q, 4),
@@ -149,7 +158,7 @@ static void add_checkpoint(struct buf *out, sqlite3_stmt *q)
     buf_add_char(out, '}');
 }
 
-static enum err load_checkpoints(struct store_session *s, int64_t seq, struct arena *arena, const char **ret, struct error *reterr)
+static enum err load_checkpoints(struct store_session *s, int64_t seq, const char *id, struct arena *arena, const char **ret, struct error *reterr)
 {
     AUTO_RESET sqlite3_stmt *q = NULL;
     AUTO_BUF struct buf out = {0};
@@ -157,8 +166,11 @@ static enum err load_checkpoints(struct store_session *s, int64_t seq, struct ar
     enum err code = sqlite_query(s, &q, reterr,
                                  "SELECT node_id, attempt, state, outputs, records, started_ms, ended_ms, wake_ms, error_id, "
                                  "error_message FROM checkpoints WHERE execution=? ORDER BY ended_ms, node_id", "i", seq);
-    while (code == ERR_OK && (code = sqlite_step(s, q, &row, reterr)) == ERR_OK && row)
+    while (code == ERR_OK && (code = sqlite_step(s, q, &row, reterr)) == ERR_OK && row) {
+        if (!is_json(q, 3))
+            return sqlite_damaged("execution", id, reterr);
         add_checkpoint(&out, q);
+    }
     if (code == ERR_OK && out.len > 0) {
         buf_add_char(&out, ']');
         *ret = arena_dup_n(arena, out.data, out.len);
@@ -178,12 +190,14 @@ static enum err load_dispatch(struct store_session *s, int64_t seq, struct arena
         code = sqlite_step(s, q, &row, reterr);
     if (code != ERR_OK)
         return code;
+    if (!is_json(q, 4) || !is_json(q, 5))
+        return sqlite_damaged("execution", sqlite_text(q, 0), reterr);
     *ret = (struct store_dispatch){
         .id = sqlite_dup(q, 0, arena), .flow_id = sqlite_dup(q, 1, arena), .trigger = sqlite_dup(q, 2, arena),
         .trigger_node = sqlite_dup(q, 3, arena), .input_json = sqlite_dup(q, 4, arena), .restore_json = sqlite_dup(q, 5, arena),
         .flow_version = sqlite3_column_int(q, 6), .epoch = sqlite3_column_int(q, 7), .priority = sqlite3_column_int(q, 8),
         .created_ms = sqlite3_column_int64(q, 9), .paused = sqlite3_column_int(q, 10) == RUN_PAUSED};
-    return load_checkpoints(s, seq, arena, &ret->checkpoints_json, reterr);
+    return load_checkpoints(s, seq, ret->id, arena, &ret->checkpoints_json, reterr);
 }
 
 /* What a person has paused stays paused and parked: only the person's resume lets it go on. */
@@ -198,10 +212,19 @@ enum err sqlite_execution_reassign(struct store_session *s, const char *id, int 
         return error_set(reterr, ERR_CONFLICT, "status", "The execution %.60s is final (%s).", id, store_status_name(at.status));
     if (expected_epoch != 0 && at.epoch != expected_epoch)
         return error_set(reterr, ERR_CONFLICT, "epoch", "The execution %.60s stands at epoch %d, not %d.", id, at.epoch, expected_epoch);
-    code = sqlite_run(s, reterr,
-                      "UPDATE executions SET epoch = epoch + 1, worker_id = NULL, wake_ms = CASE status WHEN 2 THEN wake_ms END,"
-                      " status = CASE status WHEN 2 THEN 2 ELSE 0 END WHERE seq=?", "i", at.seq);
-    return code == ERR_OK ? load_dispatch(s, at.seq, arena, ret, reterr) : code;
+    struct store_dispatch dispatch;
+    code = load_dispatch(s, at.seq, arena, &dispatch, reterr); /* first: what cannot be read must not lose its epoch */
+    if (code == ERR_OK)
+        code = sqlite_run(s, reterr,
+                          "UPDATE executions SET epoch = epoch + 1, worker_id = NULL, wake_ms = CASE status WHEN 2 THEN wake_ms END,"
+                          " status = CASE status WHEN 2 THEN 2 ELSE 0 END, lost = lost OR NOT settled, settled = 0 WHERE seq=?", "i",
+                          at.seq);
+    if (code != ERR_OK)
+        return code;
+    dispatch.epoch = at.epoch + 1;
+    dispatch.lost_epoch = at.lost || !at.settled;
+    *ret = dispatch;
+    return ERR_OK;
 }
 
 static enum err read_ids(struct store_session *s, sqlite3_stmt *q, struct json **ret, struct error *reterr)

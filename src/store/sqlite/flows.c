@@ -66,8 +66,10 @@ static enum err insert_version(struct store_session *s, const struct flow_row *r
                       author, now_ms, note, row->node_count);
 }
 
-static enum err name_taken(struct store_session *s, enum err code, const char *name, struct error *reterr)
+static enum err name_taken(struct store_session *s, enum err code, const char *id, const char *name, struct error *reterr)
 {
+    if (code == ERR_CONFLICT && sqlite3_extended_errcode(sqlite_of(s)->db) == SQLITE_CONSTRAINT_PRIMARYKEY)
+        return error_set(reterr, ERR_CONFLICT, "id", "The flow %.60s is there already.", id);
     if (code == ERR_CONFLICT && sqlite_is_constraint(s))
         return error_set(reterr, ERR_CONFLICT, "name", "Another flow is named \"%.200s\".", name);
     return code;
@@ -85,7 +87,7 @@ enum err sqlite_flow_insert(struct store_session *s, const struct json *flow, in
                       "created_ms, updated_ms, node_count) VALUES(?,?,?,?,?,?,1,?,?,?,?,?,?)",
                       "tttttttttiii", row.id, row.name, row.description, row.nodes, row.connections, row.settings, row.status,
                       row.metadata, row.created_by, now_ms, now_ms, row.node_count);
-    code = name_taken(s, code, row.name, reterr);
+    code = name_taken(s, code, row.id, row.name, reterr);
     if (code == ERR_OK)
         code = insert_version(s, &row, now_ms, row.created_by, json_get_str(flow, "note"), reterr);
     flow_row_done(&row);
@@ -94,18 +96,18 @@ enum err sqlite_flow_insert(struct store_session *s, const struct json *flow, in
 
 #define FLOW_COLUMNS "id, name, description, nodes, connections, settings, version, status, metadata, created_by, created_ms, updated_ms"
 
-static struct json *decode(sqlite3_stmt *q)
+static struct json *decode(sqlite3_stmt *q, bool *damaged)
 {
     struct json *flow = json_object_new();
     json_set_str(flow, "id", sqlite_text(q, 0));
     json_set_str(flow, "name", sqlite_text(q, 1));
     json_set_str(flow, "description", sqlite_text(q, 2));
-    json_set(flow, "nodes", sqlite_json(q, 3));
-    json_set(flow, "connections", sqlite_json(q, 4));
-    json_set(flow, "settings", sqlite_json(q, 5));
+    json_set(flow, "nodes", sqlite_json(q, 3, damaged));
+    json_set(flow, "connections", sqlite_json(q, 4, damaged));
+    json_set(flow, "settings", sqlite_json(q, 5, damaged));
     json_set_int(flow, "version", sqlite3_column_int64(q, 6));
     json_set_str(flow, "status", sqlite_text(q, 7));
-    json_set(flow, "metadata", sqlite_json(q, 8));
+    json_set(flow, "metadata", sqlite_json(q, 8, damaged));
     json_set_str(flow, "createdBy", sqlite_text(q, 9));
     store_set_time(flow, "createdAt", sqlite3_column_int64(q, 10));
     store_set_time(flow, "updatedAt", sqlite3_column_int64(q, 11));
@@ -126,9 +128,11 @@ enum err sqlite_flow_load(struct store_session *s, const char *id, struct json *
         code = sqlite_step(s, q, &row, reterr);
     if (code == ERR_OK && !row)
         return not_found(id, reterr);
-    if (code == ERR_OK)
-        *ret = decode(q);
-    return code;
+    bool damaged = false;
+    if (code != ERR_OK)
+        return code;
+    struct json *flow = decode(q, &damaged);
+    return sqlite_decoded(flow, damaged, "flow", id, ret, reterr);
 }
 
 static bool changes_version(const struct json *old, const struct json *merged)
@@ -168,7 +172,7 @@ enum err sqlite_flow_update(struct store_session *s, const char *id, const struc
                       "updated_ms=?, node_count=? WHERE id=?",
                       "tttttdttiit", row.name, row.description, row.nodes, row.connections, row.settings, row.version, row.status,
                       row.metadata, now_ms, row.node_count, id);
-    code = name_taken(s, code, row.name, reterr);
+    code = name_taken(s, code, row.id, row.name, reterr);
     if (code == ERR_OK && new_version)
         code = insert_version(s, &row, now_ms, json_get_str(changes, "updatedBy"), json_get_str(changes, "note"), reterr);
     flow_row_done(&row);
@@ -205,9 +209,11 @@ enum err sqlite_flow_load_version(struct store_session *s, const char *id, int v
         code = sqlite_step(s, q, &row, reterr);
     if (code == ERR_OK && !row)
         return error_set(reterr, ERR_NOT_FOUND, "version", "There is no version %d of a flow %.60s.", version, id);
-    if (code == ERR_OK)
-        *ret = decode(q);
-    return code;
+    bool damaged = false;
+    if (code != ERR_OK)
+        return code;
+    struct json *flow = decode(q, &damaged);
+    return sqlite_decoded(flow, damaged, "flow", id, ret, reterr);
 }
 
 enum err sqlite_flow_find_by_name(struct store_session *s, const char *name, char ret_id[40], struct error *reterr)
@@ -249,8 +255,9 @@ enum err sqlite_flow_versions(struct store_session *s, const char *id, struct js
     return ERR_OK;
 }
 
-static struct json *summary(sqlite3_stmt *q)
+static struct json *summary(sqlite3_stmt *q, bool *damaged)
 {
+    (void)damaged; /* no JSON among its columns */
     struct json *flow = json_object_new();
     json_set_str(flow, "id", sqlite_text(q, 1));
     json_set_str(flow, "name", sqlite_text(q, 2));
@@ -266,7 +273,7 @@ static struct json *summary(sqlite3_stmt *q)
 enum err sqlite_flow_list(struct store_session *s, const struct json *filter, struct json **ret, struct error *reterr)
 {
     static const struct sqlite_list list = {
-        .table = "flows", .sort_key = "created_ms", .row = summary,
+        .table = "flows", .noun = "flow", .sort_key = "created_ms", .row = summary,
         .columns = "created_ms, id, name, description, version, status, node_count, updated_ms"};
     struct sqlite_where where = {0};
     const char *status = json_get_str(filter, "status"), *search = json_get_str(filter, "search");

@@ -35,6 +35,12 @@ static struct json *decode(sqlite3_stmt *q)
     return execution;
 }
 
+static struct json *decode_row(sqlite3_stmt *q, bool *damaged)
+{
+    (void)damaged; /* no JSON among its columns */
+    return decode(q);
+}
+
 static enum err not_found(const char *id, struct error *reterr)
 {
     return error_set(reterr, ERR_NOT_FOUND, "id", "There is no execution %.60s.", id);
@@ -66,7 +72,10 @@ static enum err load_types(struct store_session *s, const char *flow_id, int ver
         code = sqlite_step(s, q, &row, reterr);
     if (code != ERR_OK)
         return code;
-    AUTO_JSON struct json *nodes = row ? sqlite_json(q, 0) : NULL;
+    bool damaged = false;
+    AUTO_JSON struct json *nodes = row ? sqlite_json(q, 0, &damaged) : NULL;
+    if (damaged)
+        return sqlite_damaged("flow", flow_id, reterr);
     *ret = json_object_new();
     for (size_t i = 0; i < json_count(nodes); i++) {
         const char *id = json_get_str(json_at(nodes, i), "id");
@@ -83,7 +92,7 @@ static void set_span(struct json *object, int64_t started_ms, int64_t ended_ms)
     json_set(object, "duration", started_ms > 0 && ended_ms > 0 ? json_int_new(ended_ms - started_ms) : NULL);
 }
 
-static struct json *node_of_checkpoint(sqlite3_stmt *q, const struct json *types, int64_t created_ms)
+static struct json *node_of_checkpoint(sqlite3_stmt *q, const struct json *types, int64_t created_ms, bool *damaged)
 {
     struct json *node = json_object_new();
     const char *id = sqlite_text(q, 0);
@@ -96,13 +105,13 @@ static struct json *node_of_checkpoint(sqlite3_stmt *q, const struct json *types
     set_span(node, started_ms > 0 ? started_ms : created_ms, sqlite3_column_int64(q, 5));
     json_set_int(node, "recordsProcessed", sqlite3_column_int64(q, 3));
     json_set_str(node, "errorMessage", sqlite_text(q, 7));
-    json_set(node, "output", sqlite_json(q, 2));
+    json_set(node, "output", sqlite_json(q, 2, damaged));
     store_set_time(node, "waitingUntil", wake_ms == INT64_MAX ? 0 : wake_ms);
     return node;
 }
 
 static enum err nodes_of_checkpoints(struct store_session *s, int64_t seq, const struct json *types, int64_t created_ms,
-                                     struct json *nodes, struct error *reterr)
+                                     struct json *nodes, bool *damaged, struct error *reterr)
 {
     AUTO_RESET sqlite3_stmt *q = NULL;
     bool row = false;
@@ -110,7 +119,7 @@ static enum err nodes_of_checkpoints(struct store_session *s, int64_t seq, const
                                  "SELECT node_id, state, outputs, records, started_ms, ended_ms, wake_ms, error_message FROM checkpoints"
                                  " WHERE execution=? ORDER BY started_ms, node_id", "i", seq);
     while (code == ERR_OK && (code = sqlite_step(s, q, &row, reterr)) == ERR_OK && row)
-        json_push(nodes, node_of_checkpoint(q, types, created_ms));
+        json_push(nodes, node_of_checkpoint(q, types, created_ms, damaged));
     return code;
 }
 
@@ -176,13 +185,14 @@ static enum err add_attempts(struct store_session *s, int64_t seq, const struct 
     return code;
 }
 
-static enum err decompress_json(struct store_session *s, sqlite3_stmt *q, int column, struct json **ret, struct error *reterr)
+static enum err decompress_json(struct store_session *s, sqlite3_stmt *q, int column, const char *id, struct json **ret, struct error *reterr)
 {
     size_t len = 0;
     AUTO_FREE char *text = NULL;
+    struct error ignored; /* of the parser: the client sent nothing wrong */
     enum err code = sqlite_decompress(s, q, column, &text, &len, reterr);
-    if (code == ERR_OK && text != NULL)
-        code = json_parse(text, len, ret, reterr);
+    if (code == ERR_INTERNAL || (code == ERR_OK && text != NULL && json_parse(text, len, ret, &ignored) != ERR_OK))
+        code = sqlite_damaged("execution", id, reterr);
     return code;
 }
 
@@ -190,16 +200,17 @@ static enum err decode_detail(struct store_session *s, sqlite3_stmt *q, struct j
 {
     AUTO_JSON struct json *document = NULL, *types = NULL;
     struct json *result = NULL;
+    bool damaged = false;
     int64_t seq = sqlite3_column_int64(q, AFTER_EXECUTION), created_ms = sqlite3_column_int64(q, 0);
     json_set_int(detail, "epoch", sqlite3_column_int64(q, AFTER_EXECUTION + 1));
     json_set_str(detail, "workerId", sqlite_text(q, AFTER_EXECUTION + 2));
     json_set_str(detail, "triggerNode", sqlite_text(q, AFTER_EXECUTION + 3));
-    json_set(detail, "input", sqlite_json(q, AFTER_EXECUTION + 4));
-    json_set(detail, "metadata", sqlite_json(q, AFTER_EXECUTION + 5));
-    enum err code = decompress_json(s, q, AFTER_EXECUTION + 7, &result, reterr);
+    json_set(detail, "input", sqlite_json(q, AFTER_EXECUTION + 4, &damaged));
+    json_set(detail, "metadata", sqlite_json(q, AFTER_EXECUTION + 5, &damaged));
+    enum err code = decompress_json(s, q, AFTER_EXECUTION + 7, json_get_str(detail, "id"), &result, reterr);
     json_set(detail, "result", result);
     if (code == ERR_OK)
-        code = decompress_json(s, q, AFTER_EXECUTION + 6, &document, reterr);
+        code = decompress_json(s, q, AFTER_EXECUTION + 6, json_get_str(detail, "id"), &document, reterr);
     if (code == ERR_OK)
         code = load_types(s, sqlite_text(q, 2), sqlite3_column_int(q, 11), &types, reterr);
     if (code != ERR_OK)
@@ -208,7 +219,9 @@ static enum err decode_detail(struct store_session *s, sqlite3_stmt *q, struct j
     nodes = json_is(nodes, JSON_ARRAY) ? json_ref(nodes) : json_array_new();
     json_set(detail, "nodeExecutions", nodes);
     if (document == NULL)
-        code = nodes_of_checkpoints(s, seq, types, created_ms, nodes, reterr);
+        code = nodes_of_checkpoints(s, seq, types, created_ms, nodes, &damaged, reterr);
+    if (code == ERR_OK && damaged)
+        return sqlite_damaged("execution", json_get_str(detail, "id"), reterr);
     return code == ERR_OK ? add_attempts(s, seq, types, created_ms, nodes, reterr) : code;
 }
 
@@ -233,43 +246,114 @@ enum err sqlite_execution_load_detail(struct store_session *s, const char *id, s
     return code;
 }
 
-/* ---- logs */
+/* ---- logs: what LOGS events brought while it ran, and the `logs` of its history document */
+
+struct log_line {
+    const struct json *line;
+    const char *at; /* ISO texts of one form sort as text; "" sorts first */
+    size_t place;   /* oldest first; decides between equal times */
+};
+
+struct log_lines {
+    struct json *owner; /* array of the arrays that the lines are in */
+    struct log_line *lines;
+    size_t count, cap;
+};
+
+static void log_lines_done(struct log_lines *all)
+{
+    json_unref(all->owner);
+    free(all->lines);
+}
 
 static bool equals(const char *text, const char *wanted)
 {
     return wanted == NULL || (text != NULL && strcmp(text, wanted) == 0);
 }
 
+/* Takes `array`. A line without a time belongs beside the one before it. */
+static void add_lines(struct log_lines *all, struct json *take_array, const char *level, const char *node_id)
+{
+    const char *at = "";
+    json_push(all->owner, take_array);
+    for (size_t i = 0; i < json_count(take_array); i++) {
+        const struct json *line = json_at(take_array, i);
+        const char *timestamp = json_get_str(line, "timestamp");
+        at = timestamp == NULL ? at : timestamp;
+        if (!equals(json_get_str(line, "level"), level) || !equals(json_get_str(line, "nodeId"), node_id))
+            continue;
+        if (all->count == all->cap) {
+            all->cap = all->cap == 0 ? 256 : all->cap * 2;
+            all->lines = mem_resize(all->lines, all->cap * sizeof *all->lines);
+        }
+        all->lines[all->count] = (struct log_line){.line = line, .at = at, .place = all->count};
+        all->count++;
+    }
+}
+
+static int newest_first(const void *left, const void *right)
+{
+    const struct log_line *a = left, *b = right;
+    int order = strcmp(b->at, a->at);
+    return order != 0 ? order : a->place < b->place ? 1 : -1;
+}
+
+static enum err read_chunks(struct store_session *s, int64_t seq, const char *id, struct log_lines *all, const char *level,
+                            const char *node_id, struct error *reterr)
+{
+    AUTO_RESET sqlite3_stmt *q = NULL;
+    bool row = false;
+    enum err code = sqlite_query(s, &q, reterr, "SELECT content FROM execution_logs WHERE execution=? ORDER BY chunk", "i", seq);
+    while (code == ERR_OK && (code = sqlite_step(s, q, &row, reterr)) == ERR_OK && row) {
+        struct json *chunk = NULL;
+        code = decompress_json(s, q, 0, id, &chunk, reterr);
+        if (code == ERR_OK)
+            add_lines(all, chunk, level, node_id);
+    }
+    return code;
+}
+
+static enum err read_document_logs(struct store_session *s, int64_t seq, const char *id, struct log_lines *all, const char *level,
+                                   const char *node_id, struct error *reterr)
+{
+    AUTO_RESET sqlite3_stmt *q = NULL;
+    AUTO_JSON struct json *document = NULL;
+    bool row = false;
+    enum err code = sqlite_query(s, &q, reterr, "SELECT document FROM node_executions WHERE execution=?", "i", seq);
+    if (code == ERR_OK)
+        code = sqlite_step(s, q, &row, reterr);
+    if (code == ERR_OK && row)
+        code = decompress_json(s, q, 0, id, &document, reterr);
+    if (code == ERR_OK && json_is(json_get(document, "logs"), JSON_ARRAY))
+        add_lines(all, json_ref(json_get(document, "logs")), level, node_id);
+    return code;
+}
+
 enum err sqlite_execution_logs(struct store_session *s, const char *id, const char *level, const char *node_id, struct json **ret,
                                struct error *reterr)
 {
-    AUTO_RESET sqlite3_stmt *q = NULL;
-    AUTO_JSON struct json *lines = json_array_new();
+    CLEANUP(log_lines_done) struct log_lines all = {.owner = json_array_new()};
     struct sqlite_locator at;
-    size_t left = LIMIT_LOG_LINES;
-    bool row = false;
     enum err code = sqlite_locate_or_fail(s, id, &at, reterr);
     if (code == ERR_OK)
-        code = sqlite_query(s, &q, reterr, "SELECT content FROM execution_logs WHERE execution=? ORDER BY chunk DESC", "i", at.seq);
-    while (code == ERR_OK && left > 0 && (code = sqlite_step(s, q, &row, reterr)) == ERR_OK && row) {
-        AUTO_JSON struct json *chunk = NULL;
-        code = decompress_json(s, q, 0, &chunk, reterr);
-        for (size_t i = json_count(chunk); i > 0 && left > 0; i--, left--) {
-            struct json *line = json_at(chunk, i - 1);
-            if (equals(json_get_str(line, "level"), level) && equals(json_get_str(line, "nodeId"), node_id))
-                json_push(lines, json_ref(line));
-        }
-    }
-    if (code == ERR_OK)
-        *ret = json_ref(lines);
-    return code;
+        code = read_chunks(s, at.seq, id, &all, level, node_id, reterr);
+    if (code == ERR_OK) /* behind the chunks: the document is written last */
+        code = read_document_logs(s, at.seq, id, &all, level, node_id, reterr);
+    if (code != ERR_OK)
+        return code;
+    if (all.count > 1)
+        qsort(all.lines, all.count, sizeof *all.lines, newest_first);
+    *ret = json_array_new();
+    for (size_t i = 0; i < all.count && i < LIMIT_LOG_LINES; i++)
+        json_push(*ret, json_ref(all.lines[i].line));
+    return ERR_OK;
 }
 
 /* ---- lists and counts */
 
 enum err sqlite_execution_list(struct store_session *s, const struct json *filter, struct json **ret, struct error *reterr)
 {
-    static const struct sqlite_list list = {.table = "executions", .sort_key = "created_ms", .row = decode, .columns = EXECUTION_COLUMNS};
+    static const struct sqlite_list list = {.table = "executions", .noun = "execution", .sort_key = "created_ms", .row = decode_row, .columns = EXECUTION_COLUMNS};
     struct sqlite_where where = {0};
     int64_t from_ms = 0, to_ms = 0;
     const char *flow_id = json_get_str(filter, "flowId"), *schedule_id = json_get_str(filter, "scheduleId");
@@ -290,6 +374,8 @@ enum err sqlite_execution_list(struct store_session *s, const struct json *filte
     /* The conditions of the partial indices must stand there as literals, or SQLite does not use them. */
     if (number > RUN_SUCCESS)
         sqlite_where_number(&where, "status > 3 AND status = ?", number);
+    else if (number >= 0 && number < RUN_SUCCESS)
+        sqlite_where_number(&where, "status <= 2 AND status = ?", number);
     else if (number >= 0)
         sqlite_where_number(&where, "status = ?", number);
     if (from_ms != INT64_MIN)

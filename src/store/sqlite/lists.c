@@ -68,7 +68,14 @@ static enum err read_page(struct store_session *s, const struct sqlite_list *lis
             break;
         last_ms = sqlite3_column_int64(statement, 0);
         (void)sqlite3_snprintf((int)sizeof last_id, last_id, "%s", sqlite_text(statement, 1));
-        json_push(rows, list->row(statement));
+        bool damaged = false;
+        struct json *value = list->row(statement, &damaged);
+        code = sqlite_decoded(value, damaged, list->noun, last_id, &value, reterr);
+        if (code != ERR_OK) {
+            json_unref(rows);
+            return code;
+        }
+        json_push(rows, value);
     }
     *ret = store_page_answer(page, rows, total, last_ms, count > page->limit ? last_id : NULL);
     return ERR_OK;

@@ -11,7 +11,7 @@ enum { ROWS_MAX = 10000 };
     .put = "INSERT INTO " table "(id, key, status, at_ms, document) VALUES(?,?,?,?,?) ON CONFLICT(id) DO UPDATE SET "  \
            "key=excluded.key, status=excluded.status, document=excluded.document",                                     \
     .get = "SELECT document FROM " table " WHERE id=?", .find = "SELECT document FROM " table " WHERE key=?",          \
-    .remove = "DELETE FROM " table " WHERE id=?", .all = "SELECT document FROM " table " ORDER BY id LIMIT ?"
+    .remove = "DELETE FROM " table " WHERE id=?", .all = "SELECT document, id FROM " table " ORDER BY id LIMIT ?"
 
 static const struct table {
     const char *noun, *key_member, *status_member, *time_member;
@@ -45,8 +45,6 @@ enum err sqlite_put(struct store_session *s, enum store_table table, const char 
     const struct table *t = NULL;
     int64_t at_ms = now_ms;
     enum err code = check_table(table, &t, reterr);
-    if (code == ERR_OK && (id == NULL || id[0] == '\0'))
-        return error_set(reterr, ERR_VALIDATION, "id", "A %s needs an id.", t->noun);
     if (code == ERR_OK && t->time_member != NULL)
         code = store_time_parse(document, t->time_member, now_ms, &at_ms, reterr);
     if (code != ERR_OK)
@@ -70,9 +68,11 @@ static enum err load_one(struct store_session *s, const struct table *t, const c
         code = sqlite_step(s, q, &row, reterr);
     if (code == ERR_OK && !row)
         return error_set(reterr, ERR_NOT_FOUND, "id", "There is no such %s.", t->noun);
-    if (code == ERR_OK)
-        *ret = sqlite_json(q, 0);
-    return code;
+    if (code != ERR_OK)
+        return code;
+    bool damaged = false;
+    struct json *document = sqlite_json(q, 0, &damaged);
+    return sqlite_decoded(document, damaged, t->noun, key, ret, reterr);
 }
 
 enum err sqlite_get(struct store_session *s, enum store_table table, const char *id, struct json **ret, struct error *reterr)
@@ -109,8 +109,13 @@ enum err sqlite_all(struct store_session *s, enum store_table table, struct json
     enum err code = check_table(table, &t, reterr);
     if (code == ERR_OK)
         code = sqlite_query(s, &q, reterr, t->all, "i", (int64_t)ROWS_MAX);
-    while (code == ERR_OK && (code = sqlite_step(s, q, &row, reterr)) == ERR_OK && row)
-        json_push(rows, sqlite_json(q, 0));
+    while (code == ERR_OK && (code = sqlite_step(s, q, &row, reterr)) == ERR_OK && row) {
+        bool damaged = false;
+        struct json *document = sqlite_json(q, 0, &damaged);
+        code = sqlite_decoded(document, damaged, t->noun, sqlite_text(q, 1), &document, reterr);
+        if (code == ERR_OK)
+            json_push(rows, document);
+    }
     if (code == ERR_OK)
         *ret = json_ref(rows);
     return code;
@@ -118,14 +123,14 @@ enum err sqlite_all(struct store_session *s, enum store_table table, struct json
 
 /* ---- lists */
 
-static struct json *decode(sqlite3_stmt *q)
+static struct json *decode(sqlite3_stmt *q, bool *damaged)
 {
-    return sqlite_json(q, 2);
+    return sqlite_json(q, 2, damaged);
 }
 
 enum err sqlite_dead_letter_list(struct store_session *s, const struct json *filter, struct json **ret, struct error *reterr)
 {
-    static const struct sqlite_list list = {.table = "dead_letters", .sort_key = "at_ms", .row = decode, .columns = "at_ms, id, document"};
+    static const struct sqlite_list list = {.table = "dead_letters", .noun = "dead letter", .sort_key = "at_ms", .row = decode, .columns = "at_ms, id, document"};
     struct sqlite_where where = {0};
     const char *status = json_get_str(filter, "status");
     if (status != NULL && strcmp(status, "open") != 0 && strcmp(status, "retried") != 0 && strcmp(status, "discarded") != 0)
@@ -137,7 +142,7 @@ enum err sqlite_dead_letter_list(struct store_session *s, const struct json *fil
 
 enum err sqlite_audit_list(struct store_session *s, const struct json *filter, struct json **ret, struct error *reterr)
 {
-    static const struct sqlite_list list = {.table = "audit_log", .sort_key = "at_ms", .row = decode, .columns = "at_ms, id, document"};
+    static const struct sqlite_list list = {.table = "audit_log", .noun = "audit entry", .sort_key = "at_ms", .row = decode, .columns = "at_ms, id, document"};
     struct sqlite_where where = {0};
     return sqlite_list(s, &list, &where, filter, ret, reterr);
 }

@@ -10,7 +10,7 @@ static enum err delete_old(struct store_session *s, int64_t before_ms, int64_t l
 {
     enum err code = sqlite_run(s, reterr,
                                "DELETE FROM executions WHERE seq IN (SELECT seq FROM executions WHERE created_ms < ?1 AND status > 2"
-                               " AND ended_ms < ?1 ORDER BY created_ms LIMIT ?2)", "ii", before_ms, limit);
+                               " AND coalesce(ended_ms, created_ms) < ?1 ORDER BY created_ms LIMIT ?2)", "ii", before_ms, limit);
     if (code == ERR_OK)
         *deleted += sqlite_changes(s);
     return code;

@@ -9,7 +9,7 @@
     "created_ms, id, flow_id, name, description, cron, timezone, enabled, max_retries, retry_delay, last_run_ms, next_run_ms, " \
     "metadata, created_by, updated_ms"
 
-static struct json *decode(sqlite3_stmt *q)
+static struct json *decode(sqlite3_stmt *q, bool *damaged)
 {
     struct json *schedule = json_object_new();
     json_set_str(schedule, "id", sqlite_text(q, 1));
@@ -23,7 +23,7 @@ static struct json *decode(sqlite3_stmt *q)
     json_set_int(schedule, "retryDelay", sqlite3_column_int64(q, 9));
     store_set_time(schedule, "lastRun", sqlite3_column_int64(q, 10));
     store_set_time(schedule, "nextRun", sqlite3_column_int64(q, 11));
-    json_set(schedule, "metadata", sqlite_json(q, 12));
+    json_set(schedule, "metadata", sqlite_json(q, 12, damaged));
     json_set_str(schedule, "createdBy", sqlite_text(q, 13));
     store_set_time(schedule, "createdAt", sqlite3_column_int64(q, 0));
     store_set_time(schedule, "updatedAt", sqlite3_column_int64(q, 14));
@@ -77,6 +77,8 @@ enum err sqlite_schedule_insert(struct store_session *s, const struct json *sche
                       now_ms);
     if (code == ERR_CONFLICT && sqlite3_extended_errcode(sqlite_of(s)->db) == SQLITE_CONSTRAINT_FOREIGNKEY)
         return error_set(reterr, ERR_NOT_FOUND, "flowId", "There is no flow %.60s.", flow_id);
+    if (code == ERR_CONFLICT && sqlite_is_constraint(s))
+        return error_set(reterr, ERR_CONFLICT, "id", "The schedule %.60s is there already.", json_get_str(schedule, "id"));
     return code;
 }
 
@@ -89,9 +91,11 @@ enum err sqlite_schedule_load(struct store_session *s, const char *id, struct js
         code = sqlite_step(s, q, &row, reterr);
     if (code == ERR_OK && !row)
         return not_found(id, reterr);
-    if (code == ERR_OK)
-        *ret = decode(q);
-    return code;
+    bool damaged = false;
+    if (code != ERR_OK)
+        return code;
+    struct json *schedule = decode(q, &damaged);
+    return sqlite_decoded(schedule, damaged, "schedule", id, ret, reterr);
 }
 
 static struct json *merge(const struct json *old, const struct json *changes)
@@ -142,8 +146,10 @@ enum err sqlite_schedules_due(struct store_session *s, int64_t now_ms, size_t li
     enum err code = sqlite_query(s, &q, reterr,
                                  "SELECT " SCHEDULE_COLUMNS " FROM schedules WHERE enabled = 1 AND next_run_ms IS NOT NULL AND"
                                  " next_run_ms <= ? ORDER BY next_run_ms, id LIMIT ?", "ii", now_ms, (int64_t)limit);
+    /* Damaged metadata must not keep this schedule and those behind it from firing: it plays no part in that. */
+    bool ignored = false;
     while (code == ERR_OK && (code = sqlite_step(s, q, &row, reterr)) == ERR_OK && row)
-        json_push(rows, decode(q));
+        json_push(rows, decode(q, &ignored));
     if (code == ERR_OK)
         *ret = json_ref(rows);
     return code;
@@ -168,7 +174,7 @@ static enum err parse_enabled(const struct json *filter, int *ret, struct error 
 
 enum err sqlite_schedule_list(struct store_session *s, const struct json *filter, struct json **ret, struct error *reterr)
 {
-    static const struct sqlite_list list = {.table = "schedules", .sort_key = "created_ms", .row = decode, .columns = SCHEDULE_COLUMNS};
+    static const struct sqlite_list list = {.table = "schedules", .noun = "schedule", .sort_key = "created_ms", .row = decode, .columns = SCHEDULE_COLUMNS};
     struct sqlite_where where = {0};
     int64_t before_ms = 0;
     int enabled = -1;

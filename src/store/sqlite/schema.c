@@ -60,7 +60,16 @@ static const char version_2[] =
     " epoch INTEGER NOT NULL, attempt INTEGER NOT NULL, state TEXT NOT NULL, worker_id TEXT, started_ms INTEGER, ended_ms INTEGER,"
     " error_message TEXT, PRIMARY KEY(execution, epoch, node_id, attempt)) WITHOUT ROWID;";
 
-static const char *const migrations[] = {version_1, version_2};
+/* settled: the present epoch has parked. lost: some earlier epoch had not when it was taken away. What stood there before this
+ * version is judged with caution. The index serves lists of what is under way; it stays as small as that is few. */
+static const char version_3[] =
+    "ALTER TABLE executions ADD COLUMN settled INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE executions ADD COLUMN lost INTEGER NOT NULL DEFAULT 0;"
+    "UPDATE executions SET settled = 1 WHERE status = 1 AND wake_ms IS NOT NULL;"
+    "UPDATE executions SET lost = 1 WHERE status <= 2 AND epoch > 1;"
+    "CREATE INDEX executions_active ON executions(created_ms, id) WHERE status <= 2;";
+
+static const char *const migrations[] = {version_1, version_2, version_3};
 
 int sqlite_schema_latest(void)
 {

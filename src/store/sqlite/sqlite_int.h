@@ -46,7 +46,10 @@ bool sqlite_is_constraint(struct store_session *s);
 
 /* ---- columns */
 const char *sqlite_text(sqlite3_stmt *statement, int column); /* borrowed until the next step; NULL when null */
-struct json *sqlite_json(sqlite3_stmt *statement, int column); /* yours; null when null or broken */
+struct json *sqlite_json(sqlite3_stmt *statement, int column, bool *damaged); /* yours; null when null; sets *damaged when it is no JSON */
+/* Hands a decoded row out, or refuses it when a text of it was damaged: ERR_INTERNAL that names the noun and the id. Consumes value. */
+enum err sqlite_decoded(struct json *take_value, bool damaged, const char *noun, const char *id, struct json **ret, struct error *reterr) ERROR_MUST_CHECK;
+enum err sqlite_damaged(const char *noun, const char *id, struct error *reterr); /* returns ERR_INTERNAL */
 char *sqlite_dup(sqlite3_stmt *statement, int column, struct arena *arena);
 
 /* ---- compressed texts */
@@ -74,7 +77,8 @@ void sqlite_where_number(struct sqlite_where *where, const char *condition, int6
 struct sqlite_list {
     const char *table, *columns; /* the columns begin with the sort key (ms) and the id */
     const char *sort_key;
-    struct json *(*row)(sqlite3_stmt *statement);
+    const char *noun; /* of one row, for errors */
+    struct json *(*row)(sqlite3_stmt *statement, bool *damaged);
 };
 /* Consumes `where`. */
 enum err sqlite_list(struct store_session *s, const struct sqlite_list *list, struct sqlite_where *take_where,
@@ -85,6 +89,7 @@ struct sqlite_locator {
     int64_t seq; /* 0: there is none */
     int status, epoch;
     int64_t wake_ms; /* 0: not parked */
+    bool settled, lost; /* see store_dispatch.lost_epoch */
 };
 enum err sqlite_locate(struct store_session *s, const char *id, struct sqlite_locator *ret, struct error *reterr) ERROR_MUST_CHECK;
 enum err sqlite_locate_or_fail(struct store_session *s, const char *id, struct sqlite_locator *ret, struct error *reterr) ERROR_MUST_CHECK;

@@ -6,15 +6,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* SQLite reports a disk that refuses to grow a file as FULL or as an I/O error, depending on the file. */
-static bool disk_is_full(sqlite3 *db)
+static bool means_full(int number)
 {
-    int system = sqlite3_system_errno(db);
-    return system == ENOSPC || system == EDQUOT || system == EFBIG;
+    return number == ENOSPC || number == EDQUOT || number == EFBIG;
+}
+
+/* SQLite says FULL for ENOSPC alone; a quota or a size limit is an I/O error to it, whose errno it keeps, except at COMMIT:
+ * there only errno itself tells (sqlite_step clears it). */
+static bool disk_is_full(sqlite3 *db, int number)
+{
+    return means_full(number) || means_full(sqlite3_system_errno(db));
 }
 
 enum err sqlite_error(sqlite3 *db, struct error *reterr)
 {
+    int number = errno; /* before anything changes it */
     int extended = sqlite3_extended_errcode(db);
     const char *text = sqlite3_errmsg(db);
     switch (extended & 0xff) {
@@ -22,10 +28,10 @@ enum err sqlite_error(sqlite3 *db, struct error *reterr)
     case SQLITE_FULL: return error_set(reterr, ERR_STORE_FULL, NULL, "The store's disk is full.");
     case SQLITE_IOERR:
     case SQLITE_CANTOPEN:
-        if (disk_is_full(db))
+        if (disk_is_full(db, number))
             return error_set(reterr, ERR_STORE_FULL, NULL, "The store's disk is full (%s).", text);
         return error_set(reterr, ERR_STORE_BUSY, NULL, "The store's file cannot be read or written: %s (code %d, errno %d).", text,
-                         extended, sqlite3_system_errno(db));
+                         extended, number);
     case SQLITE_BUSY:
     case SQLITE_LOCKED: return error_set(reterr, ERR_STORE_BUSY, NULL, "Another process holds the store's lock.");
     case SQLITE_READONLY: return error_set(reterr, ERR_STORE_BUSY, NULL, "The store's file may not be written.");
@@ -121,6 +127,7 @@ enum err sqlite_query(struct store_session *s, sqlite3_stmt **ret, struct error 
 
 enum err sqlite_step(struct store_session *s, sqlite3_stmt *statement, bool *ret_row, struct error *reterr)
 {
+    errno = 0;
     int status = sqlite3_step(statement);
     *ret_row = status == SQLITE_ROW;
     return status == SQLITE_ROW || status == SQLITE_DONE ? ERR_OK : sqlite_error(sqlite_of(s)->db, reterr);
@@ -175,13 +182,32 @@ const char *sqlite_text(sqlite3_stmt *statement, int column)
     return (const char *)sqlite3_column_text(statement, column);
 }
 
-struct json *sqlite_json(sqlite3_stmt *statement, int column)
+struct json *sqlite_json(sqlite3_stmt *statement, int column, bool *damaged)
 {
     const char *text = sqlite_text(statement, column);
     struct json *value = NULL;
-    if (text != NULL && json_parse(text, (size_t)sqlite3_column_bytes(statement, column), &value, NULL) != ERR_OK)
+    if (text != NULL && json_parse(text, (size_t)sqlite3_column_bytes(statement, column), &value, NULL) != ERR_OK) {
+        *damaged = true;
         return NULL;
+    }
     return value;
+}
+
+enum err sqlite_damaged(const char *noun, const char *id, struct error *reterr)
+{
+    return error_set(reterr, ERR_INTERNAL, "id", "What the store holds of the %s %.60s is damaged: restore it from a backup, or delete it.",
+                     noun, id == NULL ? "" : id);
+}
+
+enum err sqlite_decoded(struct json *take_value, bool damaged, const char *noun, const char *id, struct json **ret, struct error *reterr)
+{
+    if (!damaged) {
+        *ret = take_value;
+        return ERR_OK;
+    }
+    enum err code = sqlite_damaged(noun, id, reterr); /* the id may live in the value */
+    json_unref(take_value);
+    return code;
 }
 
 char *sqlite_dup(sqlite3_stmt *statement, int column, struct arena *arena)
@@ -217,18 +243,20 @@ enum err sqlite_decompress(struct store_session *s, sqlite3_stmt *statement, int
     size_t bytes = (size_t)sqlite3_column_bytes(statement, column);
     *ret = NULL;
     *ret_len = 0;
-    if (blob == NULL)
+    if (sqlite3_column_type(statement, column) == SQLITE_NULL)
         return ERR_OK;
+    if (blob == NULL)
+        bytes = 0; /* an empty blob is no frame: refused below */
     unsigned long long size = ZSTD_getFrameContentSize(blob, bytes);
     if (size > TEXT_MAX)
-        return error_set(reterr, ERR_STORE_BUSY, NULL, "A compressed text in the store is damaged.");
+        return error_set(reterr, ERR_INTERNAL, NULL, "A compressed text in the store is damaged.");
     if (session->decompressor == NULL && (session->decompressor = ZSTD_createDCtx()) == NULL)
         abort();
     char *text = mem_alloc((size_t)size + 1);
     size_t got = ZSTD_decompressDCtx(session->decompressor, text, (size_t)size, blob, bytes);
     if (ZSTD_isError(got) || got != size) {
         free(text);
-        return error_set(reterr, ERR_STORE_BUSY, NULL, "A compressed text in the store is damaged.");
+        return error_set(reterr, ERR_INTERNAL, NULL, "A compressed text in the store is damaged.");
     }
     *ret = text;
     *ret_len = (size_t)size;

@@ -1,5 +1,7 @@
 /* What the store's contract tests share: a fresh store of the back end under test, one-call writes and reads. */
 #pragma once
+#include "support/store_contract.h"
+
 #include "base/clock.h"
 #include "base/mem.h"
 #include "store/store.h"
@@ -14,20 +16,24 @@
 #include <unistd.h>
 
 #define T0 INT64_C(1700000000000)
+#define F1 "11111111-0000-7000-8000-000000000001"
+#define F2 "11111111-0000-7000-8000-000000000002"
+#define S1 "22222222-0000-7000-8000-000000000001"
+#define E1 "33333333-0000-7000-8000-000000000001"
+#define E2 "33333333-0000-7000-8000-000000000002"
+#define E3 "33333333-0000-7000-8000-000000000003"
 
 struct fixture {
     struct store *store;
-    char folder[64];
-    char url[96];
+    const struct store_contract *contract;
 };
 
-/* A back end: makes a fresh, empty store's URL in `f` and removes what is left of it. */
-struct backend_under_test {
-    const char *name;
-    bool manual;
-    void (*prepare)(struct fixture *f);
-    void (*remove)(struct fixture *f);
-};
+/* Each of these ends with an empty entry. */
+extern const struct CMUnitTest store_contract_flows[], store_contract_executions[], store_contract_events[], store_contract_operation[],
+    store_contract_commit[], store_contract_threads[];
+int store_contract_set_up(void **state);
+int store_contract_tear_down(void **state);
+#define CONTRACT_TEST(function) cmocka_unit_test_setup_teardown(function, store_contract_set_up, store_contract_tear_down)
 
 /* Runs verbs in one write: WRITE(f, code = store_x(s, ...)). */
 typedef enum err (*verb_fn)(struct store_session *s, void *arg, struct error *reterr);

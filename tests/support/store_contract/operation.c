@@ -1,0 +1,104 @@
+/* The store's contract: retention and the documents of operation. */
+#include "support/store_contract/fixture.h"
+
+/* ---- retention */
+
+static void forgets_by_age_and_number(void **state)
+{
+    struct fixture *f = *state;
+    add_flow(f, F1, "orders", T0);
+    add_flow(f, F2, "bills", T0);
+    for (int i = 0; i < 10; i++) {
+        char id[8];
+        (void)snprintf(id, sizeof id, "e%d", i);
+        add_execution(f, id, i < 7 ? F1 : F2, T0 + i);
+        if (i != 2)
+            assert_true(finish(f, id, 1, RUN_SUCCESS)); /* ends at T0 + 1000 */
+    }
+    struct retention_args args = {.before_ms = T0 + 1000, .limit = 100};
+    assert_ok(write_now(f, do_retention, &args, &error_));
+    assert_int_equal(args.deleted, 0); /* ended at, not before */
+    args = (struct retention_args){.keep = 2, .limit = 3};
+    assert_ok(write_now(f, do_retention, &args, &error_));
+    assert_int_equal(args.deleted, 3);
+    assert_ok(write_now(f, do_retention, &args, &error_));
+    assert_int_equal(args.deleted, 2);
+    assert_int_equal(list_total(f, store_execution_list, "{'flowId':'" F1 "','status':'success'}"), 2);
+    assert_int_equal(list_total(f, store_execution_list, "{'flowId':'" F2 "'}"), 2);
+    expect_status(f, "e6", "success"); /* the newest stay */
+    args = (struct retention_args){.before_ms = T0 + 1001, .limit = 100};
+    assert_ok(write_now(f, do_retention, &args, &error_));
+    assert_int_equal(args.deleted, 4);
+    expect_status(f, "e2", "pending"); /* what is not finished is never forgotten */
+}
+
+/* ---- operation */
+
+static void keeps_documents(void **state)
+{
+    struct fixture *f = *state;
+    static const enum store_table all_tables[] = {STORE_WORKERS, STORE_DEAD_LETTERS, STORE_USERS, STORE_API_KEYS, STORE_SETTINGS,
+                                                  STORE_AUDIT, STORE_NODE_DEFINITIONS};
+    for (size_t i = 0; i < sizeof all_tables / sizeof *all_tables; i++) {
+        AUTO_JSON struct json *first = quoted("{'id':'a','n':1}"), *second = quoted("{'id':'a','n':2}"), *got = NULL, *list = NULL;
+        assert_ok(WITH(f, do_put, struct put_args, .table = all_tables[i], .id = "a", .document = first));
+        assert_ok(WITH(f, do_put, struct put_args, .table = all_tables[i], .id = "a", .document = second));
+        assert_ok(WITH(f, do_put, struct put_args, .table = all_tables[i], .id = "b", .document = first));
+        READ(f, s);
+        assert_ok(store_get(s, all_tables[i], "a", &got, &error_));
+        assert_int_equal(json_get_int(got, "n", 0), 2);
+        assert_ok(store_all(s, all_tables[i], &list, &error_));
+        assert_int_equal(json_count(list), 2);
+        store_read_end(f->store, s);
+        assert_ok(WITH(f, do_remove, struct put_args, .table = all_tables[i], .id = "a"));
+        assert_int_equal(WITH(f, do_remove, struct put_args, .table = all_tables[i], .id = "a"), ERR_NOT_FOUND);
+    }
+    assert_int_equal(WITH(f, do_put, struct put_args, .table = STORE_USERS, .id = ""), ERR_VALIDATION);
+}
+
+static void finds_users_and_keys(void **state)
+{
+    struct fixture *f = *state;
+    AUTO_JSON struct json *ann = quoted("{'id':'1','username':'ann'}"), *twin = quoted("{'id':'2','username':'ann'}");
+    AUTO_JSON struct json *key = quoted("{'id':'k','hash':'abc'}"), *found = NULL, *found_key = NULL, *none = NULL;
+    assert_ok(WITH(f, do_put, struct put_args, .table = STORE_USERS, .id = "1", .document = ann));
+    assert_int_equal(WITH(f, do_put, struct put_args, .table = STORE_USERS, .id = "2", .document = twin), ERR_CONFLICT);
+    assert_string_equal(error_.field, "username");
+    assert_ok(WITH(f, do_put, struct put_args, .table = STORE_API_KEYS, .id = "k", .document = key));
+    READ(f, s);
+    assert_ok(store_find(s, STORE_USERS, "ann", &found, &error_));
+    assert_string_equal(json_get_str(found, "id"), "1");
+    assert_ok(store_find(s, STORE_API_KEYS, "abc", &found_key, &error_));
+    assert_int_equal(store_find(s, STORE_USERS, "1", &none, &error_), ERR_NOT_FOUND);
+    assert_int_equal(store_find(s, STORE_SETTINGS, "1", &none, &error_), ERR_NOT_FOUND);
+    store_read_end(f->store, s);
+}
+
+static void lists_dead_letters_and_audit(void **state)
+{
+    struct fixture *f = *state;
+    for (int i = 0; i < 5; i++) {
+        char id[8];
+        (void)snprintf(id, sizeof id, "d%d", i);
+        AUTO_JSON struct json *letter = quoted("{'id':'%s','status':'%s','createdAt':'2023-11-15T00:00:0%dZ'}", id, i < 2 ? "open" : "retried", i);
+        AUTO_JSON struct json *entry = quoted("{'id':'%s','action':'x','at':'2023-11-15T00:00:0%dZ'}", id, 9 - i);
+        assert_ok(WITH(f, do_put, struct put_args, .table = STORE_DEAD_LETTERS, .id = id, .document = letter));
+        assert_ok(WITH(f, do_put, struct put_args, .table = STORE_AUDIT, .id = id, .document = entry));
+    }
+    AUTO_JSON struct json *gone = quoted("{'id':'d0','status':'discarded','createdAt':'2023-11-15T00:00:00Z'}");
+    assert_ok(WITH(f, do_put, struct put_args, .table = STORE_DEAD_LETTERS, .id = "d0", .document = gone));
+    assert_int_equal(list_total(f, store_dead_letter_list, "{'status':'open'}"), 1);
+    assert_int_equal(list_total(f, store_dead_letter_list, "{'status':'discarded'}"), 1);
+    AUTO_JSON struct json *letters = list_all(f, store_dead_letter_list, "{'limit':2}"), *audit = list_all(f, store_audit_list, "{}");
+    assert_string_equal(json_get_str(json_at(json_get(letters, "data"), 0), "id"), "d4");
+    assert_int_equal(json_get_int(json_get(letters, "pagination"), "totalPages", 0), 3);
+    assert_string_equal(json_get_str(json_at(json_get(audit, "data"), 0), "id"), "d0");
+}
+
+const struct CMUnitTest store_contract_operation[] = {
+    CONTRACT_TEST(forgets_by_age_and_number),
+    CONTRACT_TEST(keeps_documents),
+    CONTRACT_TEST(finds_users_and_keys),
+    CONTRACT_TEST(lists_dead_letters_and_audit),
+    {0},
+};
