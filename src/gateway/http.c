@@ -174,13 +174,17 @@ static enum MHD_Result on_request(void *user, struct MHD_Connection *connection,
         exchange->request.path = path;
         exchange->request.method = strcmp(method, "HEAD") == 0 ? "GET" : method;
         const char *length = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Content-Length");
-        exchange->too_large = length != NULL && strtoull(length, NULL, 10) > server->options.max_body;
-        return exchange->too_large ? dispatch(exchange) : MHD_YES;
+        unsigned long long announced = length == NULL ? 0 : strtoull(length, NULL, 10);
+        exchange->too_large = announced > server->options.max_body;
+        /* Most clients read an answer only after they sent the body: what is not far too much is read and dropped. */
+        bool waits = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Expect") != NULL;
+        return exchange->too_large && (waits || announced > 8ULL * server->options.max_body) ? dispatch(exchange) : MHD_YES;
     }
     if (exchange->state == ANSWERED)
         return MHD_YES;
     if (*upload_size > 0) {
-        buf_add(&exchange->body, upload, *upload_size);
+        if (!exchange->too_large)
+            buf_add(&exchange->body, upload, *upload_size);
         exchange->too_large |= exchange->body.overflow;
         *upload_size = 0;
         return MHD_YES;
