@@ -86,7 +86,8 @@ static void print_string(const char *text, size_t n, struct buf *out)
         case '"':
         case '\\': break;
         default:
-            memcpy(escape + 1, "u00", 3);
+            escape[1] = 'u';
+            escape[2] = escape[3] = '0';
             escape[4] = hex[c >> 4];
             escape[5] = hex[c & 15];
             len = 6;
