@@ -13,7 +13,7 @@ const struct command cli_commands[] = {
     {"standalone", "[--demo DIR]", "Run everything in this process, on SQLite", command_standalone},
     {"flow list", "[--status S] [--limit N]", "List flows", command_flow_list},
     {"flow validate", "FILE", "Check a flow's definition, without a service", command_flow_validate},
-    {"flow run", "FLOW [--input JSON|@FILE] [--detach]", "Run a flow and follow it to its end", command_flow_run},
+    {"flow run", "FLOW|FILE [--input JSON|@FILE] [--detach]", "Run a flow and follow it; a file runs here, without a service", command_flow_run},
     {"flow import", "FILE...", "Create flows from files, or change those of the same name", command_flow_import},
     {"flow export", "FLOW [--output FILE]", "Write a flow's definition", command_flow_export},
     {"execution list", "[--flow FLOW] [--status S] [--limit N]", "List executions, newest first", command_execution_list},
@@ -32,7 +32,7 @@ static void print_help(FILE *out)
 {
     (void)fprintf(out, "Caudal runs flows of typed nodes, durably.\n\nUsage: caudal COMMAND [OPTIONS]\n\n");
     for (const struct command *command = cli_commands; command->name != NULL; command++)
-        (void)fprintf(out, "  %-17s %-40s %s\n", command->name, command->arguments, command->summary);
+        (void)fprintf(out, "  %-17s %-42s %s\n", command->name, command->arguments, command->summary);
     (void)fprintf(out, "\nOptions:\n"
                        "  --url URL         the service (CAUDAL_URL; http://127.0.0.1:3001)\n"
                        "  --api-key KEY     credential (CAUDAL_API_KEY)\n"

@@ -42,6 +42,7 @@ int client_find_flow(const struct cli *cli, const char *flow, char ret_id[40]);
 enum err cli_read_file(const char *path, struct buf *out, struct error *reterr) ERROR_MUST_CHECK;
 int cli_fail(const struct error *error); /* prints it; EXIT_FAILED */
 int cli_print_json(const struct json *value);
+void cli_print_execution(const struct json *execution); /* for people: status, nodes, result */
 /* Follows an execution to its end, printing its log; the exit code says how it ended. */
 int cli_follow(const struct cli *cli, const char *execution_id);
 /* Creates the flow of a file, or changes the one of that name. */

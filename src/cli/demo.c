@@ -55,15 +55,9 @@ static void run_flow(const struct cli *cli, const struct json *flow)
 {
     AUTO_FREE char *path = mem_printf("/flows/%s/run", json_get_str(flow, "id"));
     AUTO_JSON struct json *started = NULL;
-    AUTO_JSON struct json *execution = NULL;
     (void)printf("\nRunning \"%s\":\n", json_get_str(flow, "name"));
-    if (client_call(cli, "POST", path, NULL, &started) != EXIT_OK || cli_follow(cli, json_get_str(started, "executionId")) != EXIT_OK)
-        return;
-    AUTO_FREE char *place = mem_printf("/scheduler/executions/%s", json_get_str(started, "executionId"));
-    if (client_call(cli, "GET", place, NULL, &execution) == EXIT_OK && json_get(execution, "result") != NULL) {
-        (void)printf("Result:\n");
-        (void)cli_print_json(json_get(execution, "result"));
-    }
+    if (client_call(cli, "POST", path, NULL, &started) == EXIT_OK)
+        (void)cli_follow(cli, json_get_str(started, "executionId"));
 }
 
 void demo_run(const struct cli *cli, int port, const char *directory, const char *files)

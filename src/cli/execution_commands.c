@@ -39,7 +39,7 @@ static int load(const struct cli *cli, const char *id, struct json **ret)
     return client_call(cli, "GET", path, NULL, ret);
 }
 
-static void print_execution(const struct json *execution)
+void cli_print_execution(const struct json *execution)
 {
     const struct json *nodes = json_get(execution, "nodeExecutions");
     const char *error = json_get_str(execution, "errorMessage");
@@ -55,6 +55,10 @@ static void print_execution(const struct json *execution)
     }
     if (error != NULL)
         (void)printf("Error: %s\n", error);
+    if (json_get(execution, "result") != NULL) {
+        (void)printf("Result:\n");
+        (void)cli_print_json(json_get(execution, "result"));
+    }
 }
 
 int command_execution_show(const struct cli *cli)
@@ -65,7 +69,7 @@ int command_execution_show(const struct cli *cli)
         return code;
     if (cli->json)
         return cli_print_json(execution);
-    print_execution(execution);
+    cli_print_execution(execution);
     return EXIT_OK;
 }
 
@@ -107,7 +111,7 @@ int cli_follow(const struct cli *cli, const char *execution_id)
             if (cli->json)
                 (void)cli_print_json(execution);
             else
-                print_execution(execution);
+                cli_print_execution(execution);
             return strcmp(status, "success") == 0 ? EXIT_OK : EXIT_FAILED;
         }
         if (cli->terminal && !cli->json)

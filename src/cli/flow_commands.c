@@ -2,10 +2,12 @@
 #include "cli/cli.h"
 
 #include "base/mem.h"
+#include "cli/local_run.h"
 #include "nodes/node.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static enum err read_json(const char *path, struct json **ret, struct error *reterr)
 {
@@ -194,6 +196,43 @@ static enum err read_input(const char *given, struct json **ret, struct error *r
     return code;
 }
 
+/* Files of the flow are looked for beside it, in `data` if there is such a folder. */
+static char *directory_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char *folder = slash == NULL ? mem_dup(".") : mem_dup_n(path, (size_t)(slash - path) + 1), *data = mem_printf("%s/data", folder);
+    bool has_data = access(data, X_OK) == 0;
+    free(has_data ? folder : data);
+    return has_data ? data : folder;
+}
+
+/* Right here, without a service; history: the whole, whatever the flow says, since there is nowhere else to look. */
+static int run_file(const struct cli *cli, const char *path, const struct json *input)
+{
+    AUTO_JSON struct json *definition = NULL;
+    AUTO_JSON struct json *problems = json_array_new();
+    AUTO_JSON struct json *execution = NULL;
+    struct error error = {0};
+    struct flow *flow = NULL;
+    if (read_json(path, &definition, &error) != ERR_OK || fields_check(flow_body_fields, definition, &error) != ERR_OK)
+        return cli_fail(&error);
+    if (flow_compile("file", 1, definition, node_registry_catalog(), &flow, problems, &error) != ERR_OK) {
+        print_list("error", problems);
+        return EXIT_FAILED;
+    }
+    flow_free(flow);
+    if (json_get(definition, "settings") != NULL)
+        json_set_str(json_get(definition, "settings"), "history", "all");
+    AUTO_FREE char *directory = directory_of(path);
+    if (local_run(definition, input, directory, &execution, &error) != ERR_OK)
+        return cli_fail(&error);
+    if (cli->json)
+        (void)cli_print_json(execution);
+    else
+        cli_print_execution(execution);
+    return strcmp(json_get_str(execution, "status"), "success") == 0 ? EXIT_OK : EXIT_FAILED;
+}
+
 int command_flow_run(const struct cli *cli)
 {
     AUTO_JSON struct json *input = NULL;
@@ -203,6 +242,8 @@ int command_flow_run(const struct cli *cli)
     char id[40];
     if (read_input(cli->input, &input, &error) != ERR_OK)
         return cli_fail(&error);
+    if (access(cli->words[0], F_OK) == 0)
+        return run_file(cli, cli->words[0], input);
     int code = client_find_flow(cli, cli->words[0], id);
     if (code != EXIT_OK)
         return code;

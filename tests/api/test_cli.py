@@ -1,0 +1,126 @@
+"""The command line as its user meets it: output, exit codes, refusals."""
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from support.caudal import PROGRAM, Caudal, chain, node  # noqa: E402
+
+FLOW = {"name": "numbers", "status": "active", "nodes": [
+    node("in", "manual-trigger", {"output": [{"n": 1, "ok": "yes"}, {"n": 2, "ok": "no"}]}),
+    node("keep", "data-filter", {"conditions": [{"field": "ok", "operator": "equals", "value": "yes"}]})], "connections": chain("in", "keep")}
+
+
+class CommandLine(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.caudal = Caudal()
+        cls.directory = tempfile.mkdtemp()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.caudal.stop()
+
+    def run_command(self, *words, url=None, env=None):
+        environment = {**os.environ, "CAUDAL_URL": url or f"http://127.0.0.1:{self.caudal.port}", **(env or {})}
+        return subprocess.run([PROGRAM, *words], env=environment, capture_output=True, text=True, timeout=60)
+
+    def file(self, name, content):
+        path = os.path.join(self.directory, name)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(content if isinstance(content, str) else json.dumps(content))
+        return path
+
+    def test_usage(self):
+        self.assertEqual(self.run_command("--help").returncode, 0)
+        self.assertEqual(self.run_command().returncode, 2)
+        for words, expected in ((["nothing"], 'no command "nothing"'), (["flow", "validate"], "Usage: caudal flow validate FILE"), (["flow", "list", "--odd"], "no option --odd"),
+                                (["flow", "list", "--limit", "0"], "from 1 to 100"), (["execution", "show"], "Usage"), (["nodes", "--url"], "needs a value")):
+            done = self.run_command(*words)
+            self.assertEqual(done.returncode, 2, words)
+            self.assertIn(expected, done.stderr)
+
+    def test_service_not_there(self):
+        done = self.run_command("flow", "list", url="http://127.0.0.1:1")
+        self.assertEqual(done.returncode, 3)
+        self.assertIn("does not answer", done.stderr)
+
+    def test_validate(self):
+        good = self.run_command("flow", "validate", self.file("good.json", FLOW))
+        self.assertEqual((good.returncode, good.stderr), (0, ""))
+        bad = self.run_command("flow", "validate", self.file("bad.json", {**FLOW, "nodes": [node("a", "odd-type"), node("a", "log")], "connections": []}), "--json")
+        self.assertEqual(bad.returncode, 1)
+        self.assertLessEqual({"UNKNOWN_NODE_TYPE", "DUPLICATE_NODE_ID"}, {e["code"] for e in json.loads(bad.stdout)["errors"]})
+        broken = self.run_command("flow", "validate", self.file("broken.json", "{"))
+        self.assertEqual(broken.returncode, 1)
+        self.assertIn("broken.json", broken.stderr)
+        self.assertEqual(self.run_command("flow", "validate", "/nowhere.json").returncode, 1)
+
+    def test_run_a_file_without_a_service(self):
+        done = self.run_command("flow", "run", self.file("local.json", FLOW), "--json", url="http://127.0.0.1:1")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(json.loads(done.stdout)["result"]["filtered"], [{"n": 1, "ok": "yes"}])
+        failing = {**FLOW, "nodes": FLOW["nodes"][:1] + [node("keep", "stop-with-error", {"message": "no"})]}
+        done = self.run_command("flow", "run", self.file("failing.json", failing))
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("node keep: no", done.stdout)
+
+    def test_import_run_export_follow(self):
+        path = self.file("numbers.json", FLOW)
+        first, second = self.run_command("flow", "import", path), self.run_command("flow", "import", path)
+        self.assertEqual((first.returncode, second.returncode), (0, 0), first.stderr + second.stderr)
+        self.assertEqual(first.stdout, second.stdout, "importing the same again changes nothing")
+        done = self.run_command("flow", "run", "numbers", "--input", '[{"n": 5, "ok": "yes"}]')
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("success", done.stdout)
+        exported = json.loads(self.run_command("flow", "export", "numbers").stdout)
+        self.assertEqual((exported["name"], exported["status"], len(exported["nodes"])), ("numbers", "active", 2))
+        started = json.loads(self.run_command("flow", "run", "numbers", "--detach", "--json").stdout)
+        self.assertEqual(self.run_command("execution", "follow", started["executionId"]).returncode, 0)
+        shown = json.loads(self.run_command("execution", "show", started["executionId"], "--json").stdout)
+        self.assertEqual(shown["status"], "success")
+        self.assertIn(started["executionId"], self.run_command("execution", "list", "--flow", "numbers").stdout)
+        self.assertIn("numbers", self.run_command("flow", "list").stdout)
+        refused = self.run_command("execution", "cancel", started["executionId"])
+        self.assertEqual(refused.returncode, 4)
+        self.assertIn("CONFLICT", refused.stderr)
+        self.assertEqual(self.run_command("flow", "run", "no such flow").returncode, 4)
+        self.assertEqual(self.run_command("flow", "run", "numbers", "--input", "{").returncode, 1)
+
+    def test_retry(self):
+        path = self.file("fails.json", {**FLOW, "name": "fails", "nodes": [node("in", "manual-trigger"), node("keep", "stop-with-error", {"message": "no"})]})
+        self.assertEqual(self.run_command("flow", "import", path).returncode, 0)
+        done = self.run_command("flow", "run", "fails", "--json")
+        self.assertEqual(done.returncode, 1)
+        again = self.run_command("execution", "retry", json.loads(done.stdout)["id"], "--failed")
+        self.assertEqual(again.returncode, 0, again.stderr)
+        self.assertEqual(self.run_command("execution", "follow", again.stdout.strip()).returncode, 1)
+
+    def test_without_service(self):
+        self.assertIn("data-filter", self.run_command("nodes").stdout)
+        self.assertIn("conditions", self.run_command("nodes", "data-filter").stdout)
+        self.assertEqual(self.run_command("nodes", "odd").returncode, 1)
+        config = self.run_command("config", "--json", env={"SECRETS_KEY": "s" * 40})
+        self.assertEqual(config.returncode, 0, config.stderr)
+        self.assertNotIn("s" * 40, config.stdout)
+        wrong = self.run_command("config", env={"PORT": "http"})
+        self.assertEqual(wrong.returncode, 1)
+        self.assertIn("PORT", wrong.stderr)
+        self.assertEqual(json.loads(self.run_command("openapi").stdout)["openapi"], "3.1.0")
+        completion = self.run_command("completion").stdout + '\nCOMP_WORDS=(caudal flow ""); COMP_CWORD=2; _caudal; echo "${COMPREPLY[@]}"'
+        self.assertEqual(subprocess.run(["bash", "-c", completion], capture_output=True, text=True).stdout.split(), ["list", "validate", "run", "import", "export"])
+
+    def test_standalone_refuses_to_start(self):
+        for env, expected in (({"PORT": "70000"}, "PORT"), ({"HOST": "0.0.0.0"}, "JWT_SECRET"), ({"DATABASE_URL": "mysql://x"}, "DATABASE_URL"),
+                              ({"PORT": str(self.caudal.port)}, "Cannot listen")):
+            with tempfile.TemporaryDirectory() as directory:
+                done = self.run_command("standalone", env={"DATA_DIR": directory, "METRICS_PORT": "0", "WS_PORT": "0", **env})
+                self.assertEqual(done.returncode, 1, env)
+                self.assertIn(expected, done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=1)
