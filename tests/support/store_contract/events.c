@@ -348,6 +348,8 @@ static void marks_lost_epochs(void **state)
     assert_true(reassign_lost(f, E1)); /* 4: taken away from a worker */
     assert_true(apply(f, parked(E1, 4, T0 + 3)));
     assert_true(reassign_lost(f, E1)); /* 5: it stays true */
+    assert_true(apply(f, parked(E1, 5, T0 + 4)));
+    assert_true(reassign_lost(f, E1)); /* 6: however often */
     add_execution(f, E2, F1, T0);
     assert_true(reassign_lost(f, E2)); /* nobody said that it was not handed out */
     add_execution(f, E3, F1, T0);
