@@ -3,7 +3,11 @@
  * Writes go through group commit: a write is a function that calls verbs on a session; the writer thread takes all that
  * wait into one transaction. A write that returns an error is undone alone (the batch is rolled back and its members run
  * again one by one), so it must be repeatable. Its caller is answered only after the commit.
- * Reads use sessions of a pool, each with a snapshot of its own.
+ * Reads use sessions of a pool, each with a snapshot of its own, as of its first read. More than 64 at once wait up to 5 s for a
+ * free one, then ERR_STORE_BUSY.
+ * Threads: everything on a struct store may be called from any thread (manual: from one thread only, and reads see what is
+ * committed at that moment). Never call store_write from a write function or from `done`: it would wait for itself.
+ * Durability: what was answered ERR_OK survives a loss of power (docs/decisions/0002); sqlite::memory: survives nothing.
  * A verb that fails with another error than ERR_STORE_* has changed nothing: a write may go on to its other verbs.
  * Ids are texts of 1 to 39 bytes for flows, 1 to 127 for everything else (longer: VALIDATION). What is found damaged in the
  * database is ERR_INTERNAL naming the id.
@@ -111,7 +115,7 @@ struct store_event {
 };
 /* Applies one event. An event of an older epoch, or for a final execution, changes nothing but the attempt ledger:
  * *ret_applied = false, OK. A CHECKPOINT replaces the node's former one. FINISHED removes checkpoints. Repeatable: an event
- * applied again changes nothing (LOGS: adds its lines again). */
+ * delivered again changes nothing. Log lines beyond LIMIT_LOG_LINES push the oldest out. */
 enum err store_event_apply(struct store_session *s, const struct store_event *event, bool *ret_applied, struct error *reterr) ERROR_MUST_CHECK;
 
 /* What a worker needs to go on. Texts live in `arena`. */

@@ -69,7 +69,7 @@ static enum err apply_finished(struct store_session *s, int64_t seq, const struc
     return code;
 }
 
-/* ---- logs: one row for each event's lines; the oldest rows go when there are more lines than LIMIT_LOG_LINES. */
+/* ---- logs: one row for each event's lines, however often it is delivered; the oldest rows go when there are more lines than LIMIT_LOG_LINES. */
 
 static enum err trim_logs(struct store_session *s, int64_t seq, struct error *reterr)
 {
@@ -89,14 +89,13 @@ static enum err apply_logs(struct store_session *s, int64_t seq, const struct st
         return error_set(reterr, ERR_VALIDATION, "logs", "Log lines must be an array of {timestamp, level, message, nodeId}.");
     if (json_count(lines) == 0)
         return ERR_OK;
-    int64_t chunk = 0;
-    code = sqlite_number(s, &chunk, reterr, "SELECT coalesce(max(chunk), 0) + 1 FROM execution_logs WHERE execution=?", "i", seq);
     size_t bytes = 0;
     const void *content = sqlite_compress(s, e->logs_json, &bytes);
-    if (code == ERR_OK)
-        code = sqlite_run(s, reterr, "INSERT INTO execution_logs(execution, chunk, lines, content) VALUES(?,?,?,?)", "iiib", seq, chunk,
-                          (int64_t)json_count(lines), content, bytes);
-    return code == ERR_OK ? trim_logs(s, seq, reterr) : code;
+    code = sqlite_run(s, reterr,
+                      "INSERT INTO execution_logs(execution, chunk, lines, content) SELECT ?1, (SELECT coalesce(max(chunk), 0) + 1 FROM"
+                      " execution_logs WHERE execution=?1), ?2, ?3 WHERE NOT EXISTS (SELECT 1 FROM execution_logs WHERE execution=?1"
+                      " AND content=?3)", "iib", seq, (int64_t)json_count(lines), content, bytes);
+    return code == ERR_OK && sqlite_changes(s) > 0 ? trim_logs(s, seq, reterr) : code;
 }
 
 typedef enum err (*apply_fn)(struct store_session *s, int64_t seq, const struct store_event *e, struct error *reterr);

@@ -278,18 +278,22 @@ static void bounds_logs(void **state)
     struct fixture *f = *state;
     add_flow(f, F1, "orders", T0);
     add_execution(f, E1, F1, T0);
-    AUTO_JSON struct json *lines = json_array_new();
-    for (int i = 0; i < 300; i++)
-        json_push(lines, quoted("{'level':'info','message':'%d'}", i));
-    AUTO_FREE char *text = json_dup_text(lines);
-    for (int i = 0; i < 6; i++)
-        assert_true(apply(f, (struct store_event){.kind = STORE_EVENT_LOGS, .execution_id = E1, .epoch = 1, .logs_json = text}));
+    for (int event = 0; event < 6; event++) {
+        AUTO_JSON struct json *lines = json_array_new();
+        for (int i = 0; i < 300; i++)
+            json_push(lines, quoted("{'level':'info','message':'%d'}", event * 300 + i));
+        AUTO_FREE char *text = json_dup_text(lines);
+        struct store_event logs = {.kind = STORE_EVENT_LOGS, .execution_id = E1, .epoch = 1, .logs_json = text};
+        for (int delivery = 0; delivery < 2; delivery++) /* once more counts once */
+            assert_true(apply(f, logs));
+    }
     READ(f, s);
     AUTO_JSON struct json *all = NULL;
     assert_ok(store_execution_logs(s, E1, NULL, NULL, &all, &error_));
     store_read_end(f->store, s);
     assert_int_equal(json_count(all), 1000);
-    assert_string_equal(json_get_str(json_at(all, 0), "message"), "299");
+    assert_string_equal(json_get_str(json_at(all, 0), "message"), "1799");
+    assert_string_equal(json_get_str(json_at(all, 999), "message"), "800");
 }
 
 static void counts_by_status(void **state)
@@ -344,6 +348,8 @@ static void marks_lost_epochs(void **state)
     assert_true(reassign_lost(f, E1)); /* 4: taken away from a worker */
     assert_true(apply(f, parked(E1, 4, T0 + 3)));
     assert_true(reassign_lost(f, E1)); /* 5: it stays true */
+    assert_true(apply(f, parked(E1, 5, T0 + 4)));
+    assert_true(reassign_lost(f, E1)); /* 6: however often */
     add_execution(f, E2, F1, T0);
     assert_true(reassign_lost(f, E2)); /* nobody said that it was not handed out */
     add_execution(f, E3, F1, T0);

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define T0 INT64_C(1700000000000)
@@ -208,6 +209,84 @@ static void keeps_its_promise_of_durability(void **state)
     assert_int_equal(pragma(db, "PRAGMA auto_vacuum"), 2);
     assert_int_equal(ask(db, "SELECT count(*) FROM pragma_journal_mode WHERE journal_mode = 'wal'"), 1);
     store_read_end(f->store, s);
+}
+
+/* ---- a process that is killed */
+
+struct reporter {
+    int fd, number;
+};
+
+static void on_acknowledged(void *user, enum err code, const struct error *error)
+{
+    struct reporter *reporter = user;
+    (void)error;
+    if (code == ERR_OK && write(reporter->fd, &reporter->number, sizeof reporter->number) != sizeof reporter->number)
+        _exit(1);
+    free(reporter);
+}
+
+static enum err put_number(struct store_session *s, void *arg, struct error *reterr)
+{
+    struct reporter *reporter = arg;
+    char id[16];
+    (void)snprintf(id, sizeof id, "%d", reporter->number);
+    AUTO_JSON struct json *document = json_object_new();
+    return store_put(s, STORE_SETTINGS, id, document, T0, reterr);
+}
+
+/* Writes until it is killed; tells through the pipe what was acknowledged. */
+static void write_for_ever(const char *url, int fd)
+{
+    struct store *store = NULL;
+    struct error error;
+    if (store_open(url, NULL, &store, &error) != ERR_OK)
+        _exit(1);
+    for (int i = 0;; i++) {
+        struct reporter *reporter = mem_alloc(sizeof *reporter);
+        *reporter = (struct reporter){.fd = fd, .number = i};
+        if (i % 10 == 9) { /* now and then wait, so that the queue stays short */
+            if (store_write(store, put_number, reporter, &error) != ERR_OK)
+                _exit(1);
+            on_acknowledged(reporter, ERR_OK, NULL);
+        } else {
+            store_write_async(store, put_number, reporter, on_acknowledged, reporter);
+        }
+    }
+}
+
+static void keeps_what_it_acknowledged_when_killed(void **state)
+{
+    struct fixture *f = *state;
+    int ends[2], number = 0, status = 0;
+    char acknowledged[100000] = {0};
+    assert_int_equal(pipe(ends), 0);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        (void)close(ends[0]);
+        write_for_ever(f->url, ends[1]);
+    }
+    (void)close(ends[1]);
+    for (int i = 0; i < 300; i++) {
+        assert_int_equal(read(ends[0], &number, sizeof number), sizeof number);
+        acknowledged[number] = 1;
+    }
+    assert_int_equal(kill(child, SIGKILL), 0);
+    while (read(ends[0], &number, sizeof number) == sizeof number) /* what it could still say */
+        acknowledged[number] = 1;
+    (void)close(ends[0]);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status));
+    sqlite3 *db = open_raw(f);
+    for (int i = 0; i < (int)sizeof acknowledged; i++) {
+        char sql[80];
+        (void)snprintf(sql, sizeof sql, "SELECT count(*) FROM settings WHERE id='%d'", i);
+        if (acknowledged[i] && ask(db, sql) != 1)
+            fail_msg("%d was acknowledged and is gone", i);
+    }
+    assert_int_equal(ask(db, "SELECT count(*) FROM pragma_integrity_check WHERE integrity_check = 'ok'"), 1);
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
 }
 
 /* ---- damage */
@@ -480,7 +559,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(migrates_an_old_file), TEST(refuses_a_newer_schema), TEST(undoes_a_migration_that_fails), TEST(refuses_what_is_no_database),
-        TEST(keeps_its_promise_of_durability), TEST(answers_damaged_texts_with_an_error), TEST(does_not_dispatch_what_is_damaged),
+        TEST(keeps_its_promise_of_durability), TEST(keeps_what_it_acknowledged_when_killed),
+        TEST(answers_damaged_texts_with_an_error), TEST(does_not_dispatch_what_is_damaged),
         TEST(goes_on_after_a_full_disk), TEST(gives_pages_back)};
     (void)signal(SIGXFSZ, SIG_IGN); /* a write beyond the limit fails instead */
     return cmocka_run_group_tests(tests, NULL, NULL);
