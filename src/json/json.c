@@ -408,9 +408,34 @@ bool json_iter_next(struct json_iter *iter)
     return iter_load(iter, iter->next);
 }
 
+static bool objects_equal(const struct json *a, const struct json *b)
+{
+    struct json_iter member;
+    JSON_EACH(a, member)
+    {
+        if (!json_has(b, member.key) || !json_equal(member.value, json_get(b, member.key)))
+            return false;
+    }
+    return true;
+}
+
 bool json_equal(const struct json *a, const struct json *b)
 {
-    return json_object_equal(raw(a), raw(b)) != 0;
+    enum json_kind kind = json_kind(a);
+    if (a == b)
+        return true;
+    if (json_is_number(a) && json_is_number(b))
+        return kind == JSON_INT && json_is(b, JSON_INT) ? json_as_int(a) == json_as_int(b) : json_as_double(a) == json_as_double(b);
+    if (kind != json_kind(b) || json_count(a) != json_count(b))
+        return false;
+    if (kind == JSON_OBJECT)
+        return objects_equal(a, b);
+    if (kind != JSON_ARRAY)
+        return json_object_equal(raw(a), raw(b)) != 0;
+    for (size_t i = 0; i < json_count(a); i++)
+        if (!json_equal(json_at(a, i), json_at(b, i)))
+            return false;
+    return true;
 }
 
 size_t json_size(const struct json *value)

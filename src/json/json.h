@@ -70,5 +70,6 @@ bool json_iter_next(struct json_iter *iter);
 #define JSON_EACH(object, iter)                                                                                        \
     for (bool more_##iter = json_iter_first(object, &iter); more_##iter; more_##iter = json_iter_next(&iter))
 
+/* Numbers by value: 1 equals 1.0. Members in any order. */
 bool json_equal(const struct json *a, const struct json *b);
 size_t json_size(const struct json *value); /* approximate bytes of its compact text, without printing it */

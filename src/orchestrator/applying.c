@@ -145,6 +145,7 @@ static enum err apply_entry(struct store_session *session, struct entry *entry, 
     json_unref(entry->dispatch);
     entry->dispatch = NULL;
     entry->applied = false;
+    entry->retry_at_ms = 0;
     if (entry->reassign_id != NULL) {
         AUTO_ARENA struct arena arena;
         arena_init(&arena);
@@ -153,10 +154,12 @@ static enum err apply_entry(struct store_session *session, struct entry *entry, 
         if (code == ERR_OK)
             entry->dispatch = dispatch_item(&dispatch);
     } else {
-        struct store_event event;
+        struct store_event event = {0};
         struct store_finish finish;
         if (decode(entry->event, NULL, &event, &finish))
             code = store_event_apply(session, &event, &entry->applied, &error);
+        if (code == ERR_OK && entry->applied && event.kind == STORE_EVENT_FINISHED)
+            code = schedule_retry(session, &event, &entry->retry_at_ms, &error);
     }
     if (!concerns_store(code))
         return ERR_OK;
@@ -236,6 +239,8 @@ static void conclude_entry(struct orchestrator *o, struct entry *entry)
         dispatch_forget(o, id, (int)json_get_int(entry->event, "epoch", 0));
     if (parked && entry->applied)
         waking_at(o, json_get_int(entry->event, "wakeMs", INT64_MAX));
+    if (entry->retry_at_ms > 0)
+        waking_at(o, entry->retry_at_ms);
     if (finished && entry->applied)
         atomic_fetch_add(&o->finished, 1);
     if (kind != NULL && (entry->applied || strcmp(kind, "progress") == 0))

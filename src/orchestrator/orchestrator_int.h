@@ -54,6 +54,7 @@ struct batch {
         char *reassign_id;    /* raise the epoch and dispatch again */
         int reassign_epoch;
         bool skip, applied;
+        int64_t retry_at_ms;   /* its schedule starts it again then; 0: not */
         struct json *dispatch; /* result of a reassignment */
     } *entries;
     size_t count, cap;
@@ -108,5 +109,8 @@ void waking_more(struct orchestrator *orchestrator);              /* recovery go
 /* scheduler.c */
 struct scheduler *scheduler_new(struct orchestrator *orchestrator);
 void scheduler_free(struct scheduler *scheduler);
+
+/* schedule_retry.c: after FINISHED was applied, in the same write. *ret_wake_ms 0: no retry. */
+enum err schedule_retry(struct store_session *session, const struct store_event *event, int64_t *ret_wake_ms, struct error *reterr) ERROR_MUST_CHECK;
 
 void orchestrator_progress(struct orchestrator *orchestrator);

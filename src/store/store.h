@@ -84,6 +84,7 @@ struct store_execution {
     const char *idempotency_key;     /* unique per flow: ERR_CONFLICT, existing id in reterr->field */
     int64_t created_ms;
     int retry_count;
+    int64_t wake_ms;                 /* > 0: it waits until then, as if parked; store_executions_due finds it */
     /* Only for an execution inserted already final: */
     const struct store_finish *finish;
 };

@@ -310,6 +310,20 @@ class Schedules(ApiTest):
         self.assertEqual(len(instants), len(set(instants)))
 
 
+    def test_failures_are_retried_as_the_schedule_says(self):
+        flow = self.flow([node("1", "schedule-trigger"), node("boom", "stop-with-error", {"message": "again"})], chain("1", "boom"))
+        schedule = self.schedule(flow, cronExpression="0 0 1 1 *", maxRetries=2, retryDelay=1)
+        first = self.caudal.wait(self.caudal.post(f"/scheduler/schedules/{schedule['id']}/execute").data["executionId"])
+        self.assertEqual((first["status"], first["retryCount"]), ("failed", 0))
+        end = time.monotonic() + 30
+        rows = []
+        while time.monotonic() < end and [row["status"] for row in rows] != ["failed"] * 3:
+            rows = self.caudal.get(f"/scheduler/executions?scheduleId={schedule['id']}").data["data"]
+            time.sleep(0.05)
+        self.assertEqual([row["retryCount"] for row in rows], [2, 1, 0])
+        self.assertEqual([row["status"] for row in rows], ["failed"] * 3)
+
+
 class Catalog(ApiTest):
     def test_metadata_and_documentation(self):
         types = self.caudal.get("/catalog/metadata").data

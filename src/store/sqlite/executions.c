@@ -100,11 +100,11 @@ static enum err insert_row(struct store_session *s, const struct store_execution
     return sqlite_run(s, reterr,
                       "INSERT INTO executions(id, flow_id, flow_version, schedule_id, schedule_instant_ms, trigger_kind, trigger_node,"
                       " priority, status, epoch, retry_count, created_ms, started_ms, ended_ms, records, error_id, error_message,"
-                      " idempotency_key) VALUES(?,?,?,?,?,?,?,?,?,1,?,?,?,?,?,?,?,?)",
-                      "ttdtpttdddippittt", row->id, row->flow_id, row->flow_version, row->schedule_id,
+                      " idempotency_key, wake_ms, settled) VALUES(?,?,?,?,?,?,?,?,?,1,?,?,?,?,?,?,?,?,?,?)",
+                      "ttdtpttdddippitttpd", row->id, row->flow_id, row->flow_version, row->schedule_id,
                       row->schedule_id == NULL ? (int64_t)0 : row->schedule_instant_ms, row->trigger, row->trigger_node, row->priority,
                       (int)finish->status, row->retry_count, row->created_ms, finish->started_ms, finish->ended_ms, finish->records,
-                      finish->error_id, finish->error_message, row->idempotency_key);
+                      finish->error_id, finish->error_message, row->idempotency_key, row->wake_ms, (int)(row->wake_ms > 0));
 }
 
 enum err sqlite_execution_insert(struct store_session *s, const struct store_execution *row, struct error *reterr)
