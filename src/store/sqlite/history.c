@@ -1,7 +1,6 @@
-/* Reading executions: lists, details, logs, counts. */
+/* Reading executions: lists, details, counts. */
 #include "store/sqlite/sqlite_int.h"
 
-#include "base/limits.h"
 #include "base/mem.h"
 #include <stdlib.h>
 #include <string.h>
@@ -185,17 +184,6 @@ static enum err add_attempts(struct store_session *s, int64_t seq, const struct 
     return code;
 }
 
-static enum err decompress_json(struct store_session *s, sqlite3_stmt *q, int column, const char *id, struct json **ret, struct error *reterr)
-{
-    size_t len = 0;
-    AUTO_FREE char *text = NULL;
-    struct error ignored; /* of the parser: the client sent nothing wrong */
-    enum err code = sqlite_decompress(s, q, column, &text, &len, reterr);
-    if (code == ERR_INTERNAL || (code == ERR_OK && text != NULL && json_parse(text, len, ret, &ignored) != ERR_OK))
-        code = sqlite_damaged("execution", id, reterr);
-    return code;
-}
-
 static enum err decode_detail(struct store_session *s, sqlite3_stmt *q, struct json *detail, struct error *reterr)
 {
     AUTO_JSON struct json *document = NULL, *types = NULL;
@@ -207,10 +195,10 @@ static enum err decode_detail(struct store_session *s, sqlite3_stmt *q, struct j
     json_set_str(detail, "triggerNode", sqlite_text(q, AFTER_EXECUTION + 3));
     json_set(detail, "input", sqlite_json(q, AFTER_EXECUTION + 4, &damaged));
     json_set(detail, "metadata", sqlite_json(q, AFTER_EXECUTION + 5, &damaged));
-    enum err code = decompress_json(s, q, AFTER_EXECUTION + 7, json_get_str(detail, "id"), &result, reterr);
+    enum err code = sqlite_decompress_json(s, q, AFTER_EXECUTION + 7, json_get_str(detail, "id"), &result, reterr);
     json_set(detail, "result", result);
     if (code == ERR_OK)
-        code = decompress_json(s, q, AFTER_EXECUTION + 6, json_get_str(detail, "id"), &document, reterr);
+        code = sqlite_decompress_json(s, q, AFTER_EXECUTION + 6, json_get_str(detail, "id"), &document, reterr);
     if (code == ERR_OK)
         code = load_types(s, sqlite_text(q, 2), sqlite3_column_int(q, 11), &types, reterr);
     if (code != ERR_OK)
@@ -246,114 +234,12 @@ enum err sqlite_execution_load_detail(struct store_session *s, const char *id, s
     return code;
 }
 
-/* ---- logs: what LOGS events brought while it ran, and the `logs` of its history document */
-
-struct log_line {
-    const struct json *line;
-    const char *at; /* ISO texts of one form sort as text; "" sorts first */
-    size_t place;   /* oldest first; decides between equal times */
-};
-
-struct log_lines {
-    struct json *owner; /* array of the arrays that the lines are in */
-    struct log_line *lines;
-    size_t count, cap;
-};
-
-static void log_lines_done(struct log_lines *all)
-{
-    json_unref(all->owner);
-    free(all->lines);
-}
-
-static bool equals(const char *text, const char *wanted)
-{
-    return wanted == NULL || (text != NULL && strcmp(text, wanted) == 0);
-}
-
-/* Takes `array`. A line without a time belongs beside the one before it. */
-static void add_lines(struct log_lines *all, struct json *take_array, const char *level, const char *node_id)
-{
-    const char *at = "";
-    json_push(all->owner, take_array);
-    for (size_t i = 0; i < json_count(take_array); i++) {
-        const struct json *line = json_at(take_array, i);
-        const char *timestamp = json_get_str(line, "timestamp");
-        at = timestamp == NULL ? at : timestamp;
-        if (!equals(json_get_str(line, "level"), level) || !equals(json_get_str(line, "nodeId"), node_id))
-            continue;
-        if (all->count == all->cap) {
-            all->cap = all->cap == 0 ? 256 : all->cap * 2;
-            all->lines = mem_resize(all->lines, all->cap * sizeof *all->lines);
-        }
-        all->lines[all->count] = (struct log_line){.line = line, .at = at, .place = all->count};
-        all->count++;
-    }
-}
-
-static int newest_first(const void *left, const void *right)
-{
-    const struct log_line *a = left, *b = right;
-    int order = strcmp(b->at, a->at);
-    return order != 0 ? order : a->place < b->place ? 1 : -1;
-}
-
-static enum err read_chunks(struct store_session *s, int64_t seq, const char *id, struct log_lines *all, const char *level,
-                            const char *node_id, struct error *reterr)
-{
-    AUTO_RESET sqlite3_stmt *q = NULL;
-    bool row = false;
-    enum err code = sqlite_query(s, &q, reterr, "SELECT content FROM execution_logs WHERE execution=? ORDER BY chunk", "i", seq);
-    while (code == ERR_OK && (code = sqlite_step(s, q, &row, reterr)) == ERR_OK && row) {
-        struct json *chunk = NULL;
-        code = decompress_json(s, q, 0, id, &chunk, reterr);
-        if (code == ERR_OK)
-            add_lines(all, chunk, level, node_id);
-    }
-    return code;
-}
-
-static enum err read_document_logs(struct store_session *s, int64_t seq, const char *id, struct log_lines *all, const char *level,
-                                   const char *node_id, struct error *reterr)
-{
-    AUTO_RESET sqlite3_stmt *q = NULL;
-    AUTO_JSON struct json *document = NULL;
-    bool row = false;
-    enum err code = sqlite_query(s, &q, reterr, "SELECT document FROM node_executions WHERE execution=?", "i", seq);
-    if (code == ERR_OK)
-        code = sqlite_step(s, q, &row, reterr);
-    if (code == ERR_OK && row)
-        code = decompress_json(s, q, 0, id, &document, reterr);
-    if (code == ERR_OK && json_is(json_get(document, "logs"), JSON_ARRAY))
-        add_lines(all, json_ref(json_get(document, "logs")), level, node_id);
-    return code;
-}
-
-enum err sqlite_execution_logs(struct store_session *s, const char *id, const char *level, const char *node_id, struct json **ret,
-                               struct error *reterr)
-{
-    CLEANUP(log_lines_done) struct log_lines all = {.owner = json_array_new()};
-    struct sqlite_locator at;
-    enum err code = sqlite_locate_or_fail(s, id, &at, reterr);
-    if (code == ERR_OK)
-        code = read_chunks(s, at.seq, id, &all, level, node_id, reterr);
-    if (code == ERR_OK) /* behind the chunks: the document is written last */
-        code = read_document_logs(s, at.seq, id, &all, level, node_id, reterr);
-    if (code != ERR_OK)
-        return code;
-    if (all.count > 1)
-        qsort(all.lines, all.count, sizeof *all.lines, newest_first);
-    *ret = json_array_new();
-    for (size_t i = 0; i < all.count && i < LIMIT_LOG_LINES; i++)
-        json_push(*ret, json_ref(all.lines[i].line));
-    return ERR_OK;
-}
-
 /* ---- lists and counts */
 
 enum err sqlite_execution_list(struct store_session *s, const struct json *filter, struct json **ret, struct error *reterr)
 {
-    static const struct sqlite_list list = {.table = "executions", .noun = "execution", .sort_key = "created_ms", .row = decode_row, .columns = EXECUTION_COLUMNS};
+    static const struct sqlite_list list = {.table = "executions", .noun = "execution", .sort_key = "created_ms",
+                                             .row = decode_row, .columns = EXECUTION_COLUMNS};
     struct sqlite_where where = {0};
     int64_t from_ms = 0, to_ms = 0;
     const char *flow_id = json_get_str(filter, "flowId"), *schedule_id = json_get_str(filter, "scheduleId");

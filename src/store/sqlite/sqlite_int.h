@@ -56,6 +56,8 @@ char *sqlite_dup(sqlite3_stmt *statement, int column, struct arena *arena);
 /* The result is the session's, valid until the next call. */
 const void *sqlite_compress(struct store_session *s, const char *text, size_t *ret_bytes);
 enum err sqlite_decompress(struct store_session *s, sqlite3_stmt *statement, int column, char **ret, size_t *ret_len, struct error *reterr) ERROR_MUST_CHECK; /* heap; NULL when null */
+/* The same as JSON; ERR_INTERNAL that names the execution when it is damaged. *ret is untouched when null. */
+enum err sqlite_decompress_json(struct store_session *s, sqlite3_stmt *statement, int column, const char *id, struct json **ret, struct error *reterr) ERROR_MUST_CHECK;
 
 /* ---- schema.c */
 int sqlite_schema_latest(void);

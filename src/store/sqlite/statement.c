@@ -262,3 +262,15 @@ enum err sqlite_decompress(struct store_session *s, sqlite3_stmt *statement, int
     *ret_len = (size_t)size;
     return ERR_OK;
 }
+
+enum err sqlite_decompress_json(struct store_session *s, sqlite3_stmt *q, int column, const char *id, struct json **ret,
+                                struct error *reterr)
+{
+    size_t len = 0;
+    AUTO_FREE char *text = NULL;
+    struct error ignored; /* of the parser: the client sent nothing wrong */
+    enum err code = sqlite_decompress(s, q, column, &text, &len, reterr);
+    if (code == ERR_INTERNAL || (code == ERR_OK && text != NULL && json_parse(text, len, ret, &ignored) != ERR_OK))
+        code = sqlite_damaged("execution", id, reterr);
+    return code;
+}
