@@ -39,7 +39,7 @@ enum err cron_parse(const char *expression, struct cron *ret, struct error *rete
 
 /* The first instant after `after_ms`. NOT_FOUND when there is none within 100 years of it; VALIDATION (field after) when
  * after_ms is not in the years 1 to 9999. */
-enum err cron_next(const struct cron *cron, const struct timezone *zone, int64_t after_ms, int64_t *ret_ms, struct error *reterr) ERROR_MUST_CHECK;
+enum err cron_next(const struct cron *cron, const struct time_zone *zone, int64_t after_ms, int64_t *ret_ms, struct error *reterr) ERROR_MUST_CHECK;
 
 /* Both steps from texts; zone_name NULL: UTC. */
 enum err cron_next_text(const char *expression, const char *zone_name, int64_t after_ms, int64_t *ret_ms, struct error *reterr) ERROR_MUST_CHECK;

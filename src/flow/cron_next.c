@@ -129,7 +129,7 @@ bool cron_wall_next(const struct cron *cron, int64_t from_s, int64_t until_s, in
 }
 
 /* * as hour: whatever the wall clock shows counts, so each span of constant offset is searched for itself. */
-static bool next_elapsed(const struct cron *cron, const struct timezone *zone, int64_t from_s, int64_t until_s, int64_t *ret_s)
+static bool next_elapsed(const struct cron *cron, const struct time_zone *zone, int64_t from_s, int64_t until_s, int64_t *ret_s)
 {
     while (from_s < until_s) {
         struct timezone_span span;
@@ -148,7 +148,7 @@ static bool next_elapsed(const struct cron *cron, const struct timezone *zone, i
 
 /* A fixed hour: the wall-clock times are listed and each is run once, so nothing that the clocks showed before they were put
  * back is searched again. */
-static bool next_wall(const struct cron *cron, const struct timezone *zone, int64_t from_s, int64_t until_s, int64_t *ret_s)
+static bool next_wall(const struct cron *cron, const struct time_zone *zone, int64_t from_s, int64_t until_s, int64_t *ret_s)
 {
     struct timezone_span span;
     timezone_span_at(zone, from_s * 1000, &span);
@@ -171,7 +171,7 @@ static bool next_wall(const struct cron *cron, const struct timezone *zone, int6
     return true;
 }
 
-enum err cron_next(const struct cron *cron, const struct timezone *zone, int64_t after_ms, int64_t *ret_ms, struct error *reterr)
+enum err cron_next(const struct cron *cron, const struct time_zone *zone, int64_t after_ms, int64_t *ret_ms, struct error *reterr)
 {
     if (after_ms < AFTER_MIN_MS || after_ms >= AFTER_MAX_MS)
         return error_set(reterr, ERR_VALIDATION, "after", "the instant to start from must be in the years 1 to 9999");
@@ -188,7 +188,7 @@ enum err cron_next(const struct cron *cron, const struct timezone *zone, int64_t
 enum err cron_next_text(const char *expression, const char *timezone_name, int64_t after_ms, int64_t *ret_ms, struct error *reterr)
 {
     struct cron cron;
-    const struct timezone *zone;
+    const struct time_zone *zone;
     enum err err = cron_parse(expression, &cron, reterr);
     if (err == ERR_OK)
         err = timezone_find(timezone_name == NULL ? "UTC" : timezone_name, &zone, reterr);

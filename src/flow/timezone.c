@@ -15,7 +15,7 @@
 /* No zone was ever further from UTC (Manila before 1844: -15:56). */
 #define OFFSET_MAX_MS (16 * INT64_C(3600000))
 
-struct timezone {
+struct time_zone {
     pthread_mutex_t lock;      /* an ICU calendar holds a present time, so even reading changes it */
     UCalendar *calendar;
     struct timezone_span last; /* what was found last; neighbouring questions are the usual ones */
@@ -85,13 +85,13 @@ static enum err name_check(const char *name, struct error *reterr)
     return ERR_OK;
 }
 
-static struct timezone *zone_open(const char *name)
+static struct time_zone *zone_open(const char *name)
 {
     UChar wide[TIMEZONE_NAME_MAX + 1];
     size_t n = strlen(name);
     for (size_t i = 0; i <= n; i++)
         wide[i] = (UChar)name[i]; /* ASCII, as name_check saw */
-    struct timezone *zone = mem_alloc(sizeof *zone);
+    struct time_zone *zone = mem_alloc(sizeof *zone);
     UErrorCode status = U_ZERO_ERROR;
     zone->calendar = ucal_open(wide, (int32_t)n, "en", UCAL_GREGORIAN, &status);
     expect(status, name);
@@ -100,10 +100,10 @@ static struct timezone *zone_open(const char *name)
     return zone;
 }
 
-enum err timezone_find(const char *name, const struct timezone **ret, struct error *reterr)
+enum err timezone_find(const char *name, const struct time_zone **ret, struct error *reterr)
 {
     (void)pthread_mutex_lock(&zones.lock);
-    struct timezone *zone = name == NULL ? NULL : map_get(&zones.by_name, name);
+    struct time_zone *zone = name == NULL ? NULL : map_get(&zones.by_name, name);
     enum err err = ERR_OK;
     if (zone == NULL && (err = name_check(name, reterr)) == ERR_OK) {
         zone = zone_open(name);
@@ -116,7 +116,7 @@ enum err timezone_find(const char *name, const struct timezone **ret, struct err
 }
 
 /* With the zone's lock held. */
-static int64_t offset_at(const struct timezone *zone, int64_t ms)
+static int64_t offset_at(const struct time_zone *zone, int64_t ms)
 {
     UErrorCode status = U_ZERO_ERROR;
     ucal_setMillis(zone->calendar, (UDate)ms, &status);
@@ -127,7 +127,7 @@ static int64_t offset_at(const struct timezone *zone, int64_t ms)
 }
 
 /* The change of clocks before or after the calendar's present time. With the zone's lock held. */
-static bool transition(const struct timezone *zone, UTimeZoneTransitionType type, int64_t *ret_ms)
+static bool transition(const struct time_zone *zone, UTimeZoneTransitionType type, int64_t *ret_ms)
 {
     UErrorCode status = U_ZERO_ERROR;
     UDate date = 0;
@@ -138,7 +138,7 @@ static bool transition(const struct timezone *zone, UTimeZoneTransitionType type
     return found;
 }
 
-static void span_look_up(const struct timezone *zone, int64_t ms, struct timezone_span *ret)
+static void span_look_up(const struct time_zone *zone, int64_t ms, struct timezone_span *ret)
 {
     struct timezone_span span = {.from_ms = INT64_MIN, .until_ms = INT64_MAX, .offset_ms = offset_at(zone, ms)};
     (void)transition(zone, UCAL_TZ_TRANSITION_NEXT, &span.until_ms);
@@ -147,9 +147,9 @@ static void span_look_up(const struct timezone *zone, int64_t ms, struct timezon
     *ret = span;
 }
 
-void timezone_span_at(const struct timezone *zone, int64_t ms, struct timezone_span *ret)
+void timezone_span_at(const struct time_zone *zone, int64_t ms, struct timezone_span *ret)
 {
-    struct timezone *own = (struct timezone *)(uintptr_t)zone; /* all handles were made above; the cache is no visible state */
+    struct time_zone *own = (struct time_zone *)(uintptr_t)zone; /* all handles were made above; the cache is no visible state */
     (void)pthread_mutex_lock(&own->lock);
     if (ms < own->last.from_ms || ms >= own->last.until_ms) /* empty at first: from 0 until 0 */
         span_look_up(own, ms, &own->last);
@@ -193,7 +193,7 @@ int civil_days_in_month(int year, int month)
     return days[month - 1] + (month == 2 && leap);
 }
 
-void timezone_to_civil(const struct timezone *zone, int64_t ms, struct civil_time *ret)
+void timezone_to_civil(const struct time_zone *zone, int64_t ms, struct civil_time *ret)
 {
     struct timezone_span span;
     timezone_span_at(zone, ms, &span);
@@ -206,7 +206,7 @@ void timezone_to_civil(const struct timezone *zone, int64_t ms, struct civil_tim
     ret->second = second_of_day % 60;
 }
 
-int timezone_from_civil(const struct timezone *zone, const struct civil_time *time, int64_t ret[2])
+int timezone_from_civil(const struct time_zone *zone, const struct civil_time *time, int64_t ret[2])
 {
     int64_t local_ms = civil_to_days(time->year, time->month, time->day) * DAY_MS +
                        (time->hour * INT64_C(3600) + time->minute * INT64_C(60) + time->second) * 1000;

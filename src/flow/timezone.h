@@ -6,11 +6,11 @@
 
 #define TIMEZONE_NAME_MAX 64
 
-struct timezone;
+struct time_zone;
 
 /* An IANA name such as Europe/Madrid, or UTC; kept for the life of the process. VALIDATION (field timezone) otherwise:
  * also for offsets (GMT+2) and for ICU's ambiguous abbreviations (IST, CST), which are not IANA names. NULL is refused. */
-enum err timezone_find(const char *name, const struct timezone **ret, struct error *reterr) ERROR_MUST_CHECK;
+enum err timezone_find(const char *name, const struct time_zone **ret, struct error *reterr) ERROR_MUST_CHECK;
 
 struct civil_time {
     int year, month, day;     /* month 1..12 */
@@ -21,7 +21,7 @@ void timezone_to_civil(const struct time_zone *zone, int64_t ms, struct civil_ti
 
 /* The instants that a wall-clock time stands for: 0 in a gap (clocks went forward), 1, or 2 where clocks went back. Earlier
  * one first. In a gap ret[0] is the first instant after the gap. The weekday is not read. */
-int timezone_from_civil(const struct timezone *zone, const struct civil_time *time, int64_t ret[2]);
+int timezone_from_civil(const struct time_zone *zone, const struct civil_time *time, int64_t ret[2]);
 
 /* A stretch of time during which the clocks of the zone were not changed. */
 struct timezone_span {
@@ -29,7 +29,7 @@ struct timezone_span {
     int64_t offset_ms;          /* wall clock minus UTC */
     int64_t offset_before_ms;   /* before from_ms; the same as offset_ms when from_ms is INT64_MIN */
 };
-void timezone_span_at(const struct timezone *zone, int64_t ms, struct timezone_span *ret);
+void timezone_span_at(const struct time_zone *zone, int64_t ms, struct timezone_span *ret);
 
 /* Days since 1970-01-01 of a Gregorian date and back. */
 int64_t civil_to_days(int year, int month, int day);

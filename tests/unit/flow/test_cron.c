@@ -303,7 +303,7 @@ static void refuses_zones_and_instants(void **state)
     }
     /* Nothing can be parsed that comes as rarely as that, but a hand-made expression can. */
     struct cron never = {.seconds = 1, .minutes = 1, .hours = 1, .days = UINT32_C(1) << 30, .months = 1 << 2, .any_weekday = true};
-    const struct timezone *zone;
+    const struct time_zone *zone;
     assert_int_equal(timezone_find("UTC", &zone, &error), ERR_OK);
     assert_int_equal(cron_next(&never, zone, 0, &at, &error), ERR_NOT_FOUND);
     never.any_hour = true;

@@ -167,7 +167,7 @@ static int64_t wall_minutes(const struct civil_time *c)
 }
 
 /* Did the clocks already show this less than two hours ago? */
-static bool shown_before(const struct timezone *zone, int64_t at_ms, const struct civil_time *now)
+static bool shown_before(const struct time_zone *zone, int64_t at_ms, const struct civil_time *now)
 {
     for (int64_t back = 30; back <= 120; back += 30) {
         struct civil_time then;
@@ -179,7 +179,7 @@ static bool shown_before(const struct timezone *zone, int64_t at_ms, const struc
 }
 
 /* Was one of the minutes named that the clocks skipped to arrive here? */
-static bool skipped(const struct field fields[FIELDS], const struct timezone *zone, int64_t at_ms, const struct civil_time *now)
+static bool skipped(const struct field fields[FIELDS], const struct time_zone *zone, int64_t at_ms, const struct civil_time *now)
 {
     struct civil_time wall;
     timezone_to_civil(zone, at_ms - MINUTE_MS, &wall);
@@ -193,7 +193,7 @@ static bool skipped(const struct field fields[FIELDS], const struct timezone *zo
     return false;
 }
 
-static bool oracle_next(const struct field fields[FIELDS], const struct timezone *zone, int64_t after_ms, int64_t until_ms, int64_t *ret_ms)
+static bool oracle_next(const struct field fields[FIELDS], const struct time_zone *zone, int64_t after_ms, int64_t until_ms, int64_t *ret_ms)
 {
     bool elapsed = true;
     for (int i = 0; i < fields[HOUR].count; i++)
@@ -213,7 +213,7 @@ static bool oracle_next(const struct field fields[FIELDS], const struct timezone
 }
 
 /* Half of the starting times lie within two days before a change of clocks, or three hours after it. */
-static int64_t start_random(struct rng *rng, const struct timezone *zone)
+static int64_t start_random(struct rng *rng, const struct time_zone *zone)
 {
     int64_t at = INT64_C(631152000000) + (int64_t)rng_below(rng, UINT64_C(60) * 365 * 86400000); /* 1990 to 2050 */
     struct timezone_span span;
@@ -236,7 +236,7 @@ static void agrees_with_the_oracle(void **state)
             fields[which] = field_random(&rng, which);
         expression_format(fields, text, sizeof text);
         const char *name = names[rng_below(&rng, LENGTH(names))];
-        const struct timezone *zone;
+        const struct time_zone *zone;
         struct error error = {0};
         assert_int_equal(timezone_find(name, &zone, &error), ERR_OK);
         int64_t after = start_random(&rng, zone), got = 0, want = 0;
@@ -267,7 +267,7 @@ static void does_not_depend_on_the_start(void **state)
     struct rng rng = {.state = 3};
     for (int round = 0; round < 20000; round++) {
         struct cron cron;
-        const struct timezone *zone;
+        const struct time_zone *zone;
         struct error error = {0};
         int64_t first, again;
         assert_int_equal(cron_parse(texts[rng_below(&rng, LENGTH(texts))], &cron, &error), ERR_OK);

@@ -13,9 +13,9 @@
 #define LENGTH(array) (sizeof(array) / sizeof *(array))
 #define HOUR_MS INT64_C(3600000)
 
-static const struct timezone *zone_of(const char *name)
+static const struct time_zone *zone_of(const char *name)
 {
-    const struct timezone *zone = NULL;
+    const struct time_zone *zone = NULL;
     struct error error = {0};
     if (timezone_find(name, &zone, &error) != ERR_OK)
         fail_msg("%s: %s", name, error.message);
@@ -58,7 +58,7 @@ static void refuses_other_names(void **state)
         {"Europe/Madriddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddd", "at most 64"},
     };
     for (size_t i = 0; i < LENGTH(bad); i++) {
-        const struct timezone *zone = NULL;
+        const struct time_zone *zone = NULL;
         struct error error = {0};
         const char *shown = bad[i].name == NULL ? "NULL" : bad[i].name;
         if (timezone_find(bad[i].name, &zone, &error) != ERR_VALIDATION)
@@ -189,7 +189,7 @@ static void there_and_back(void **state)
     static const char *const zones[] = {"Europe/Madrid", "America/New_York", "Australia/Lord_Howe", "Pacific/Apia", "Africa/Casablanca", "Asia/Manila"};
     struct rng rng = {.state = 11};
     for (int i = 0; i < 20000; i++) {
-        const struct timezone *zone = zone_of(zones[rng_below(&rng, LENGTH(zones))]);
+        const struct time_zone *zone = zone_of(zones[rng_below(&rng, LENGTH(zones))]);
         int64_t ms = utc("1830-01-01 00:00:00") + (int64_t)rng_below(&rng, UINT64_C(300) * 365 * 86400) * 1000, got[2];
         struct civil_time wall;
         timezone_to_civil(zone, ms, &wall);
@@ -212,7 +212,7 @@ static void *ask(void *user)
     struct asker *asker = user;
     struct rng rng = {.state = asker->seed};
     for (int i = 0; i < 3000; i++) {
-        const struct timezone *zone = NULL;
+        const struct time_zone *zone = NULL;
         if (timezone_find(zones[rng_below(&rng, LENGTH(zones))], &zone, NULL) != ERR_OK)
             return NULL;
         struct civil_time wall;
