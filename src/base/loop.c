@@ -20,8 +20,10 @@ struct loop {
     uv_loop_t uv;
     uv_async_t wake;
     pthread_mutex_t lock;
-    struct call *calls; /* posted (FIFO), or the virtual heap */
+    struct call *calls; /* posted (FIFO), or the virtual loop's heap: no call before its parent */
     size_t count, cap;
+    struct call *running; /* those that on_wake is at, until its end */
+    size_t running_count;
     bool stop, woken;
     int64_t now_ms, wall_offset_ms;
     uint64_t order;
@@ -33,6 +35,7 @@ struct loop_timer {
     loop_fn fn;
     void *user;
     bool armed;
+    size_t slot; /* virtual and armed: where its call is in the heap */
 };
 
 struct loop_watch {
@@ -42,33 +45,116 @@ struct loop_watch {
     int fd;
 };
 
-static void push(struct loop *loop, struct call call)
+static struct call *add(struct loop *loop)
 {
     if (loop->count == loop->cap) {
         loop->cap = loop->cap == 0 ? 64 : loop->cap * 2;
         loop->calls = mem_resize(loop->calls, loop->cap * sizeof *loop->calls);
     }
-    loop->calls[loop->count++] = call;
+    return &loop->calls[loop->count++];
+}
+
+/* ---- the virtual loop's heap */
+
+static bool is_before(const struct call *a, const struct call *b)
+{
+    return a->due_ms < b->due_ms || (a->due_ms == b->due_ms && a->order < b->order);
+}
+
+static void heap_set(struct loop *loop, size_t slot, struct call call)
+{
+    loop->calls[slot] = call;
+    if (call.timer != NULL)
+        call.timer->slot = slot;
+}
+
+/* Puts the call where it belongs on the way from this free slot up or down. */
+static void heap_settle(struct loop *loop, size_t slot, struct call call)
+{
+    while (slot > 0 && is_before(&call, &loop->calls[(slot - 1) / 2])) {
+        heap_set(loop, slot, loop->calls[(slot - 1) / 2]);
+        slot = (slot - 1) / 2;
+    }
+    for (size_t child; (child = 2 * slot + 1) < loop->count; slot = child) {
+        if (child + 1 < loop->count && is_before(&loop->calls[child + 1], &loop->calls[child]))
+            child++;
+        if (!is_before(&loop->calls[child], &call))
+            break;
+        heap_set(loop, slot, loop->calls[child]);
+    }
+    heap_set(loop, slot, call);
+}
+
+static void heap_add(struct loop *loop, int64_t delay_ms, loop_fn fn, void *user, struct loop_timer *timer)
+{
+    struct call call = {.fn = fn, .user = user, .due_ms = loop->now_ms + delay_ms, .order = loop->order++, .timer = timer};
+    *add(loop) = call;
+    heap_settle(loop, loop->count - 1, call);
+}
+
+static struct call heap_take(struct loop *loop, size_t slot)
+{
+    struct call taken = loop->calls[slot], last = loop->calls[--loop->count];
+    if (slot < loop->count)
+        heap_settle(loop, slot, last);
+    return taken;
+}
+
+/* ---- calls posted to the libuv loop */
+
+static bool run_posted(struct loop *loop)
+{
+    pthread_mutex_lock(&loop->lock);
+    loop->running = loop->calls;
+    loop->running_count = loop->count;
+    loop->calls = NULL;
+    loop->count = loop->cap = 0;
+    loop->woken = false;
+    pthread_mutex_unlock(&loop->lock);
+    for (size_t i = 0; i < loop->running_count; i++)
+        if (loop->running[i].fn != NULL)
+            loop->running[i].fn(loop->running[i].user);
+    bool any = loop->running_count > 0;
+    free(loop->running);
+    loop->running = NULL;
+    loop->running_count = 0;
+    return any;
 }
 
 static void on_wake(uv_async_t *wake)
 {
     struct loop *loop = wake->data;
-    pthread_mutex_lock(&loop->lock);
-    struct call *calls = loop->calls;
-    size_t count = loop->count;
-    loop->calls = NULL;
-    loop->count = loop->cap = 0;
-    loop->woken = false;
-    pthread_mutex_unlock(&loop->lock);
-    for (size_t i = 0; i < count; i++)
-        calls[i].fn(calls[i].user);
-    free(calls);
+    (void)run_posted(loop);
     pthread_mutex_lock(&loop->lock);
     bool stop = loop->stop && loop->count == 0;
     pthread_mutex_unlock(&loop->lock);
     if (stop)
         uv_stop(&loop->uv);
+}
+
+static void forget(struct call *calls, size_t count, loop_fn fn, const void *user)
+{
+    for (size_t i = 0; i < count; i++)
+        if (calls[i].fn == fn && calls[i].user == user)
+            calls[i].fn = NULL;
+}
+
+void loop_unpost(struct loop *loop, loop_fn fn, void *user)
+{
+    if (loop->is_virtual) {
+        for (size_t i = 0; i < loop->count;)
+            if (loop->calls[i].timer == NULL && loop->calls[i].fn == fn && loop->calls[i].user == user) {
+                (void)heap_take(loop, i);
+                i = 0; /* the heap was moved about */
+            } else {
+                i++;
+            }
+        return;
+    }
+    forget(loop->running, loop->running_count, fn, user);
+    pthread_mutex_lock(&loop->lock);
+    forget(loop->calls, loop->count, fn, user);
+    pthread_mutex_unlock(&loop->lock);
 }
 
 struct loop *loop_new(void)
@@ -84,6 +170,11 @@ struct loop *loop_new(void)
 void loop_run(struct loop *loop)
 {
     uv_run(&loop->uv, UV_RUN_DEFAULT);
+    while (run_posted(loop)) /* a timer of libuv's last round may have posted */
+        ;
+    pthread_mutex_lock(&loop->lock);
+    loop->stop = false;
+    pthread_mutex_unlock(&loop->lock);
 }
 
 void loop_stop(struct loop *loop)
@@ -128,7 +219,7 @@ int64_t loop_monotonic_us(const struct loop *loop)
 
 void loop_virtual_post_at(struct loop *loop, int64_t delay_ms, loop_fn fn, void *user)
 {
-    push(loop, (struct call){.fn = fn, .user = user, .due_ms = loop->now_ms + delay_ms, .order = loop->order++});
+    heap_add(loop, delay_ms, fn, user, NULL);
 }
 
 void loop_post(struct loop *loop, loop_fn fn, void *user)
@@ -138,7 +229,7 @@ void loop_post(struct loop *loop, loop_fn fn, void *user)
         return;
     }
     pthread_mutex_lock(&loop->lock);
-    push(loop, (struct call){.fn = fn, .user = user});
+    *add(loop) = (struct call){.fn = fn, .user = user};
     bool send = !loop->woken;
     loop->woken = true;
     pthread_mutex_unlock(&loop->lock);
@@ -164,12 +255,8 @@ struct loop_timer *loop_timer_new(struct loop *loop, loop_fn fn, void *user)
 
 static void virtual_disarm(struct loop_timer *timer)
 {
-    struct loop *loop = timer->loop;
-    for (size_t i = 0; timer->armed && i < loop->count; i++)
-        if (loop->calls[i].timer == timer) {
-            loop->calls[i] = loop->calls[--loop->count];
-            break;
-        }
+    if (timer->armed)
+        (void)heap_take(timer->loop, timer->slot);
     timer->armed = false;
 }
 
@@ -180,7 +267,7 @@ void loop_timer_set(struct loop_timer *timer, int64_t delay_ms)
         virtual_disarm(timer);
         if (delay_ms >= 0) {
             timer->armed = true;
-            push(loop, (struct call){.fn = timer->fn, .user = timer->user, .due_ms = loop->now_ms + delay_ms, .order = loop->order++, .timer = timer});
+            heap_add(loop, delay_ms, timer->fn, timer->user, timer);
         }
         return;
     }
@@ -252,18 +339,11 @@ struct loop *loop_virtual_new(int64_t start_ms)
 
 bool loop_virtual_step(struct loop *loop, int64_t until_ms)
 {
-    size_t best = SIZE_MAX;
-    for (size_t i = 0; i < loop->count; i++) {
-        const struct call *a = &loop->calls[i], *b = best == SIZE_MAX ? NULL : &loop->calls[best];
-        if (a->due_ms <= until_ms && (b == NULL || a->due_ms < b->due_ms || (a->due_ms == b->due_ms && a->order < b->order)))
-            best = i;
-    }
-    if (best == SIZE_MAX) {
+    if (loop->count == 0 || loop->calls[0].due_ms > until_ms) {
         loop->now_ms = until_ms > loop->now_ms ? until_ms : loop->now_ms;
         return false;
     }
-    struct call call = loop->calls[best];
-    loop->calls[best] = loop->calls[--loop->count];
+    struct call call = heap_take(loop, 0);
     loop->now_ms = call.due_ms > loop->now_ms ? call.due_ms : loop->now_ms;
     if (call.timer != NULL)
         call.timer->armed = false;

@@ -11,13 +11,14 @@ struct loop_timer;
 struct loop_watch;
 
 struct loop *loop_new(void);          /* libuv; loop_run on the thread that shall own it */
-void loop_run(struct loop *loop);     /* until loop_stop; pending posts are run before it returns */
-void loop_stop(struct loop *loop);    /* from any thread */
-void loop_free(struct loop *loop);    /* after loop_run returned */
+void loop_run(struct loop *loop);     /* until loop_stop; pending posts are run before it returns; may be called again */
+void loop_stop(struct loop *loop);    /* from any thread; before loop_run: that returns at once */
+void loop_free(struct loop *loop);    /* after loop_run returned; posts still pending are dropped */
 
 int64_t loop_now_ms(const struct loop *loop);       /* wall clock in ms; fresh, not cached */
 int64_t loop_monotonic_us(const struct loop *loop);
 void loop_post(struct loop *loop, loop_fn fn, void *user); /* any thread; in order per caller */
+void loop_unpost(struct loop *loop, loop_fn fn, void *user); /* forgets such posts; the loop's thread, or the loop stopped */
 
 struct loop_timer *loop_timer_new(struct loop *loop, loop_fn fn, void *user);
 void loop_timer_set(struct loop_timer *timer, int64_t delay_ms); /* once; replaces; < 0 disarms */

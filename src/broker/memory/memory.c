@@ -11,6 +11,7 @@
 #define PRIORITIES 10
 #define DELAY_MS 20 /* of a publication that the fault hook delays */
 
+/* Bytes that messages, calls and queues share: a message's body, a queue's name. */
 struct body {
     atomic_uint refs;
     size_t size;
@@ -20,23 +21,22 @@ struct body {
 struct message {
     struct message *next;
     struct body *body;
-    struct queue *queue;
-    struct consumer *consumer; /* who holds it unacknowledged */
-    const char *dead_reason;   /* static */
-    char *dead_from;
-    uint64_t tag;
+    const char *dead_reason; /* static */
+    struct body *dead_from;  /* a queue's name */
+    uint64_t tag, order;     /* of the delivery; of arrival in the queue: its place */
     int priority;
     bool redelivered;
 };
 
 struct list {
     struct message *first, *last;
-    size_t count;
 };
 
 struct queue {
-    char *name, *dead_letter_queue;
-    bool ttl0, single_active, visiting;
+    struct body *name;
+    char *dead_letter_queue;
+    bool ttl0, single_active, visiting, deleted;
+    unsigned refs; /* the broker's and each consumer's */
     size_t max_length, depth, unacked;
     struct list ready[PRIORITIES];
     struct consumer **consumers; /* in order of arrival */
@@ -47,23 +47,33 @@ struct consumer {
     struct broker_consumer base;
     struct queue *queue;
     unsigned prefetch, held;
-    bool cancelled;
     broker_delivery_fn on_delivery;
     void *user;
     struct map unacked; /* tag text -> message */
     struct consumer *next; /* of the connection */
 };
 
-/* What a connection's loop still has to call. */
+/* What a connection's loop still has to call. It owns what it shows: the message may go while the call runs. */
 struct call {
     struct call *next;
     struct consumer *consumer; /* delivery */
-    struct message *message;
+    struct broker_delivery delivery;
+    struct body *queue_name, *dead_from;
     broker_confirm_fn on_confirm;
     enum err code;
     void (*on_message)(void *user, const void *body, size_t size);
     void *user;
     struct body *body;
+};
+
+/* A publication that the fault hook holds back. */
+struct delayed {
+    struct delayed *next;
+    struct message *message;
+    char *queue;
+    int64_t due_us;
+    broker_confirm_fn on_confirm;
+    void *user;
 };
 
 struct subscription {
@@ -79,8 +89,11 @@ struct connection {
     struct consumer *consumers;
     struct subscription *subscriptions;
     struct call *first, **last;
-    bool posted, closed;
-    unsigned refs; /* itself and posts under way */
+    size_t call_count;
+    bool posted;
+    bool *gone; /* while its calls run: set when one of them disconnects */
+    struct delayed *delayed, **last_delayed;
+    struct loop_timer *delay;
     struct connection *next, **place;
 };
 
@@ -89,7 +102,7 @@ struct memory {
     pthread_mutex_t lock;
     struct map queues;
     struct connection *connections;
-    uint64_t tag;
+    uint64_t tag, order;
     int (*fault)(void *user, const char *queue);
     void *fault_user;
 };
@@ -119,7 +132,7 @@ static void body_unref(struct body *body)
 static void message_free(struct message *message)
 {
     body_unref(message->body);
-    free(message->dead_from);
+    body_unref(message->dead_from);
     free(message);
 }
 
@@ -142,64 +155,79 @@ static void tag_text(uint64_t tag, char out[20])
     out[16] = '\0';
 }
 
-static void connection_unref(struct connection *connection)
-{
-    if (--connection->refs == 0)
-        free(connection);
-}
-
-static void run_call(struct connection *connection, struct call *call)
-{
-    if (call->message != NULL) {
-        const struct message *message = call->message;
-        struct broker_delivery delivery = {.tag = message->tag, .queue = message->queue->name, .dead_reason = message->dead_reason,
-                                           .dead_from = message->dead_from, .body = call->body->bytes, .size = call->body->size,
-                                           .priority = message->priority, .redelivered = message->redelivered};
-        call->consumer->on_delivery(call->consumer->user, &call->consumer->base, &delivery);
-    } else if (call->on_confirm != NULL) {
-        call->on_confirm(call->user, call->code);
-    } else {
-        call->on_message(call->user, call->body->bytes, call->body->size);
-    }
-    (void)connection;
-}
-
 static void call_free(struct call *call)
 {
     body_unref(call->body);
+    body_unref(call->queue_name);
+    body_unref(call->dead_from);
     free(call);
 }
 
-/* One at a time from the connection's list: a callback may disconnect, which empties it. */
+static void call_run(struct call *call)
+{
+    if (call->consumer != NULL)
+        call->consumer->on_delivery(call->consumer->user, &call->consumer->base, &call->delivery);
+    else if (call->on_confirm != NULL)
+        call->on_confirm(call->user, call->code);
+    else
+        call->on_message(call->user, call->body->bytes, call->body->size);
+    call_free(call);
+}
+
+static struct call *call_take(struct connection *connection)
+{
+    struct call *call = connection->first;
+    connection->first = call->next;
+    if (connection->first == NULL)
+        connection->last = &connection->first;
+    connection->call_count--;
+    return call;
+}
+
+static void on_calls(void *user);
+
+static void wake(struct connection *connection)
+{
+    if (!connection->posted)
+        loop_post(connection->loop, on_calls, connection);
+    connection->posted = true;
+}
+
+static void on_delay(void *user);
+
+/* On the loop's thread, where timers must be made. */
+static void arm_delay(struct connection *connection)
+{
+    if (connection->delayed == NULL)
+        return;
+    if (connection->delay == NULL)
+        connection->delay = loop_timer_new(connection->loop, on_delay, connection);
+    int64_t left_us = connection->delayed->due_us - loop_monotonic_us(connection->loop);
+    loop_timer_set(connection->delay, left_us <= 0 ? 0 : (left_us + 999) / 1000);
+}
+
+/* One at a time from the connection's list, because a callback may disconnect, which empties it, and even close the
+ * broker. What these calls cause waits for the next turn. */
 static void on_calls(void *user)
 {
     struct connection *connection = user;
     struct memory *memory = memory_of_connection(&connection->base);
+    bool gone = false;
     pthread_mutex_lock(&memory->lock);
     connection->posted = false;
-    struct call *until = NULL; /* what these calls cause waits for the next turn */
-    for (struct call *call = connection->first; call != NULL; call = call->next)
-        until = call;
-    while (!connection->closed && connection->first != NULL) {
-        struct call *call = connection->first;
-        connection->first = call->next;
-        if (connection->first == NULL)
-            connection->last = &connection->first;
+    connection->gone = &gone;
+    arm_delay(connection);
+    for (size_t left = connection->call_count; left > 0 && connection->first != NULL; left--) {
+        struct call *call = call_take(connection);
         pthread_mutex_unlock(&memory->lock);
-        run_call(connection, call);
-        bool last = call == until;
-        call_free(call);
+        call_run(call);
+        if (gone)
+            return;
         pthread_mutex_lock(&memory->lock);
-        if (last)
-            break;
     }
-    bool again = !connection->closed && connection->first != NULL && !connection->posted;
-    if (again) {
-        connection->posted = true;
-        connection->refs++;
-        loop_post(connection->loop, on_calls, connection);
-    }
-    connection_unref(connection);
+    connection->gone = NULL;
+    if (connection->first != NULL)
+        wake(connection);
     pthread_mutex_unlock(&memory->lock);
 }
 
@@ -208,32 +236,47 @@ static struct call *call_add(struct connection *connection)
     struct call *call = mem_alloc(sizeof *call);
     *connection->last = call;
     connection->last = &call->next;
-    if (!connection->posted) {
-        connection->posted = true;
-        connection->refs++;
-        loop_post(connection->loop, on_calls, connection);
-    }
+    connection->call_count++;
+    wake(connection);
     return call;
+}
+
+static void confirm(struct connection *connection, broker_confirm_fn on_confirm, void *user, enum err code)
+{
+    if (on_confirm == NULL)
+        return;
+    struct call *call = call_add(connection);
+    call->on_confirm = on_confirm;
+    call->user = user;
+    call->code = code;
 }
 
 /* ---- queues */
 
-static void list_push(struct list *list, struct message *message, bool front)
+/* By order of arrival: what was given back finds its place near the front, the rest goes to the end. */
+static void list_add(struct list *list, struct message *message)
 {
-    if (front) {
-        message->next = list->first;
-        list->first = message;
-        if (list->last == NULL)
-            list->last = message;
-    } else {
+    if (list->last == NULL || list->last->order < message->order) {
         message->next = NULL;
-        if (list->last != NULL)
-            list->last->next = message;
-        else
-            list->first = message;
+        *(list->last == NULL ? &list->first : &list->last->next) = message;
         list->last = message;
+        return;
     }
-    list->count++;
+    struct message **place = &list->first;
+    while ((*place)->order < message->order)
+        place = &(*place)->next;
+    message->next = *place;
+    *place = message;
+}
+
+static void queue_unref(struct queue *queue)
+{
+    if (--queue->refs > 0)
+        return;
+    body_unref(queue->name);
+    free(queue->consumers);
+    free(queue->dead_letter_queue);
+    free(queue);
 }
 
 static struct message *queue_pop(struct queue *queue)
@@ -246,7 +289,6 @@ static struct message *queue_pop(struct queue *queue)
         list->first = message->next;
         if (list->first == NULL)
             list->last = NULL;
-        list->count--;
         queue->depth--;
         return message;
     }
@@ -272,59 +314,87 @@ static void hand_out(struct memory *memory, struct consumer *consumer, struct me
 {
     char text[20];
     message->tag = ++memory->tag;
-    message->consumer = consumer;
     tag_text(message->tag, text);
     (void)map_put(&consumer->unacked, text, message);
     consumer->held++;
     consumer->queue->unacked++;
     struct call *call = call_add((struct connection *)consumer->base.connection);
     call->consumer = consumer;
-    call->message = message;
     call->body = body_ref(message->body);
+    call->queue_name = body_ref(consumer->queue->name);
+    call->dead_from = message->dead_from == NULL ? NULL : body_ref(message->dead_from);
+    call->delivery = (struct broker_delivery){
+        .tag = message->tag, .queue = (const char *)call->queue_name->bytes, .dead_reason = message->dead_reason,
+        .dead_from = call->dead_from == NULL ? NULL : (const char *)call->dead_from->bytes, .body = call->body->bytes,
+        .size = call->body->size, .priority = message->priority, .redelivered = message->redelivered};
 }
 
-static void put(struct memory *memory, struct queue *queue, struct message *message, bool front);
+static void put(struct memory *memory, struct queue *queue, struct message *message);
 
+/* A new message in the queue of dead letters, or nothing when that is not there or was already passed on this way. */
 static void dead_letter(struct memory *memory, struct queue *queue, struct message *message, const char *reason)
 {
     struct queue *target = queue->dead_letter_queue == NULL ? NULL : map_get(&memory->queues, queue->dead_letter_queue);
-    if (target == NULL || target->visiting) { /* nowhere to go, or in a circle */
+    if (target == NULL || target->visiting) {
         message_free(message);
         return;
     }
-    free(message->dead_from);
-    message->dead_from = mem_dup(queue->name);
+    body_unref(message->dead_from);
+    message->dead_from = body_ref(queue->name);
     message->dead_reason = reason;
-    queue->visiting = true;
-    put(memory, target, message, false);
-    queue->visiting = false;
+    message->redelivered = false;
+    bool visiting = queue->visiting;
+    queue->visiting |= strcmp(reason, "rejected") != 0; /* what a consumer rejects may come round again */
+    put(memory, target, message);
+    queue->visiting = visiting;
 }
 
-static void pump(struct memory *memory, struct queue *queue)
+/* Hands out what can be handed out; a ttl0 queue passes on the rest for that reason, a deleted one as closed. */
+static void pump(struct memory *memory, struct queue *queue, const char *reason)
 {
     struct consumer *consumer;
     while (queue->depth > 0 && (consumer = free_consumer(queue)) != NULL)
         hand_out(memory, consumer, queue_pop(queue));
     struct message *message;
-    while (queue->ttl0 && (message = queue_pop(queue)) != NULL)
-        dead_letter(memory, queue, message, "expired");
+    while ((queue->ttl0 || queue->deleted) && (message = queue_pop(queue)) != NULL)
+        dead_letter(memory, queue, message, queue->deleted ? "closed" : reason);
 }
 
-static void put(struct memory *memory, struct queue *queue, struct message *message, bool front)
+static void put(struct memory *memory, struct queue *queue, struct message *message)
 {
-    message->queue = queue;
-    message->consumer = NULL;
-    list_push(&queue->ready[message->priority], message, front);
+    message->order = ++memory->order;
+    list_add(&queue->ready[message->priority], message);
     queue->depth++;
-    pump(memory, queue);
+    pump(memory, queue, "expired");
+}
+
+/* Takes a delivery from who holds it; NULL: nobody of that tag. */
+static struct message *take_unacked(struct consumer *consumer, uint64_t tag)
+{
+    char text[20];
+    tag_text(tag, text);
+    struct message *message = map_put(&consumer->unacked, text, NULL);
+    if (message != NULL) {
+        consumer->held--;
+        consumer->queue->unacked--;
+    }
+    return message;
+}
+
+/* Back to its place; the caller pumps. */
+static void requeue(struct consumer *consumer, struct message *message, bool redelivered)
+{
+    message->redelivered |= redelivered;
+    list_add(&consumer->queue->ready[message->priority], message);
+    consumer->queue->depth++;
 }
 
 /* ---- operations */
 
 static enum err memory_open(const char *url, struct broker **ret, struct error *reterr)
 {
-    (void)url;
-    (void)reterr;
+    if (strcmp(url, "memory:") != 0)
+        return error_set(reterr, ERR_VALIDATION, "RABBITMQ_URL", "RABBITMQ_URL must be exactly memory: for the broker in the process, without anything after the colon.");
     struct memory *memory = mem_alloc(sizeof *memory);
     memory->base.ops = &broker_memory_ops;
     pthread_mutex_init(&memory->lock, NULL);
@@ -341,10 +411,7 @@ static void queue_free(void *user, const char *key, void *value)
     struct message *message;
     while ((message = queue_pop(queue)) != NULL)
         message_free(message);
-    free(queue->consumers);
-    free(queue->name);
-    free(queue->dead_letter_queue);
-    free(queue);
+    queue_unref(queue);
 }
 
 static void memory_close(struct broker *broker)
@@ -363,7 +430,7 @@ static struct broker_connection *memory_connect(struct broker *broker, struct lo
     connection->base.broker = broker;
     connection->loop = loop;
     connection->last = &connection->first;
-    connection->refs = 1;
+    connection->last_delayed = &connection->delayed;
     pthread_mutex_lock(&memory->lock);
     connection->next = memory->connections;
     connection->place = &memory->connections;
@@ -381,7 +448,7 @@ static void leave_queue(struct consumer *consumer)
         if (queue->consumers[i] == consumer) {
             memmove(&queue->consumers[i], &queue->consumers[i + 1], (queue->consumer_count - i - 1) * sizeof(struct consumer *));
             queue->consumer_count--;
-            queue->next_consumer = 0;
+            queue->next_consumer -= i < queue->next_consumer; /* whose turn it is stays */
             break;
         }
 }
@@ -401,31 +468,64 @@ static void collect(void *user, const char *key, void *value)
 static int newest_first(const void *a, const void *b)
 {
     const struct message *x = *(struct message *const *)a, *y = *(struct message *const *)b;
-    return x->tag < y->tag ? 1 : x->tag > y->tag ? -1 : 0;
+    return x->order < y->order ? 1 : x->order > y->order ? -1 : 0;
 }
 
-/* Back to the front, oldest foremost; a ttl0 queue passes on what nobody else takes at once. */
-static void give_back(struct memory *memory, struct consumer *consumer)
+static void requeue_all(struct consumer *consumer)
 {
-    struct queue *queue = consumer->queue;
     struct returned returned = {.messages = mem_array(consumer->unacked.count, sizeof(struct message *))};
     map_each(&consumer->unacked, collect, &returned);
-    qsort(returned.messages, returned.count, sizeof *returned.messages, newest_first);
-    for (size_t i = 0; i < returned.count; i++) {
-        struct message *message = returned.messages[i];
-        message->redelivered = true;
-        message->consumer = NULL;
-        queue->unacked--;
-        list_push(&queue->ready[message->priority], message, true);
-        queue->depth++;
-    }
+    qsort(returned.messages, returned.count, sizeof *returned.messages, newest_first); /* each then goes to the front at once */
+    for (size_t i = 0; i < returned.count; i++)
+        requeue(consumer, take_unacked(consumer, returned.messages[i]->tag), true);
     free(returned.messages);
-    struct consumer *other;
-    while (queue->depth > 0 && (other = free_consumer(queue)) != NULL)
-        hand_out(memory, other, queue_pop(queue));
-    struct message *message;
-    while (queue->ttl0 && (message = queue_pop(queue)) != NULL)
-        dead_letter(memory, queue, message, "closed");
+}
+
+static void release_delayed(struct connection *connection, int64_t until_us, bool confirmed)
+{
+    struct memory *memory = memory_of_connection(&connection->base);
+    struct delayed *delayed;
+    while ((delayed = connection->delayed) != NULL && delayed->due_us <= until_us) {
+        connection->delayed = delayed->next;
+        if (delayed->next == NULL)
+            connection->last_delayed = &connection->delayed;
+        struct queue *queue = map_get(&memory->queues, delayed->queue);
+        if (confirmed)
+            confirm(connection, delayed->on_confirm, delayed->user, queue == NULL ? ERR_NOT_FOUND : ERR_OK);
+        if (queue != NULL)
+            put(memory, queue, delayed->message);
+        else
+            message_free(delayed->message);
+        free(delayed->queue);
+        free(delayed);
+    }
+}
+
+static void on_delay(void *user)
+{
+    struct connection *connection = user;
+    struct memory *memory = memory_of_connection(&connection->base);
+    pthread_mutex_lock(&memory->lock);
+    release_delayed(connection, loop_monotonic_us(connection->loop), true);
+    arm_delay(connection);
+    pthread_mutex_unlock(&memory->lock);
+}
+
+/* Everything goes back before anything is handed out again: the order of a queue is that of all its consumers together. */
+static void close_consumers(struct memory *memory, struct connection *connection)
+{
+    for (struct consumer *consumer = connection->consumers; consumer != NULL; consumer = consumer->next)
+        leave_queue(consumer);
+    for (struct consumer *consumer = connection->consumers; consumer != NULL; consumer = consumer->next)
+        requeue_all(consumer);
+    while (connection->consumers != NULL) {
+        struct consumer *consumer = connection->consumers;
+        connection->consumers = consumer->next;
+        pump(memory, consumer->queue, "closed");
+        map_done(&consumer->unacked);
+        queue_unref(consumer->queue);
+        free(consumer);
+    }
 }
 
 static void memory_disconnect(struct broker_connection *base)
@@ -433,53 +533,49 @@ static void memory_disconnect(struct broker_connection *base)
     struct memory *memory = memory_of_connection(base);
     struct connection *connection = (struct connection *)base;
     pthread_mutex_lock(&memory->lock);
-    connection->closed = true;
     *connection->place = connection->next;
     if (connection->next != NULL)
         connection->next->place = connection->place;
-    for (struct consumer *consumer = connection->consumers; consumer != NULL; consumer = consumer->next)
-        leave_queue(consumer);
-    while (connection->first != NULL) {
-        struct call *call = connection->first;
-        connection->first = call->next;
-        call_free(call);
-    }
-    connection->last = &connection->first;
-    while (connection->consumers != NULL) {
-        struct consumer *consumer = connection->consumers;
-        connection->consumers = consumer->next;
-        give_back(memory, consumer);
-        pump(memory, consumer->queue); /* single active: the next one's turn */
-        map_done(&consumer->unacked);
-        free(consumer);
-    }
+    while (connection->first != NULL)
+        call_free(call_take(connection));
+    close_consumers(memory, connection);
+    release_delayed(connection, INT64_MAX, false); /* sent is sent */
     while (connection->subscriptions != NULL) {
         struct subscription *subscription = connection->subscriptions;
         connection->subscriptions = subscription->next;
         free(subscription->topic);
         free(subscription);
     }
-    connection_unref(connection);
     pthread_mutex_unlock(&memory->lock);
+    loop_unpost(connection->loop, on_calls, connection);
+    loop_timer_free(connection->delay);
+    if (connection->gone != NULL)
+        *connection->gone = true;
+    free(connection);
+}
+
+static bool same_text(const char *a, const char *b)
+{
+    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
 }
 
 static enum err memory_declare(struct broker_connection *connection, const char *name, const struct broker_queue_options *options, struct error *reterr)
 {
-    (void)reterr;
     struct memory *memory = memory_of_connection(connection);
+    enum err code = ERR_OK;
     pthread_mutex_lock(&memory->lock);
     struct queue *queue = map_get(&memory->queues, name);
     if (queue == NULL) {
         queue = mem_alloc(sizeof *queue);
-        queue->name = mem_dup(name);
-        queue->ttl0 = options->ttl0;
-        queue->single_active = options->single_active;
-        queue->dead_letter_queue = mem_dup(options->dead_letter_queue);
-        queue->max_length = options->max_length;
+        *queue = (struct queue){.name = body_new(name, strlen(name) + 1), .ttl0 = options->ttl0, .single_active = options->single_active,
+                                .dead_letter_queue = mem_dup(options->dead_letter_queue), .max_length = options->max_length, .refs = 1};
         (void)map_put(&memory->queues, name, queue);
+    } else if (queue->ttl0 != options->ttl0 || queue->single_active != options->single_active || queue->max_length != options->max_length ||
+               !same_text(queue->dead_letter_queue, options->dead_letter_queue)) {
+        code = error_set(reterr, ERR_CONFLICT, name, "The queue %s is there with other options; declare it with the same ones, or delete it first.", name);
     }
     pthread_mutex_unlock(&memory->lock);
-    return ERR_OK;
+    return code;
 }
 
 static void memory_delete_queue(struct broker_connection *connection, const char *name)
@@ -487,44 +583,14 @@ static void memory_delete_queue(struct broker_connection *connection, const char
     struct memory *memory = memory_of_connection(connection);
     pthread_mutex_lock(&memory->lock);
     struct queue *queue = map_get(&memory->queues, name);
-    struct message *message;
-    if (queue != NULL && queue->consumer_count == 0 && queue->unacked == 0) {
-        while ((message = queue_pop(queue)) != NULL)
-            dead_letter(memory, queue, message, "closed");
+    if (queue != NULL) {
         (void)map_put(&memory->queues, name, NULL);
-        queue_free(NULL, NULL, queue);
+        queue->deleted = true;
+        queue->consumer_count = 0; /* they may still acknowledge what they hold */
+        pump(memory, queue, "closed");
+        queue_unref(queue);
     }
     pthread_mutex_unlock(&memory->lock);
-}
-
-static void confirm(struct connection *connection, broker_confirm_fn on_confirm, void *user, enum err code)
-{
-    if (on_confirm == NULL)
-        return;
-    struct call *call = call_add(connection);
-    call->on_confirm = on_confirm;
-    call->user = user;
-    call->code = code;
-}
-
-struct delayed {
-    struct memory *memory;
-    struct message *message;
-    char *queue;
-};
-
-static void on_delayed(void *user)
-{
-    struct delayed *delayed = user;
-    pthread_mutex_lock(&delayed->memory->lock);
-    struct queue *queue = map_get(&delayed->memory->queues, delayed->queue);
-    if (queue != NULL)
-        put(delayed->memory, queue, delayed->message, false);
-    else
-        message_free(delayed->message);
-    pthread_mutex_unlock(&delayed->memory->lock);
-    free(delayed->queue);
-    free(delayed);
 }
 
 static struct message *message_new(struct body *take_body, int priority)
@@ -549,15 +615,17 @@ static void memory_publish(struct broker_connection *base, const char *name, int
         body_unref(body);
     } else if (fault == 1) {
         body_unref(body);
-    } else if (fault == 3) { /* only the simulator's virtual loop has delayed posts */
+    } else if (fault == 3) {
         struct delayed *delayed = mem_alloc(sizeof *delayed);
-        *delayed = (struct delayed){.memory = memory, .message = message_new(body, priority), .queue = mem_dup(name)};
-        loop_virtual_post_at(connection->loop, DELAY_MS, on_delayed, delayed);
-        confirm(connection, on_confirm, user, ERR_OK);
+        *delayed = (struct delayed){.message = message_new(body, priority), .queue = mem_dup(name), .on_confirm = on_confirm, .user = user,
+                                    .due_us = loop_monotonic_us(connection->loop) + DELAY_MS * 1000};
+        *connection->last_delayed = delayed;
+        connection->last_delayed = &delayed->next;
+        wake(connection);
     } else {
         if (fault == 2)
-            put(memory, queue, message_new(body_ref(body), priority), false);
-        put(memory, queue, message_new(body, priority), false);
+            put(memory, queue, message_new(body_ref(body), priority));
+        put(memory, queue, message_new(body, priority));
         confirm(connection, on_confirm, user, ERR_OK);
     }
     pthread_mutex_unlock(&memory->lock);
@@ -578,7 +646,8 @@ static struct broker_consumer *memory_consume(struct broker_connection *base, co
         connection->consumers = consumer;
         queue->consumers = mem_resize(queue->consumers, (queue->consumer_count + 1) * sizeof(struct consumer *));
         queue->consumers[queue->consumer_count++] = consumer;
-        pump(memory, queue);
+        queue->refs++;
+        pump(memory, queue, "expired");
     }
     pthread_mutex_unlock(&memory->lock);
     return consumer == NULL ? NULL : &consumer->base;
@@ -592,8 +661,26 @@ static void memory_set_prefetch(struct broker_consumer *base, unsigned prefetch)
     bool more = prefetch > consumer->prefetch;
     consumer->prefetch = prefetch;
     if (more)
-        pump(memory, consumer->queue);
+        pump(memory, consumer->queue, "expired");
     pthread_mutex_unlock(&memory->lock);
+}
+
+/* What the consumer was not shown yet was not delivered. */
+static void take_back_calls(struct connection *connection, struct consumer *consumer)
+{
+    struct call **place = &connection->first;
+    while (*place != NULL) {
+        struct call *call = *place;
+        if (call->consumer != consumer) {
+            place = &call->next;
+            continue;
+        }
+        *place = call->next;
+        connection->call_count--;
+        requeue(consumer, take_unacked(consumer, call->delivery.tag), false);
+        call_free(call);
+    }
+    connection->last = place;
 }
 
 static void memory_cancel(struct broker_consumer *base)
@@ -603,20 +690,9 @@ static void memory_cancel(struct broker_consumer *base)
     pthread_mutex_lock(&memory->lock);
     consumer->prefetch = 0;
     leave_queue(consumer);
-    pump(memory, consumer->queue);
+    take_back_calls((struct connection *)base->connection, consumer);
+    pump(memory, consumer->queue, "expired");
     pthread_mutex_unlock(&memory->lock);
-}
-
-static struct message *take_unacked(struct consumer *consumer, uint64_t tag)
-{
-    char text[20];
-    tag_text(tag, text);
-    struct message *message = map_put(&consumer->unacked, text, NULL);
-    if (message != NULL) {
-        consumer->held--;
-        consumer->queue->unacked--;
-    }
-    return message;
 }
 
 static void memory_ack(struct broker_consumer *base, uint64_t tag)
@@ -627,23 +703,21 @@ static void memory_ack(struct broker_consumer *base, uint64_t tag)
     struct message *message = take_unacked(consumer, tag);
     if (message != NULL)
         message_free(message);
-    pump(memory, consumer->queue);
+    pump(memory, consumer->queue, "expired");
     pthread_mutex_unlock(&memory->lock);
 }
 
-static void memory_nack(struct broker_consumer *base, uint64_t tag, bool requeue)
+static void memory_nack(struct broker_consumer *base, uint64_t tag, bool back)
 {
     struct memory *memory = memory_of_connection(base->connection);
     struct consumer *consumer = (struct consumer *)base;
     pthread_mutex_lock(&memory->lock);
     struct message *message = take_unacked(consumer, tag);
-    if (message != NULL && requeue) {
-        message->redelivered = true;
-        put(memory, consumer->queue, message, true);
-    } else if (message != NULL) {
-        dead_letter(memory, consumer->queue, message, "rejected");
-    }
-    pump(memory, consumer->queue);
+    if (message != NULL && back)
+        requeue(consumer, message, true);
+    else if (message != NULL)
+        dead_letter(memory, consumer->queue, message, consumer->queue->deleted ? "closed" : "rejected");
+    pump(memory, consumer->queue, "expired");
     pthread_mutex_unlock(&memory->lock);
 }
 
@@ -712,8 +786,10 @@ static size_t memory_queue_unacked(struct broker *broker, const char *name)
 static void memory_set_fault_hook(struct broker *broker, int (*hook)(void *user, const char *queue), void *user)
 {
     struct memory *memory = memory_of(broker);
+    pthread_mutex_lock(&memory->lock);
     memory->fault = hook;
     memory->fault_user = user;
+    pthread_mutex_unlock(&memory->lock);
 }
 
 const struct broker_ops broker_memory_ops = {
