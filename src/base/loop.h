@@ -12,7 +12,7 @@ struct loop_watch;
 
 struct loop *loop_new(void);          /* libuv; loop_run on the thread that shall own it */
 void loop_run(struct loop *loop);     /* until loop_stop; pending posts are run before it returns; may be called again */
-void loop_stop(struct loop *loop);    /* from any thread; before loop_run: that returns at once */
+void loop_stop(struct loop *loop);    /* from any thread; before loop_run: that returns at once; virtual: nothing */
 void loop_free(struct loop *loop);    /* after loop_run returned; posts still pending are dropped */
 
 int64_t loop_now_ms(const struct loop *loop);       /* wall clock in ms; fresh, not cached */

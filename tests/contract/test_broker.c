@@ -760,7 +760,7 @@ struct peer {
     struct loop *loop;
     struct broker_connection *connection;
     atomic_uint *acked; /* of every message */
-    atomic_size_t *total;
+    atomic_size_t *total, *started;
     const char *queue, *topic;
     unsigned seen, dies_after; /* 0: never */
     size_t heard;
@@ -802,9 +802,15 @@ static void *run_peer(void *user)
     broker_subscribe(peer->connection, peer->topic, on_shared_message, peer);
     if (broker_consume(peer->connection, peer->queue, 20, on_shared_delivery, peer) == NULL)
         abort();
+    atomic_fetch_add(peer->started, 1);
     loop_run(peer->loop);
     broker_disconnect(peer->connection);
     return NULL;
+}
+
+static bool has_all_started(const void *arg)
+{
+    return atomic_load((const atomic_size_t *)arg) == THREADS;
 }
 
 static bool is_all_done(const void *arg)
@@ -818,13 +824,15 @@ static void connections_on_different_loops_share_the_work(void **state)
     declare(f, "q", PLAIN);
     const struct name queue = name_of(f, "q"), topic = name_of(f, "topic");
     atomic_uint *acked = mem_array(MESSAGES, sizeof *acked);
-    atomic_size_t total = 0;
+    atomic_size_t total = 0, started = 0;
     struct peer peers[THREADS];
     for (unsigned i = 0; i < THREADS; i++) {
         peers[i] = (struct peer){.broker = f->broker, .loop = loop_new(), .acked = acked, .total = &total, .queue = queue.text,
-                                 .topic = topic.text, .dies_after = i == 0 ? 50 : 0};
+                                 .topic = topic.text, .started = &started,
+                                 .dies_after = i == 0 ? 10 : 0}; /* in turn, it gets its ten before the others run out */
         assert_int_equal(pthread_create(&peers[i].thread, NULL, run_peer, &peers[i]), 0);
     }
+    wait_until(f, has_all_started, &started);
     confirms = (struct order){0};
     for (unsigned i = 0; i < MESSAGES; i++) {
         broker_publish(f->first, queue.text, (int)(i % 3), &i, sizeof i, i < 100 ? on_ordered_confirm : NULL, (void *)(uintptr_t)i);
@@ -844,6 +852,7 @@ static void connections_on_different_loops_share_the_work(void **state)
     for (unsigned i = 0; i < MESSAGES; i++)
         assert_int_equal(acked[i], 1);
     assert_false(confirms.wrong);
+    assert_int_equal(peers[0].seen, 10); /* it did go in the middle of its work */
     expect_counts(f, "q", 0, 0);
     free(acked);
 }
