@@ -110,7 +110,8 @@ static enum err start(struct standalone *s, struct error *reterr)
     code = engine_start(&(struct engine_options){
         .store = s->store, .broker = s->broker, .capacity = (unsigned)config_int(config, CONFIG_MAX_CONCURRENT_FLOWS),
         .blocking_threads = (unsigned)config_int(config, CONFIG_MAX_CONCURRENT_NODES), .worker_timeout_ms = config_int(config, CONFIG_WORKER_TIMEOUT),
-        .report_interval_ms = config_int(config, CONFIG_HEALTH_REPORT_INTERVAL), .strategy = config_str(config, CONFIG_LOAD_BALANCE_STRATEGY),
+        .report_interval_ms = config_int(config, CONFIG_HEALTH_REPORT_INTERVAL), .retention_ms = config_int(config, CONFIG_RETENTION_DAYS) * 86400000,
+        .retention_count = config_int(config, CONFIG_RETENTION_COUNT), .strategy = config_str(config, CONFIG_LOAD_BALANCE_STRATEGY),
         .worker_id = config_str(config, CONFIG_WORKER_ID), .data_dir = s->files}, &s->engine, reterr);
     if (code != ERR_OK)
         return code;

@@ -73,7 +73,8 @@ enum err engine_start(const struct engine_options *options, struct engine **ret,
     rng_init_from_system(&rng);
     engine->orchestrator = orchestrator_new(&(struct orchestrator_options){
         .loop = engine->orchestrator_loop, .broker = options->broker, .store = options->store, .schedules = true,
-        .worker_timeout_ms = options->worker_timeout_ms, .sweep_interval_ms = 10000, .strategy = options->strategy});
+        .worker_timeout_ms = options->worker_timeout_ms, .sweep_interval_ms = 10000, .strategy = options->strategy,
+        .retention_ms = options->retention_ms, .retention_count = options->retention_count});
     engine->worker = worker_new(&(struct worker_options){
         .id = options->worker_id, .loop = engine->worker_loop, .broker = options->broker, .store = options->store,
         .catalog = node_registry_catalog(), .find_type = node_registry_find, .host = &engine->host, .pool = engine->pool,

@@ -9,6 +9,7 @@ struct engine_options {
     struct broker *broker;
     unsigned capacity, blocking_threads;
     int64_t worker_timeout_ms, report_interval_ms;
+    int64_t retention_ms, retention_count; /* 0: everything is kept */
     const char *strategy, *worker_id;
     const char *data_dir; /* files of nodes; borrowed for the engine's life; NULL: none */
 };

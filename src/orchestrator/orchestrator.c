@@ -153,6 +153,8 @@ enum err orchestrator_start(struct orchestrator *o, struct error *reterr)
     waking_start(o);
     if (o->options.schedules)
         o->scheduler = scheduler_new(o);
+    if (o->options.retention_ms > 0 || o->options.retention_count > 0)
+        o->retention = retention_new(o);
     return ERR_OK;
 }
 
@@ -163,6 +165,7 @@ void orchestrator_free(struct orchestrator *o)
     if (o->connection != NULL)
         broker_disconnect(o->connection);
     scheduler_free(o->scheduler);
+    retention_free(o->retention);
     dispatch_free(o);
     apply_free(o);
     loop_timer_free(o->retry_timer);

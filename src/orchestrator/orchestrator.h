@@ -15,6 +15,8 @@ struct orchestrator_options {
     int64_t sweep_interval_ms;  /* 0: no sweeper */
     bool schedules;             /* fire schedules */
     const char *strategy;       /* LOAD_BALANCE_STRATEGY */
+    int64_t retention_ms;       /* finished executions older than this are deleted; 0: kept */
+    int64_t retention_count;    /* finished executions of each flow that are kept; 0: all */
 };
 
 struct orchestrator *orchestrator_new(const struct orchestrator_options *options);

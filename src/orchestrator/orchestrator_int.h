@@ -81,6 +81,7 @@ struct orchestrator {
     char recover_after[ID_TEXT_BYTES_MAX];
     bool recovering, stopped;
     struct scheduler *scheduler;
+    struct retention *retention;
     _Atomic size_t stat_pending, stat_in_flight, stat_workers;
     _Atomic uint64_t dispatched, finished, reassigned, failed_writes;
     _Atomic int64_t last_progress_ms;
@@ -112,5 +113,9 @@ void scheduler_free(struct scheduler *scheduler);
 
 /* schedule_retry.c: after FINISHED was applied, in the same write. *ret_wake_ms 0: no retry. */
 enum err schedule_retry(struct store_session *session, const struct store_event *event, int64_t *ret_wake_ms, struct error *reterr) ERROR_MUST_CHECK;
+
+/* retention.c */
+struct retention *retention_new(struct orchestrator *orchestrator);
+void retention_free(struct retention *retention);
 
 void orchestrator_progress(struct orchestrator *orchestrator);
