@@ -352,6 +352,14 @@ bool loop_virtual_step(struct loop *loop, int64_t until_ms)
     return true;
 }
 
+int64_t loop_virtual_due_ms(const struct loop *loop)
+{
+    int64_t due = INT64_MAX;
+    for (size_t i = 0; i < loop->count; i++)
+        due = loop->calls[i].due_ms < due ? loop->calls[i].due_ms : due;
+    return due;
+}
+
 void loop_virtual_jump(struct loop *loop, int64_t by_ms)
 {
     loop->wall_offset_ms += by_ms;

@@ -33,5 +33,6 @@ void loop_watch_free(struct loop_watch *watch);
 /* The virtual loop: nothing happens but in loop_virtual_step, which runs the next due call, in (time, order of arrival). */
 struct loop *loop_virtual_new(int64_t start_ms);
 bool loop_virtual_step(struct loop *loop, int64_t until_ms); /* false: nothing left before until_ms (time moves there) */
+int64_t loop_virtual_due_ms(const struct loop *loop); /* when the next call is due, on the clock of loop_virtual_new; INT64_MAX: none */
 void loop_virtual_jump(struct loop *loop, int64_t by_ms);    /* wall clock jumps; timers (monotonic) do not */
 void loop_virtual_post_at(struct loop *loop, int64_t delay_ms, loop_fn fn, void *user);

@@ -1,0 +1,113 @@
+/* Histories with every kind of fault, each kind alone, and planted defects that must be found.
+ * SIM_SEED=n runs that one seed and tells its story; SIM_SEEDS=n runs n seeds instead of the default. */
+#include "sim.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#define SEEDS 60
+#define SEEDS_OF_A_KIND 12
+#define SEEDS_OF_A_PLANT 60
+
+static uint64_t from_environment(const char *name, uint64_t otherwise)
+{
+    const char *text = getenv(name);
+    return text == NULL || *text == '\0' ? otherwise : strtoull(text, NULL, 10);
+}
+
+static uint64_t scaled(uint64_t usual)
+{
+    return (usual * from_environment("SIM_SEEDS", SEEDS) + SEEDS - 1) / SEEDS;
+}
+
+static void run_seeds(unsigned faults, uint64_t count)
+{
+    static struct sim sim;
+    unsigned failed = 0;
+    uint64_t only = from_environment("SIM_SEED", 0), first = only == 0 ? 1 : only;
+    faults = (unsigned)from_environment("SIM_FAULTS", faults);
+    for (uint64_t seed = first; seed < first + (only == 0 ? count : 1); seed++) {
+        sim.tracing = only != 0;
+        if (sim_run(&sim, seed, faults, SIM_PLANT_NONE))
+            continue;
+        failed++;
+        print_error("%s\n  again: SIM_SEED=%llu SIM_FAULTS=%u\n", sim.problem, (unsigned long long)seed, faults);
+    }
+    assert_int_equal(failed, 0);
+}
+
+static void test_without_faults(void **state)
+{
+    (void)state;
+    run_seeds(0, scaled(SEEDS_OF_A_KIND));
+}
+
+static void test_each_kind_alone(void **state)
+{
+    (void)state;
+    for (unsigned kind = 1; kind < SIM_ALL; kind *= 2)
+        run_seeds(kind, scaled(SEEDS_OF_A_KIND));
+}
+
+static void test_all_kinds_together(void **state)
+{
+    (void)state;
+    run_seeds(SIM_ALL, scaled(SEEDS));
+}
+
+/* The same seed is the same history, step by step. */
+static void test_a_seed_repeats(void **state)
+{
+    (void)state;
+    static struct sim first, second;
+    for (uint64_t seed = 1; seed <= 5; seed++) {
+        (void)sim_run(&first, seed, SIM_ALL, SIM_PLANT_NONE);
+        (void)sim_run(&second, seed, SIM_ALL, SIM_PLANT_NONE);
+        assert_int_equal(first.steps, second.steps);
+        assert_int_equal(first.digest, second.digest);
+    }
+}
+
+/* Faults that are never drawn test nothing. */
+static void test_faults_do_happen(void **state)
+{
+    (void)state;
+    static struct sim sim;
+    uint64_t crashes = 0, lost = 0, doubled = 0, delayed = 0, commits = 0, jumps = 0, hangs = 0, cancels = 0, pauses = 0;
+    for (uint64_t seed = 1; seed <= 10; seed++) {
+        (void)sim_run(&sim, seed, SIM_ALL, SIM_PLANT_NONE);
+        crashes += sim.crashes, lost += sim.lost, doubled += sim.doubled, delayed += sim.delayed;
+        commits += sim.failed_commits, jumps += sim.jumps, hangs += sim.hangs, cancels += sim.cancels, pauses += sim.pauses;
+    }
+    assert_true(crashes > 0 && lost > 0 && doubled > 0 && delayed > 0 && commits > 0 && jumps > 0 && hangs > 0 && cancels > 0 && pauses > 0);
+}
+
+static void test_planted_defects_are_found(void **state)
+{
+    (void)state;
+    static struct sim sim;
+    for (int plant = 1; plant < SIM_PLANT_COUNT; plant++) {
+        uint64_t seed = 1;
+        while (seed <= SEEDS_OF_A_PLANT && sim_run(&sim, seed, SIM_ALL, (enum sim_plant)plant))
+            seed++;
+        print_message("defect %d: %s\n", plant, sim.problem);
+        if (seed > SEEDS_OF_A_PLANT)
+            fail_msg("the planted defect %d was not found within %d seeds", plant, SEEDS_OF_A_PLANT);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest one[] = {cmocka_unit_test(test_all_kinds_together)};
+    const struct CMUnitTest all[] = {
+        cmocka_unit_test(test_without_faults), cmocka_unit_test(test_each_kind_alone), cmocka_unit_test(test_all_kinds_together),
+        cmocka_unit_test(test_a_seed_repeats), cmocka_unit_test(test_faults_do_happen), cmocka_unit_test(test_planted_defects_are_found)};
+    if (getenv("SIM_SEED") != NULL)
+        return cmocka_run_group_tests(one, NULL, NULL);
+    return cmocka_run_group_tests(all, NULL, NULL);
+}
