@@ -67,6 +67,7 @@ static ssize_t on_recv(wslay_event_context_ptr frames, uint8_t *bytes, size_t si
         return n;
     }
     bool later = n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR);
+    c->ended = !later;
     wslay_event_set_error(frames, later ? WSLAY_ERR_WOULDBLOCK : WSLAY_ERR_CALLBACK_FAILURE);
     return -1;
 }
@@ -82,16 +83,58 @@ static ssize_t on_send(wslay_event_context_ptr frames, const uint8_t *bytes, siz
     return -1;
 }
 
+/* Answers with this Close; nothing more is read. */
+static void refuse(struct ws_connection *c, uint16_t code, const char *why)
+{
+    if (wslay_event_queue_close(c->frames, code, (const uint8_t *)why, strlen(why)) == WSLAY_ERR_NOMEM)
+        abort();
+    wslay_event_shutdown_read(c->frames);
+}
+
 static void on_message(wslay_event_context_ptr frames, const struct wslay_event_on_msg_recv_arg *message, void *user)
 {
-    static const char why[] = "messages are JSON texts";
+    (void)frames;
     struct ws_connection *c = user;
-    if (message->opcode == WSLAY_TEXT_FRAME) {
+    if (message->opcode == WSLAY_TEXT_FRAME)
         ws_receive(c, (const char *)message->msg, message->msg_length);
-    } else if (message->opcode == WSLAY_BINARY_FRAME) {
-        (void)wslay_event_queue_close(frames, WSLAY_CODE_UNSUPPORTED_DATA, (const uint8_t *)why, sizeof why - 1);
-        wslay_event_shutdown_read(frames);
-    } /* control frames are wslay's: it answers ping and close */
+    else if (message->opcode == WSLAY_BINARY_FRAME)
+        refuse(c, WSLAY_CODE_UNSUPPORTED_DATA, "messages are JSON texts");
+} /* control frames are wslay's: it answers ping and close */
+
+/* RFC 6455, 5.5.1: a Close has no body or one that begins with a code; wslay lets half a code pass. */
+static void on_frame(wslay_event_context_ptr frames, const struct wslay_event_on_frame_recv_start_arg *frame, void *user)
+{
+    (void)frames;
+    if (frame->opcode == WSLAY_CONNECTION_CLOSE && frame->payload_length == 1)
+        refuse(user, WSLAY_CODE_PROTOCOL_ERROR, "half a code");
+}
+
+/* A reset, which closing with unread bytes would cause, could overtake the Close: what still comes is read for a while. */
+static void linger(struct ws_connection *c)
+{
+    c->state = WS_LINGERING;
+    c->linger_until_us = clock_monotonic_us() + LINGER_US;
+    (void)shutdown(c->fd, SHUT_WR);
+    loop_watch_set(c->watch, 1);
+}
+
+/* For a frame with a bad head wslay queues a Close without a code. This one says 1002, where nothing half written is before
+ * it. */
+static void close_bad_head(struct ws_connection *c)
+{
+    static const uint8_t frame[] = {0x88, 2, WSLAY_CODE_PROTOCOL_ERROR >> 8, WSLAY_CODE_PROTOCOL_ERROR & 0xff};
+    if (wslay_event_get_queued_msg_count(c->frames) == 1 && send(c->fd, frame, sizeof frame, MSG_DONTWAIT | MSG_NOSIGNAL) == sizeof frame)
+        linger(c);
+}
+
+static void read_frames(struct ws_connection *c)
+{
+    if (wslay_event_recv(c->frames) == 0)
+        return;
+    if (c->ended)
+        ws_connection_drop(c, "gone");
+    else
+        close_bad_head(c);
 }
 
 /* ---- the socket */
@@ -115,11 +158,7 @@ static void flush(struct ws_connection *c)
     } else if (wslay_event_get_close_sent(c->frames) && wslay_event_get_close_received(c->frames)) {
         ws_connection_drop(c, NULL);
     } else if (wslay_event_get_close_sent(c->frames)) {
-        /* A reset, which closing with unread bytes would cause, could overtake the Close. */
-        c->state = WS_LINGERING;
-        c->linger_until_us = clock_monotonic_us() + LINGER_US;
-        (void)shutdown(c->fd, SHUT_WR);
-        loop_watch_set(c->watch, 1);
+        linger(c);
     } else if (wslay_event_get_queued_msg_count(c->frames) > LIMIT_WS_QUEUE_MESSAGES || wslay_event_get_queued_msg_length(c->frames) > LIMIT_WS_QUEUE_BYTES) {
         ws_connection_drop(c, "slow");
     } else {
@@ -143,15 +182,15 @@ static void on_ready(void *user, int fd, int events)
     if (c->state == WS_LINGERING)
         discard(c);
     c->budget = READ_BUDGET;
-    if (c->state == WS_OPEN && (events & 1) != 0 && wslay_event_recv(c->frames) != 0)
-        ws_connection_drop(c, "gone");
+    if (c->state == WS_OPEN && (events & 1) != 0)
+        read_frames(c);
     flush(c);
     ws_sweep(hub);
 }
 
 void ws_connection_open(struct ws_hub *hub, int take_fd, const void *early, size_t size)
 {
-    static const struct wslay_event_callbacks callbacks = {.recv_callback = on_recv, .send_callback = on_send, .on_msg_recv_callback = on_message};
+    static const struct wslay_event_callbacks callbacks = {.recv_callback = on_recv, .send_callback = on_send, .on_frame_recv_start_callback = on_frame, .on_msg_recv_callback = on_message};
     struct ws_connection *c = mem_alloc(sizeof *c);
     int yes = 1, bytes = SEND_BUFFER_BYTES;
     *c = (struct ws_connection){.hub = hub, .fd = take_fd, .next = hub->first, .seen_us = clock_monotonic_us(), .budget = READ_BUDGET};
@@ -168,8 +207,7 @@ void ws_connection_open(struct ws_hub *hub, int take_fd, const void *early, size
     hub->first = c;
     c->watch = loop_watch_new(hub->loop, take_fd, 1, on_ready, c);
     metric_set(hub->gauge, atomic_load(&hub->count));
-    if (wslay_event_recv(c->frames) != 0)
-        ws_connection_drop(c, "gone");
+    read_frames(c);
     flush(c);
 }
 

@@ -33,6 +33,7 @@ struct ws_connection {
     int64_t seen_us, pinged_us, linger_until_us;
     struct ws_topic **topics;
     size_t topic_count;
+    bool ended; /* the socket has nothing more to read */
     bool wants_all, wants_system;
     uint64_t last_event; /* hub->event of the last one it got: once, by however many channels */
 };
