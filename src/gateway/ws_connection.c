@@ -37,11 +37,11 @@ void ws_connection_free(struct ws_connection *c)
         c->next->prev = c->prev;
     loop_watch_free(c->watch);
     wslay_event_context_free(c->frames);
+    metric_set(hub->gauge, (int64_t)atomic_fetch_sub(&hub->count, 1) - 1); /* first: who sees the end finds the place free */
     close(c->fd);
     buf_done(&c->early);
     free(c->topics);
     free(c);
-    metric_set(hub->gauge, (int64_t)atomic_fetch_sub(&hub->count, 1) - 1);
 }
 
 /* ---- what wslay calls */
