@@ -14,6 +14,10 @@
 #define LIMIT_NODE_TIMEOUT_MS 300000       /* one attempt of a node, default (api-contract 5.4) */
 #define LIMIT_MESSAGE_BYTES (64 << 20)     /* a broker message */
 #define LIMIT_BATCH 256                    /* entries of one broker message, rows of one store batch */
-#define LIMIT_WS_FRAME_BYTES (64 << 10)
+#define LIMIT_WS_FRAME_BYTES (64 << 10)     /* a WebSocket message, all its frames together */
+#define LIMIT_WS_CONNECTIONS 1000
+#define LIMIT_WS_SUBSCRIPTIONS 100         /* executions that one connection follows */
+#define LIMIT_WS_QUEUE_MESSAGES 256        /* not yet taken by a slow reader, who is then dropped */
+#define LIMIT_WS_QUEUE_BYTES (1 << 20)
 #define LIMIT_LOG_LINES 1000               /* log lines kept of one execution */
 #define PARK_AFTER_MS 5000                 /* a wait longer than this leaves the worker (design 2) */

@@ -7,6 +7,7 @@
 #include "base/loop.h"
 #include "gateway/api.h"
 #include "gateway/engine.h"
+#include "gateway/ws.h"
 #include "metrics/process.h"
 #include <errno.h>
 #include <pthread.h>
@@ -14,9 +15,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #define DRAIN_MS 20000
+#define DESCRIPTORS 65536
 #define IDLE_TIMEOUT_S 65 /* above the 30 s between two pings of a page */
 
 struct standalone {
@@ -29,7 +32,9 @@ struct standalone {
     pthread_t loop_thread;
     bool loop_runs;
     struct api *api;
-    struct http_server *http, *metrics_http;
+    struct ws_hub *ws;
+    struct http_server *http, *ws_http, *metrics_http;
+    const char **origins; /* in the configuration's arena */
     char *files;
 };
 
@@ -67,26 +72,54 @@ static enum err admit_metrics(void *app, struct http_request *request, bool *ret
     return api_admit(app, request, ret_inline, reterr);
 }
 
+static enum err admit_ws(void *app, struct http_request *request, bool *ret_inline, struct error *reterr)
+{
+    if (strcmp(request->path, "/ws") != 0)
+        return error_set(reterr, ERR_NOT_FOUND, NULL, "This port serves /ws.");
+    return api_admit(app, request, ret_inline, reterr);
+}
+
+static void read_origins(struct standalone *s)
+{
+    size_t count = config_count(&s->config, CONFIG_WS_CORS_ORIGINS);
+    s->origins = arena_alloc(&s->config.arena, (count + 1) * sizeof *s->origins);
+    for (size_t i = 0; i < count; i++)
+        s->origins[i] = config_item(&s->config, CONFIG_WS_CORS_ORIGINS, i);
+}
+
+/* Each connection is a descriptor, and the customary soft limit is below what may be connected. */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= DESCRIPTORS)
+        return;
+    limit.rlim_cur = limit.rlim_max == RLIM_INFINITY || limit.rlim_max > DESCRIPTORS ? DESCRIPTORS : limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+        log_event(LOG_WARN, "the limit of open descriptors cannot be raised", LOG_INT("errno", errno), LOG_END);
+}
+
 static enum err start_http(struct standalone *s, struct error *reterr)
 {
     const struct config *config = &s->config;
-    size_t count = config_count(config, CONFIG_WS_CORS_ORIGINS);
-    const char **origins = arena_alloc(&s->config.arena, (count + 1) * sizeof *origins);
-    for (size_t i = 0; i < count; i++)
-        origins[i] = config_item(config, CONFIG_WS_CORS_ORIGINS, i);
     struct http_options options = {
         .host = config_str(config, CONFIG_HOST), .port = (int)config_int(config, CONFIG_PORT), .threads = (unsigned)config_int(config, CONFIG_HTTP_THREADS),
         .handler_threads = (unsigned)config_int(config, CONFIG_HANDLER_THREADS), .max_body = (size_t)config_int(config, CONFIG_MAX_BODY_BYTES),
-        .idle_timeout_s = IDLE_TIMEOUT_S, .origins = origins, .admit = api_admit, .handle = api_handle, .finished = api_finished, .quiesced = api_quiesced, .app = s->api};
+        .idle_timeout_s = IDLE_TIMEOUT_S, .origins = s->origins, .admit = api_admit, .handle = api_handle, .finished = api_finished, .quiesced = api_quiesced, .app = s->api};
     enum err code = http_start(&options, &s->http, reterr);
-    if (code != ERR_OK || !config_bool(config, CONFIG_METRICS_ENABLED))
+    if (code != ERR_OK)
         return code;
     struct error error = {0};
-    options.port = (int)config_int(config, CONFIG_METRICS_PORT);
     options.threads = options.handler_threads = 1;
+    options.quiesced = NULL;
+    options.port = (int)config_int(config, CONFIG_WS_PORT);
+    options.admit = admit_ws;
+    if (http_start(&options, &s->ws_http, &error) != ERR_OK)
+        log_event(LOG_WARN, "WS_PORT cannot be served; /ws is on PORT too", LOG_CAUSE(&error), LOG_END);
+    if (!config_bool(config, CONFIG_METRICS_ENABLED))
+        return ERR_OK;
+    options.port = (int)config_int(config, CONFIG_METRICS_PORT);
     options.admit = admit_metrics;
     options.finished = NULL;
-    options.quiesced = NULL;
     if (http_start(&options, &s->metrics_http, &error) != ERR_OK)
         log_event(LOG_WARN, "METRICS_PORT cannot be served; /metrics is on PORT too", LOG_CAUSE(&error), LOG_END);
     return ERR_OK;
@@ -116,7 +149,9 @@ static enum err start(struct standalone *s, struct error *reterr)
     if (code != ERR_OK)
         return code;
     s->loop = loop_new();
-    s->api = api_new(&(struct api_options){.config = config, .store = s->store, .broker = s->broker, .loop = s->loop, .engine = s->engine, .metrics = s->metrics});
+    read_origins(s);
+    s->ws = ws_start(&(struct ws_options){.broker = s->broker, .store = s->store, .metrics = s->metrics, .origins = s->origins});
+    s->api = api_new(&(struct api_options){.config = config, .store = s->store, .broker = s->broker, .loop = s->loop, .engine = s->engine, .metrics = s->metrics, .ws = s->ws});
     if (pthread_create(&s->loop_thread, NULL, run_loop, s->loop) != 0)
         abort();
     s->loop_runs = true;
@@ -126,6 +161,8 @@ static enum err start(struct standalone *s, struct error *reterr)
 /* New requests first, then what runs, then what holds the data. */
 static void stop(struct standalone *s)
 {
+    ws_stop(s->ws);
+    http_stop(s->ws_http);
     http_stop(s->metrics_http);
     http_stop(s->http);
     engine_stop(s->engine, DRAIN_MS);
@@ -134,6 +171,7 @@ static void stop(struct standalone *s)
         pthread_join(s->loop_thread, NULL);
     }
     api_free(s->api);
+    ws_free(s->ws);
     if (s->loop != NULL)
         loop_free(s->loop);
     if (s->store != NULL)
@@ -148,7 +186,7 @@ static void stop(struct standalone *s)
 static void print_address(const struct standalone *s)
 {
     const char *host = config_str(&s->config, CONFIG_HOST);
-    log_event(LOG_INFO, "ready", LOG_STR("host", host), LOG_INT("port", http_port(s->http)), LOG_STR("database", s->files == NULL ? "" : config_str(&s->config, CONFIG_DATA_DIR)), LOG_END);
+    log_event(LOG_INFO, "ready", LOG_STR("host", host), LOG_INT("port", http_port(s->http)), LOG_INT("wsPort", s->ws_http == NULL ? 0 : http_port(s->ws_http)), LOG_STR("database", s->files == NULL ? "" : config_str(&s->config, CONFIG_DATA_DIR)), LOG_END);
     (void)printf("Caudal %s is ready: http://%s:%d\n", CAUDAL_VERSION, host, http_port(s->http));
     (void)fflush(stdout);
 }
@@ -172,6 +210,7 @@ int command_standalone(const struct cli *cli)
     (void)pthread_sigmask(SIG_BLOCK, &signals, NULL); /* before any thread: only sigwait takes them */
     struct sigaction ignore = {.sa_handler = SIG_IGN};
     (void)sigaction(SIGPIPE, &ignore, NULL);
+    raise_descriptor_limit();
     int code = EXIT_OK;
     if (start(&s, &error) != ERR_OK) {
         code = cli_fail(&error);

@@ -8,6 +8,7 @@
 
 struct api;
 struct engine;
+struct ws_hub;
 
 struct api_options {
     const struct config *config;
@@ -16,6 +17,7 @@ struct api_options {
     struct loop *loop;       /* the gateway's own: live events and answers that wait */
     struct engine *engine;   /* NULL where the services are elsewhere */
     struct metrics *metrics;
+    struct ws_hub *ws;       /* who serves /ws; NULL: nobody */
 };
 
 /* The routes' work needs store, broker and loop; http_start gets the callbacks below. */

@@ -66,6 +66,9 @@ struct start_request {
 /* Accepts an execution: committed when this returns OK. A known idempotency key gives the former execution's id. */
 enum err api_start(struct api *api, const struct start_request *start, char ret_id[ID_TEXT_BYTES], struct error *reterr) ERROR_MUST_CHECK;
 
+/* Executions by state, as jobs/stats and channel system show them (api-contract 1.4, 2a); yours. */
+enum err api_job_stats(struct store *store, struct json **ret, struct error *reterr) ERROR_MUST_CHECK;
+
 /* UNAVAILABLE while more executions wait than QUEUE_HIGH_WATER_MARK. */
 enum err api_check_load(struct api *api, struct error *reterr) ERROR_MUST_CHECK;
 

@@ -2,13 +2,17 @@
 #include "gateway/engine.h"
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "nodes/http_client.h"
 #include "worker/pool.h"
 #include <pthread.h>
 #include <stdlib.h>
 
+#define LAST_EVENTS_MS 5000
+
 struct engine {
+    struct store *store;
     struct loop *orchestrator_loop, *worker_loop;
     pthread_t orchestrator_thread, worker_thread;
     struct orchestrator *orchestrator;
@@ -64,6 +68,7 @@ enum err engine_start(const struct engine_options *options, struct engine **ret,
     struct engine *engine = mem_alloc(sizeof *engine);
     pthread_mutex_init(&engine->lock, NULL);
     pthread_cond_init(&engine->changed, NULL);
+    engine->store = options->store;
     engine->orchestrator_loop = loop_new();
     engine->worker_loop = loop_new();
     engine->pool = pool_new(options->blocking_threads);
@@ -106,10 +111,24 @@ static void drain(void *user)
     worker_drain(engine->worker, engine->deadline_ms, on_drained, engine);
 }
 
-static void nothing(void *user)
+static void on_orchestrator_drained(void *user)
 {
     struct engine *engine = user;
     signal_done(engine, &engine->called);
+}
+
+static void drain_orchestrator(void *user)
+{
+    struct engine *engine = user;
+    orchestrator_drain(engine->orchestrator, LAST_EVENTS_MS, on_orchestrator_drained, engine);
+}
+
+static enum err write_nothing(struct store_session *session, void *arg, struct error *reterr)
+{
+    (void)session;
+    (void)arg;
+    (void)reterr;
+    return ERR_OK;
 }
 
 void engine_stop(struct engine *engine, int64_t deadline_ms)
@@ -122,10 +141,13 @@ void engine_stop(struct engine *engine, int64_t deadline_ms)
     loop_stop(engine->worker_loop);
     pthread_join(engine->worker_thread, NULL);
     engine->called = false;
-    loop_post(engine->orchestrator_loop, nothing, engine); /* what the worker sent last has arrived */
+    loop_post(engine->orchestrator_loop, drain_orchestrator, engine); /* what the worker sent last is applied */
     wait_for(engine, &engine->called);
     loop_stop(engine->orchestrator_loop);
     pthread_join(engine->orchestrator_thread, NULL);
+    struct error error; /* in order: once this is answered, no earlier write will call back */
+    if (store_write(engine->store, write_nothing, NULL, &error) != ERR_OK)
+        log_event(LOG_WARN, "the store does not take writes while stopping", LOG_CAUSE(&error), LOG_END);
     engine_free(engine);
 }
 

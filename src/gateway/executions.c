@@ -3,6 +3,7 @@
 
 #include "broker/messages.h"
 #include "orchestrator/submission.h"
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -230,8 +231,33 @@ static enum err write_control(struct store_session *session, void *arg, struct e
     return access->write(session, access->id, access->now_ms, reterr);
 }
 
-/* The store first; then whoever runs it is told. */
-static enum err control(struct api *api, struct http_request *request, const char *verb,
+/* What the store made final or paused no worker tells any more. */
+static void announce(struct api *api, const struct access *access, enum run_status status)
+{
+    char at[ISO_TEXT_BYTES], id[ID_TEXT_BYTES] = "";
+    for (size_t i = 0; i < sizeof id - 1 && access->id[i] != '\0'; i++)
+        id[i] = (char)tolower((unsigned char)access->id[i]);
+    AUTO_JSON struct json *live = json_object_new();
+    AUTO_BUF struct buf body;
+    buf_init(&body, 0);
+    clock_format_iso(access->now_ms, at);
+    json_set_str(live, "type", "execution_update");
+    json_set_str(live, "executionId", id);
+    json_set_str(live, "status", run_status_name(status));
+    json_set_int(live, "recordsProcessed", 0); /* 0 changes nothing in the page */
+    json_set_str(live, "message", status == RUN_CANCELLED ? "Execution cancelled." : status == RUN_PAUSED ? "Execution paused." : "Execution resumed.");
+    json_set_str(live, "timestamp", at);
+    if (status == RUN_CANCELLED) {
+        json_set_int(live, "progress", 100);
+        json_set_str(live, "errorId", error_id(ERR_CANCELLED));
+        json_set_str(live, "errorMessage", "The execution was cancelled.");
+    }
+    json_print(live, &body);
+    broker_broadcast(api->connection, TOPIC_LIVE, body.data, body.len);
+}
+
+/* The store first; then whoever runs it is told, and whoever watches it. */
+static enum err control(struct api *api, struct http_request *request, const char *verb, enum run_status status,
                         enum err (*write)(struct store_session *s, const char *id, int64_t now_ms, struct error *reterr), struct error *reterr)
 {
     struct access access = {.id = request->params[0], .write = write, .now_ms = clock_now_ms()};
@@ -239,22 +265,23 @@ static enum err control(struct api *api, struct http_request *request, const cha
     if (code != ERR_OK)
         return code;
     api_control(api, verb, access.id);
+    announce(api, &access, status);
     return get_execution(api, request, reterr);
 }
 
 static enum err cancel_execution(struct api *api, struct http_request *request, struct error *reterr)
 {
-    return control(api, request, "cancel", store_execution_cancel, reterr);
+    return control(api, request, "cancel", RUN_CANCELLED, store_execution_cancel, reterr);
 }
 
 static enum err pause_execution(struct api *api, struct http_request *request, struct error *reterr)
 {
-    return control(api, request, "pause", store_execution_pause, reterr);
+    return control(api, request, "pause", RUN_PAUSED, store_execution_pause, reterr);
 }
 
 static enum err resume_execution(struct api *api, struct http_request *request, struct error *reterr)
 {
-    return control(api, request, "resume", store_execution_resume, reterr);
+    return control(api, request, "resume", RUN_RUNNING, store_execution_resume, reterr);
 }
 
 static enum err write_delete(struct store_session *session, void *arg, struct error *reterr)
@@ -333,10 +360,15 @@ static enum err read_counts(struct store_session *session, void *arg, struct err
     return store_execution_counts(session, 0, &access->loaded, reterr);
 }
 
-static enum err job_stats(struct api *api, struct http_request *request, struct error *reterr)
+enum err api_job_stats(struct store *store, struct json **ret, struct error *reterr)
 {
     struct access access = {0};
-    enum err code = api_read(api, read_counts, &access, reterr);
+    struct store_session *session;
+    enum err code = store_read_begin(store, &session, reterr);
+    if (code != ERR_OK)
+        return code;
+    code = read_counts(session, &access, reterr);
+    store_read_end(store, session);
     if (code != ERR_OK)
         return code;
     struct json *stats = json_object_new();
@@ -347,8 +379,17 @@ static enum err job_stats(struct api *api, struct http_request *request, struct 
     json_set_int(stats, "delayed", json_get_int(access.loaded, "waiting", 0));
     json_set_int(stats, "paused", json_get_int(access.loaded, "paused", 0));
     json_unref(access.loaded);
-    http_reply(request, 200, stats);
+    *ret = stats;
     return ERR_OK;
+}
+
+static enum err job_stats(struct api *api, struct http_request *request, struct error *reterr)
+{
+    struct json *stats = NULL;
+    enum err code = api_job_stats(api->options.store, &stats, reterr);
+    if (code == ERR_OK)
+        http_reply(request, 200, stats);
+    return code;
 }
 
 const struct route execution_routes[] = {

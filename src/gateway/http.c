@@ -3,8 +3,11 @@
 
 #include "base/clock.h"
 #include "base/limits.h"
+#include "base/log.h"
 #include "worker/pool.h"
 #include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <microhttpd.h>
 #include <netdb.h>
 #include <stdatomic.h>
@@ -58,9 +61,45 @@ static void add_cors(struct exchange *exchange, struct MHD_Response *response)
     MHD_add_response_header(response, "Access-Control-Expose-Headers", "X-RateLimit-Limit, X-RateLimit-Remaining, Retry-After");
 }
 
+/* The socket goes on as a descriptor of its own, so that the new owner need not know this library and the server can stop
+ * before it. */
+static void on_upgrade(void *user, struct MHD_Connection *connection, void *state, const char *early, size_t size, MHD_socket socket, struct MHD_UpgradeResponseHandle *handle)
+{
+    (void)connection;
+    (void)user;
+    struct exchange *exchange = state;
+    const struct http_response *answer = &exchange->request.response;
+    int fd = fcntl(socket, F_DUPFD_CLOEXEC, 0);
+    if (fd >= 0 && fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) == 0)
+        answer->upgraded(answer->upgraded_user, fd, early, size);
+    else if (fd >= 0)
+        close(fd);
+    if (fd < 0)
+        log_event(LOG_WARN, "an upgraded connection is dropped: no descriptor is free", LOG_INT("errno", errno), LOG_END);
+    (void)MHD_upgrade_action(handle, MHD_UPGRADE_ACTION_CLOSE);
+}
+
+static enum MHD_Result send_upgrade(struct exchange *exchange)
+{
+    const struct http_response *answer = &exchange->request.response;
+    struct MHD_Response *response = MHD_create_response_for_upgrade(on_upgrade, NULL);
+    if (response == NULL)
+        return MHD_NO;
+    for (unsigned i = 0; i < answer->header_count; i++)
+        MHD_add_response_header(response, answer->headers[i].name, answer->headers[i].value);
+    exchange->state = ANSWERED;
+    if (exchange->server->options.finished != NULL)
+        exchange->server->options.finished(exchange->server->options.app, &exchange->request);
+    enum MHD_Result result = MHD_queue_response(exchange->connection, 101, response);
+    MHD_destroy_response(response);
+    return result;
+}
+
 static enum MHD_Result send_answer(struct exchange *exchange)
 {
     struct http_response *answer = &exchange->request.response;
+    if (answer->upgraded != NULL)
+        return send_upgrade(exchange);
     size_t size = answer->body.len;
     bool empty = answer->status == 204 || answer->status == 304;
     char *bytes = empty ? NULL : buf_take(&answer->body);
@@ -256,7 +295,7 @@ enum err http_start(const struct http_options *options, struct http_server **ret
     server->options = *options;
     server->pool = pool_new(options->handler_threads);
     server->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC, 0, NULL, NULL, on_request, server, MHD_OPTION_LISTEN_SOCKET, fd,
+        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_ALLOW_UPGRADE | MHD_USE_ITC, 0, NULL, NULL, on_request, server, MHD_OPTION_LISTEN_SOCKET, fd,
         MHD_OPTION_THREAD_POOL_SIZE, options->threads, MHD_OPTION_CONNECTION_TIMEOUT, options->idle_timeout_s,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)LIMIT_HEADER_BYTES, MHD_OPTION_CONNECTION_LIMIT, 10000u,
         MHD_OPTION_URI_LOG_CALLBACK, on_uri, server, MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_END);
@@ -335,4 +374,12 @@ void http_response_header(struct http_request *request, const char *name, const 
     struct http_response *response = &request->response;
     if (response->header_count < sizeof response->headers / sizeof *response->headers)
         response->headers[response->header_count++] = (struct http_header){arena_dup(&request->arena, name), arena_dup(&request->arena, value)};
+}
+
+void http_upgrade(struct http_request *request, const char *protocol, http_upgraded_fn fn, void *user)
+{
+    request->response.status = 101;
+    request->response.upgraded = fn;
+    request->response.upgraded_user = user;
+    http_response_header(request, "Upgrade", protocol);
 }

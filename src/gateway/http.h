@@ -10,12 +10,18 @@ struct http_header {
     const char *name, *value;
 };
 
+/* Has the socket of an upgraded connection, non-blocking, and the bytes that came before the answer (borrowed for the
+ * call). On a server thread. */
+typedef void (*http_upgraded_fn)(void *user, int take_fd, const void *early, size_t size);
+
 struct http_response {
     int status;               /* 200 unless set */
     const char *content_type; /* static; application/json; charset=utf-8 unless set */
     struct buf body;
     struct http_header headers[6];
     unsigned header_count; /* values live in the request's arena */
+    http_upgraded_fn upgraded; /* status 101: see http_upgrade */
+    void *upgraded_user;
 };
 
 struct http_request {
@@ -60,6 +66,8 @@ const char *http_request_query(const struct http_request *request, const char *n
 void http_request_each_header(const struct http_request *request, void (*fn)(void *user, const char *name, const char *value), void *user);
 void http_request_each_query(const struct http_request *request, void (*fn)(void *user, const char *name, const char *value), void *user);
 void http_response_header(struct http_request *request, const char *name, const char *value);
+/* Answers 101 to that protocol. Once the answer is written the socket is `fn`'s; if the client goes before, nothing is called. */
+void http_upgrade(struct http_request *request, const char *protocol, http_upgraded_fn fn, void *user);
 
 /* Bodies of api-contract 0. `take_payload` is consumed. */
 void http_reply(struct http_request *request, int status, struct json *take_payload);      /* {data,timestamp,path} */

@@ -194,14 +194,15 @@ static void announce(struct orchestrator *o, const struct json *event)
                        json_get_str(event, "errorMessage") ? json_get_str(event, "errorMessage") : "");
     else if (node != NULL)
         (void)snprintf(text, sizeof text, "Node %s finished.", node);
+    else if (strcmp(kind, "started") == 0)
+        (void)snprintf(text, sizeof text, "Execution started.");
     struct json *live = json_object_new();
     json_set_str(live, "type", "execution_update");
     json_set_str(live, "executionId", json_get_str(event, "id"));
     json_set_str(live, "flowId", json_get_str(event, "flowId"));
-    json_set_str(live, "status", final ? status : strcmp(kind, "parked") == 0 ? "paused" : "running");
-    if (strcmp(kind, "parked") == 0)
-        json_set_str(live, "status", "running");
-    json_set_int(live, "progress", final ? 100 : json_get_int(event, "progress", 0));
+    json_set_str(live, "status", final ? status : "running");
+    if (final || json_has(event, "progress")) /* a page would show a missing one as going back to 0 */
+        json_set_int(live, "progress", final ? 100 : json_get_int(event, "progress", 0));
     if (node != NULL)
         json_set_str(live, "currentNode", node);
     json_set_int(live, "recordsProcessed", json_get_int(event, "records", 0));
@@ -243,7 +244,8 @@ static void conclude_entry(struct orchestrator *o, struct entry *entry)
         waking_at(o, entry->retry_at_ms);
     if (finished && entry->applied)
         atomic_fetch_add(&o->finished, 1);
-    if (kind != NULL && (entry->applied || strcmp(kind, "progress") == 0))
+    bool progress = kind != NULL && strcmp(kind, "progress") == 0, started = kind != NULL && strcmp(kind, "started") == 0;
+    if (progress || (entry->applied && (started || finished))) /* a checkpoint's node has told its progress already */
         announce(o, entry->event);
 }
 

@@ -158,6 +158,31 @@ enum err orchestrator_start(struct orchestrator *o, struct error *reterr)
     return ERR_OK;
 }
 
+/* Submissions and wakings would begin something new; events are what remains to be done. */
+static void on_drain(void *user)
+{
+    struct orchestrator *o = user;
+    bool late = loop_monotonic_us(o->options.loop) >= o->drain_deadline_us;
+    bool applying = o->writing != NULL || o->gathering != NULL || broker_queue_depth(o->options.broker, QUEUE_EVENTS_PREFIX "0") > 0 ||
+                    broker_queue_unacked(o->options.broker, QUEUE_EVENTS_PREFIX "0") > 0;
+    if (!late && (applying || scheduler_is_busy(o->scheduler) || retention_is_busy(o->retention))) {
+        loop_timer_set(o->drain_timer, 2);
+        return;
+    }
+    o->on_drained(o->drained_user);
+}
+
+void orchestrator_drain(struct orchestrator *o, int64_t deadline_ms, void (*on_drained)(void *user), void *user)
+{
+    o->stopped = true;
+    o->on_drained = on_drained;
+    o->drained_user = user;
+    o->drain_deadline_us = loop_monotonic_us(o->options.loop) + deadline_ms * 1000;
+    broker_consumer_set_prefetch(o->submit_consumer, 0);
+    o->drain_timer = loop_timer_new(o->options.loop, on_drain, o);
+    loop_timer_set(o->drain_timer, 0);
+}
+
 void orchestrator_free(struct orchestrator *o)
 {
     if (o == NULL)
@@ -172,6 +197,7 @@ void orchestrator_free(struct orchestrator *o)
     loop_timer_free(o->gather_timer);
     loop_timer_free(o->wake_timer);
     loop_timer_free(o->sweep_timer);
+    loop_timer_free(o->drain_timer);
     free(o);
 }
 

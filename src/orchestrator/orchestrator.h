@@ -21,6 +21,9 @@ struct orchestrator_options {
 
 struct orchestrator *orchestrator_new(const struct orchestrator_options *options);
 enum err orchestrator_start(struct orchestrator *orchestrator, struct error *reterr) ERROR_MUST_CHECK; /* recovery included */
+/* Takes no new work and starts no new write of its own; applies what workers have sent. on_drained is called once, when all
+ * of that is committed or the time is over. */
+void orchestrator_drain(struct orchestrator *orchestrator, int64_t deadline_ms, void (*on_drained)(void *user), void *user);
 void orchestrator_free(struct orchestrator *orchestrator); /* also in mid-flight; with the store's pending writes finished */
 enum err orchestrator_set_strategy(struct orchestrator *orchestrator, const char *strategy, struct error *reterr) ERROR_MUST_CHECK;
 

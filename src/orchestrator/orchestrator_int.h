@@ -79,7 +79,11 @@ struct orchestrator {
     struct loop_timer *retry_timer, *wake_timer, *sweep_timer, *schedule_timer, *gather_timer;
     int64_t wake_at_ms;
     char recover_after[ID_TEXT_BYTES_MAX];
-    bool recovering, stopped;
+    bool recovering, stopped; /* stopped: nothing begins any more */
+    struct loop_timer *drain_timer;
+    int64_t drain_deadline_us;
+    void (*on_drained)(void *user);
+    void *drained_user;
     struct scheduler *scheduler;
     struct retention *retention;
     _Atomic size_t stat_pending, stat_in_flight, stat_workers;
@@ -110,6 +114,7 @@ void waking_more(struct orchestrator *orchestrator);              /* recovery go
 /* scheduler.c */
 struct scheduler *scheduler_new(struct orchestrator *orchestrator);
 void scheduler_free(struct scheduler *scheduler);
+bool scheduler_is_busy(const struct scheduler *scheduler); /* a firing is on its way into the store */
 
 /* schedule_retry.c: after FINISHED was applied, in the same write. *ret_wake_ms 0: no retry. */
 enum err schedule_retry(struct store_session *session, const struct store_event *event, int64_t *ret_wake_ms, struct error *reterr) ERROR_MUST_CHECK;
@@ -117,5 +122,6 @@ enum err schedule_retry(struct store_session *session, const struct store_event 
 /* retention.c */
 struct retention *retention_new(struct orchestrator *orchestrator);
 void retention_free(struct retention *retention);
+bool retention_is_busy(const struct retention *retention);
 
 void orchestrator_progress(struct orchestrator *orchestrator);

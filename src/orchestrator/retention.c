@@ -13,6 +13,7 @@ struct retention {
     struct orchestrator *orchestrator;
     struct loop_timer *timer;
     int64_t before_ms, deleted;
+    bool busy;
     enum err code;
     struct error error;
 };
@@ -27,6 +28,7 @@ static enum err write_portion(struct store_session *session, void *arg, struct e
 static void on_written(void *user)
 {
     struct retention *retention = user;
+    retention->busy = false;
     if (retention->code != ERR_OK)
         log_event(LOG_WARN, "old executions cannot be deleted now", LOG_CAUSE(&retention->error), LOG_END);
     loop_timer_set(retention->timer, retention->code == ERR_OK && retention->deleted >= PORTION ? AGAIN_MS : LOOK_MS);
@@ -45,6 +47,9 @@ static void on_look(void *user)
 {
     struct retention *retention = user;
     const struct orchestrator_options *options = &retention->orchestrator->options;
+    if (retention->orchestrator->stopped)
+        return;
+    retention->busy = true;
     retention->before_ms = options->retention_ms == 0 ? 0 : loop_now_ms(options->loop) - options->retention_ms;
     retention->deleted = 0;
     store_write_async(options->store, write_portion, retention, on_committed, retention);
@@ -57,6 +62,11 @@ struct retention *retention_new(struct orchestrator *orchestrator)
     retention->timer = loop_timer_new(orchestrator->options.loop, on_look, retention);
     loop_timer_set(retention->timer, LOOK_MS);
     return retention;
+}
+
+bool retention_is_busy(const struct retention *retention)
+{
+    return retention != NULL && retention->busy;
 }
 
 void retention_free(struct retention *retention)

@@ -123,7 +123,7 @@ static void on_look(void *user)
     struct scheduler *scheduler = user;
     struct orchestrator *o = scheduler->orchestrator;
     loop_timer_set(scheduler->timer, LOOK_MS);
-    if (scheduler->under_way > 0)
+    if (scheduler->under_way > 0 || o->stopped)
         return;
     struct store_session *session;
     struct error error;
@@ -147,6 +147,11 @@ struct scheduler *scheduler_new(struct orchestrator *orchestrator)
     scheduler->timer = loop_timer_new(orchestrator->options.loop, on_look, scheduler);
     loop_timer_set(scheduler->timer, 0);
     return scheduler;
+}
+
+bool scheduler_is_busy(const struct scheduler *scheduler)
+{
+    return scheduler != NULL && scheduler->under_way > 0;
 }
 
 void scheduler_free(struct scheduler *scheduler)

@@ -69,6 +69,8 @@ void waking_look(void *user)
 {
     struct orchestrator *o = user;
     struct json *page = NULL;
+    if (o->stopped)
+        return;
     waking_more(o);
     o->wake_at_ms = INT64_MAX;
     if (read_page(o, true, &page) != ERR_OK) {
@@ -96,6 +98,8 @@ static void on_sweep(void *user)
 {
     struct orchestrator *o = user;
     loop_timer_set(o->sweep_timer, o->options.sweep_interval_ms);
+    if (o->stopped)
+        return;
     bool quiet = o->pending_count == 0 && o->handovers == NULL && !o->recovering && o->gathering == NULL && o->writing == NULL &&
                  broker_queue_depth(o->options.broker, QUEUE_SUBMIT) == 0 && broker_queue_unacked(o->options.broker, QUEUE_SUBMIT) == 0 &&
                  broker_queue_depth(o->options.broker, QUEUE_EVENTS_PREFIX "0") == 0 &&

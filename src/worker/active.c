@@ -99,14 +99,23 @@ void active_look(void *user)
     active_advance(active, &(struct run_event){.kind = RUN_EVENT_TIME, .now_ms = loop_now_ms(active->worker->options.loop)});
 }
 
-/* One log line for each attempt that ended (contract 5.5), and a live progress event when it took a visible time. */
+static bool ends_attempt(const struct run_event *event)
+{
+    return event->kind == RUN_EVENT_NODE_DONE || event->kind == RUN_EVENT_NODE_FAILED;
+}
+
+/* One log line for each attempt that ended (contract 5.5). */
 static void note_event(struct active *active, const struct run_event *event)
 {
-    if (event->kind != RUN_EVENT_NODE_DONE && event->kind != RUN_EVENT_NODE_FAILED)
-        return;
-    const struct flow_node *node = &flow_run_flow(active->run)->nodes[event->node];
-    run_log_attempt(active->logs, node, event);
-    if (node->spec != NULL && !node->spec->pure)
+    if (ends_attempt(event))
+        run_log_attempt(active->logs, &flow_run_flow(active->run)->nodes[event->node], event);
+}
+
+/* A live progress event when the node took a visible time; it counts itself. */
+static void note_progress(struct active *active, const struct run_event *event)
+{
+    const struct flow_node *node = ends_attempt(event) ? &flow_run_flow(active->run)->nodes[event->node] : NULL;
+    if (node != NULL && node->spec != NULL && !node->spec->pure)
         event_progress(active, event->node);
 }
 
@@ -152,6 +161,7 @@ void active_advance(struct active *active, const struct run_event *event)
 {
     note_event(active, event);
     flow_run_advance(active->run, event);
+    note_progress(active, event);
     if (active->busy)
         return;
     drive(active);
