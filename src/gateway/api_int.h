@@ -43,9 +43,8 @@ struct api {
     struct metric_family *requests, *durations;
 };
 
-/* A handler that answers later says so by this. */
-#define HTTP_LATER 1000
-void api_later(struct http_request *request); /* the handler keeps the request; http_complete follows */
+/* A handler that answers later says so by this, before it hands the request on; then it is http_complete's. */
+void api_later(struct http_request *request);
 
 /* Reading and writing the store from a handler thread. */
 typedef enum err (*api_read_fn)(struct store_session *session, void *arg, struct error *reterr);

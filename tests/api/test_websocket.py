@@ -648,11 +648,11 @@ def main():
             test_slow(server, target)
             test_limit(server)
             test_stop(server, directory, target)
-        finally:
-            if server.process.poll() is None:
-                server.process.kill()
-                server.process.wait()
-                print(server.errors[-4000:], file=sys.stderr)
+        except BaseException:
+            server.process.kill()
+            server.process.wait()
+            print(server.errors[-8000:], file=sys.stderr)
+            raise
     with tempfile.TemporaryDirectory() as directory:
         test_all_origins(directory)
     print(f"{failures} failed" if failures else "all passed")
