@@ -4,7 +4,8 @@
  * work    flow.worker.ID   {v, work:[item]}           orchestrator -> worker; ttl 0, dead-letters to flow.events.N
  * events  flow.events.N    {v, worker, events:[event]} worker -> shard owner; also the work messages that came back
  * control topic control    {cancel|pause|resume: id} or {wake: true}
- * live    topic live       execution_update objects (api-contract 2a) with flowId and, when final, result, responded, errorId, errorMessage
+ * live    topic live       execution_update objects (api-contract 2a); from the orchestrator with flowId; when final with result, responded,
+ *         errorId, errorMessage where there are any
  *
  * item: {id, flowId, flowVersion, epoch, priority, trigger, triggerNode, createdMs, input, restore, checkpoints, paused}
  * event: {kind: started|checkpoint|parked|finished|progress, id, epoch, at, ...} with

@@ -78,6 +78,8 @@ int api_handle(void *user, struct http_request *request)
     const struct route *route = request->route;
     struct error error = {0};
     enum err code = check_body(route, request, &error);
+    bool later = false; /* here, not in the request: once that is handed on, it may be answered and gone */
+    request->later = &later;
     request->response.status = 200;
     if (code == ERR_OK)
         code = route->handle(api, request, &error);
@@ -86,12 +88,12 @@ int api_handle(void *user, struct http_request *request)
         http_reply_error(request, &error, NULL);
         return HTTP_DONE;
     }
-    return request->response.status == HTTP_LATER ? HTTP_PENDING : HTTP_DONE;
+    return later ? HTTP_PENDING : HTTP_DONE;
 }
 
 void api_later(struct http_request *request)
 {
-    request->response.status = HTTP_LATER;
+    *request->later = true;
 }
 
 void api_finished(void *user, const struct http_request *request)

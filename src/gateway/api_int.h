@@ -43,9 +43,8 @@ struct api {
     struct metric_family *requests, *durations;
 };
 
-/* A handler that answers later says so by this. */
-#define HTTP_LATER 1000
-void api_later(struct http_request *request); /* the handler keeps the request; http_complete follows */
+/* A handler that answers later says so by this, before it hands the request on; then it is http_complete's. */
+void api_later(struct http_request *request);
 
 /* Reading and writing the store from a handler thread. */
 typedef enum err (*api_read_fn)(struct store_session *session, void *arg, struct error *reterr);
@@ -68,6 +67,14 @@ enum err api_start(struct api *api, const struct start_request *start, char ret_
 
 /* Executions by state, as jobs/stats and channel system show them (api-contract 1.4, 2a); yours. */
 enum err api_job_stats(struct store *store, struct json **ret, struct error *reterr) ERROR_MUST_CHECK;
+
+/* Tells pages and whoever waits for a result (TOPIC_LIVE) of what no worker tells. Any thread. */
+struct live_update {
+    const char *id, *message, *error_id, *error_message; /* the last two may be NULL */
+    enum run_status status;
+    int64_t at_ms, records;
+};
+void api_announce(struct api *api, const struct live_update *update);
 
 /* UNAVAILABLE while more executions wait than QUEUE_HIGH_WATER_MARK. */
 enum err api_check_load(struct api *api, struct error *reterr) ERROR_MUST_CHECK;

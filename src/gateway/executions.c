@@ -231,29 +231,43 @@ static enum err write_control(struct store_session *session, void *arg, struct e
     return access->write(session, access->id, access->now_ms, reterr);
 }
 
-/* What the store made final or paused no worker tells any more. */
-static void announce(struct api *api, const struct access *access, enum run_status status)
+void api_announce(struct api *api, const struct live_update *update)
 {
     char at[ISO_TEXT_BYTES], id[ID_TEXT_BYTES] = "";
-    for (size_t i = 0; i < sizeof id - 1 && access->id[i] != '\0'; i++)
-        id[i] = (char)tolower((unsigned char)access->id[i]);
+    for (size_t i = 0; i < sizeof id - 1 && update->id[i] != '\0'; i++)
+        id[i] = (char)tolower((unsigned char)update->id[i]);
     AUTO_JSON struct json *live = json_object_new();
     AUTO_BUF struct buf body;
     buf_init(&body, 0);
-    clock_format_iso(access->now_ms, at);
+    clock_format_iso(update->at_ms, at);
     json_set_str(live, "type", "execution_update");
     json_set_str(live, "executionId", id);
-    json_set_str(live, "status", run_status_name(status));
-    json_set_int(live, "recordsProcessed", 0); /* 0 changes nothing in the page */
-    json_set_str(live, "message", status == RUN_CANCELLED ? "Execution cancelled." : status == RUN_PAUSED ? "Execution paused." : "Execution resumed.");
-    json_set_str(live, "timestamp", at);
-    if (status == RUN_CANCELLED) {
+    json_set_str(live, "status", run_status_name(update->status));
+    if (run_status_is_final(update->status))
         json_set_int(live, "progress", 100);
-        json_set_str(live, "errorId", error_id(ERR_CANCELLED));
-        json_set_str(live, "errorMessage", "The execution was cancelled.");
+    json_set_int(live, "recordsProcessed", update->records);
+    json_set_str(live, "message", update->message);
+    json_set_str(live, "timestamp", at);
+    if (update->error_id != NULL) {
+        json_set_str(live, "errorId", update->error_id);
+        json_set_str(live, "errorMessage", update->error_message);
     }
     json_print(live, &body);
     broker_broadcast(api->connection, TOPIC_LIVE, body.data, body.len);
+}
+
+/* No worker tells what the store did at a person's word. */
+static void announce_control(struct api *api, const struct access *access, enum run_status status)
+{
+    struct live_update update = {.id = access->id, .status = status, .at_ms = access->now_ms, .message = "Execution resumed."}; /* records: 0 changes nothing in the page */
+    if (status == RUN_PAUSED)
+        update.message = "Execution paused.";
+    if (status == RUN_CANCELLED) {
+        update.message = "Execution cancelled.";
+        update.error_id = error_id(ERR_CANCELLED);
+        update.error_message = "The execution was cancelled.";
+    }
+    api_announce(api, &update);
 }
 
 /* The store first; then whoever runs it is told, and whoever watches it. */
@@ -265,7 +279,7 @@ static enum err control(struct api *api, struct http_request *request, const cha
     if (code != ERR_OK)
         return code;
     api_control(api, verb, access.id);
-    announce(api, &access, status);
+    announce_control(api, &access, status);
     return get_execution(api, request, reterr);
 }
 

@@ -34,6 +34,7 @@ struct http_request {
     const char *params[4]; /* values of :name segments, in order */
     const char *rest;      /* what a trailing * stands for */
     const void *route;     /* the application's */
+    bool *later;           /* the application's, during `handle` */
     struct json *json;     /* the parsed body, or NULL */
     int64_t received_us;   /* monotonic */
 };

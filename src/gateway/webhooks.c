@@ -6,6 +6,7 @@
 
 #include "base/utf8.h"
 #include "gateway/api_int.h"
+#include "gateway/ws.h"
 #include "broker/messages.h"
 #include "orchestrator/submission.h"
 #include "worker/pure_run.h"
@@ -417,6 +418,19 @@ static void answer_finished(struct waiter *waiter)
         answer_failure(waiter->request, waiter->id, error_id(waiter->result.error.code), waiter->result.error.message);
 }
 
+/* What ran here no orchestrator tells. Nobody can know its id beforehand, so it concerns followers of all executions only. */
+static void announce_finished(const struct waiter *waiter)
+{
+    const struct store_finish *finish = &waiter->finish;
+    char message[640];
+    if (waiter->api->options.ws == NULL || !ws_follows_all(waiter->api->options.ws))
+        return;
+    (void)snprintf(message, sizeof message, "Execution %s%s%s", run_status_name(finish->status), finish->error_message == NULL ? "." : ": ",
+                   finish->error_message == NULL ? "" : finish->error_message);
+    api_announce(waiter->api, &(struct live_update){.id = waiter->id, .status = finish->status, .at_ms = finish->ended_ms, .records = finish->records,
+                                                    .message = message, .error_id = finish->error_id, .error_message = finish->error_message});
+}
+
 /* On the writer's thread. A waiter that is in the map may be taken and gone as soon as its message is out. */
 static void on_committed(void *user, enum err code, const struct error *error)
 {
@@ -437,12 +451,14 @@ static void on_committed(void *user, enum err code, const struct error *error)
     }
     if (waiter->waits)
         (void)take_waiter(api, waiter->id);
-    if (code == ERR_OK)
+    if (code == ERR_OK) {
+        announce_finished(waiter);
         answer_finished(waiter);
-    else if (code == ERR_CONFLICT && waiter->idempotency_key != NULL && error != NULL && id_is_valid(error->field))
+    } else if (code == ERR_CONFLICT && waiter->idempotency_key != NULL && error != NULL && id_is_valid(error->field)) {
         answer_accepted(waiter->request, error->field, "duplicate");
-    else
+    } else {
         http_reply_error(waiter->request, error, NULL);
+    }
     complete(waiter);
 }
 

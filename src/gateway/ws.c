@@ -38,10 +38,15 @@ static void pass_on(struct ws_connection *connection, const struct buf *text)
     ws_connection_send(connection, text->data, text->len);
 }
 
+bool ws_follows_all(const struct ws_hub *hub)
+{
+    return atomic_load(&hub->all_count) > 0;
+}
+
 static void on_live(void *user, const void *body, size_t size)
 {
     struct ws_hub *hub = user;
-    if (hub->topics.count == 0 && hub->all_count == 0)
+    if (hub->topics.count == 0 && !ws_follows_all(hub))
         return;
     AUTO_JSON struct json *live = NULL;
     AUTO_BUF struct buf text;
@@ -52,10 +57,11 @@ static void on_live(void *user, const void *body, size_t size)
         return;
     }
     const struct ws_topic *topic = map_get(&hub->topics, json_get_str(live, "executionId"));
+    bool watched = ws_follows_all(hub);
     hub->event++;
     for (size_t i = 0; topic != NULL && i < topic->count; i++)
         pass_on(topic->members[i], &text);
-    for (struct ws_connection *c = hub->first; hub->all_count > 0 && c != NULL; c = c->next)
+    for (struct ws_connection *c = hub->first; watched && c != NULL; c = c->next)
         if (c->wants_all)
             pass_on(c, &text);
     ws_sweep(hub);

@@ -31,5 +31,8 @@ void ws_free(struct ws_hub *hub); /* after ws_stop, when no request can reach it
  * which the hub has the socket, or 426. ERR_VALIDATION, ERR_FORBIDDEN, ERR_UNAVAILABLE are answered by the caller. */
 enum err ws_handshake(struct ws_hub *hub, struct http_request *request, struct error *reterr) ERROR_MUST_CHECK;
 
+/* Any thread. Whether somebody follows channel executions. */
+bool ws_follows_all(const struct ws_hub *hub);
+
 /* Any thread. Takes a non-blocking socket and copies the bytes that came with its handshake. `hub` is a struct ws_hub. */
 void ws_take(void *hub, int take_fd, const void *early, size_t size);

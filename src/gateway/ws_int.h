@@ -49,7 +49,8 @@ struct ws_hub {
     atomic_uint count;  /* connections, those on their way included; any thread */
     struct ws_connection *first;
     struct map topics;  /* execution id -> struct ws_topic */
-    size_t all_count, system_count;
+    atomic_uint all_count; /* any thread may read it */
+    size_t system_count;
     uint64_t event;
     bool any_dead;
     struct loop_timer *tick, *stats;

@@ -64,7 +64,10 @@ static void leave(struct ws_connection *c, struct ws_topic *topic)
 
 static void want_all(struct ws_connection *c, bool wanted)
 {
-    c->hub->all_count += (size_t)wanted - (size_t)c->wants_all;
+    if (wanted && !c->wants_all)
+        atomic_fetch_add(&c->hub->all_count, 1);
+    else if (!wanted && c->wants_all)
+        atomic_fetch_sub(&c->hub->all_count, 1);
     c->wants_all = wanted;
 }
 

@@ -424,6 +424,26 @@ def test_failure(server):
     client.close()
 
 
+def test_webhook(server):
+    """A flow of pure nodes runs on the gateway itself, without an orchestrator that would tell."""
+    nodes = [{"id": "start", "type": "webhook-trigger", "version": "1.0.0", "position": {"x": 0, "y": 0}, "config": {"path": "told"}},
+             {"id": "answer", "type": "respond", "version": "1.0.0", "position": {"x": 0, "y": 0}, "config": {"body": "yes"}}]
+    flow = server.call("POST", "/api/v1/flows", {"name": "told", "nodes": nodes, "connections": [
+        {"fromNodeId": "start", "fromOutput": "body", "toNodeId": "answer", "toInput": "data"}]})["id"]
+    server.call("PUT", f"/api/v1/flows/{flow}", {"status": "active"})
+    client = Client(server.ws_port)
+    client.send({"type": "subscribe", "channel": "executions"})
+    client.sync()
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE)
+    connection.request("POST", "/webhooks/told", '{"a":1}', {"Content-Type": "application/json"})
+    answer = connection.getresponse()
+    text, execution = answer.read(), answer.getheader("X-Execution-Id")
+    connection.close()
+    got = client.until(lambda m: m["status"] != "running")[-1]
+    check("a webhook's execution is told", (got["executionId"], got["status"], got["progress"]) == (execution, "success", 100), (got, text))
+    client.close()
+
+
 def test_system(server):
     client = Client(server.port)
     client.send({"type": "subscribe", "channel": "system"})
@@ -619,6 +639,7 @@ def main():
             test_both_channels(server, target)
             test_control(server, target)
             test_failure(server)
+            test_webhook(server)
             test_system(server)
             test_garbage(server)
             test_frames(server)
@@ -627,11 +648,11 @@ def main():
             test_slow(server, target)
             test_limit(server)
             test_stop(server, directory, target)
-        finally:
-            if server.process.poll() is None:
-                server.process.kill()
-                server.process.wait()
-                print(server.errors[-4000:], file=sys.stderr)
+        except BaseException:
+            server.process.kill()
+            server.process.wait()
+            print(server.errors[-8000:], file=sys.stderr)
+            raise
     with tempfile.TemporaryDirectory() as directory:
         test_all_origins(directory)
     print(f"{failures} failed" if failures else "all passed")
