@@ -9,7 +9,9 @@
 enum connection_state { CONNECTION_OPEN, CONNECTION_DELIVERED, CONNECTION_SKIPPED };
 
 static const char *const status_names[] = {"pending", "running", "paused", "success", "failed", "cancelled", "timeout"};
-static const char *const state_names[] = {"idle", "ready", "running", "waiting", "waiting", "success", "failed", "skipped", "cancelled"};
+static const char *const state_names[] = {
+    [NODE_IDLE] = "idle", [NODE_READY] = "ready", [NODE_RUNNING] = "running", [NODE_WAITING] = "waiting", [NODE_BACKOFF] = "backoff",
+    [NODE_SUCCEEDED] = "success", [NODE_FAILED] = "failed", [NODE_SKIPPED] = "skipped", [NODE_ABORTED] = "aborted"};
 
 const char *run_status_name(enum run_status status)
 {
@@ -34,6 +36,16 @@ bool run_status_is_final(enum run_status status)
 const char *node_state_name(enum node_state state)
 {
     return state_names[state];
+}
+
+enum err node_state_parse(const char *name, enum node_state *ret)
+{
+    for (size_t i = 0; name != NULL && i < sizeof state_names / sizeof *state_names; i++)
+        if (strcmp(state_names[i], name) == 0) {
+            *ret = (enum node_state)i;
+            return ERR_OK;
+        }
+    return ERR_VALIDATION;
 }
 
 struct flow_run *flow_run_new(const struct flow *flow, const struct run_options *options, const struct json *input)

@@ -22,7 +22,8 @@ enum err run_status_parse(const char *name, enum run_status *ret) ERROR_MUST_CHE
 bool run_status_is_final(enum run_status status);
 
 enum node_state { NODE_IDLE, NODE_READY, NODE_RUNNING, NODE_WAITING, NODE_BACKOFF, NODE_SUCCEEDED, NODE_FAILED, NODE_SKIPPED, NODE_ABORTED };
-const char *node_state_name(enum node_state state); /* "success", "failed", "running", "waiting", "skipped", … */
+const char *node_state_name(enum node_state state); /* "idle", "ready", "running", "waiting", "backoff", "success", "failed", "skipped", "aborted" */
+enum err node_state_parse(const char *name, enum node_state *ret) ERROR_MUST_CHECK; /* NULL is refused */
 
 struct run_options {
     const char *execution_id; /* copied */

@@ -330,7 +330,7 @@ static struct json *succeeded_nodes(const struct json *detail)
         struct json *checkpoint = json_object_new();
         json_set_str(checkpoint, "nodeId", json_get_str(node, "nodeId"));
         json_set_int(checkpoint, "attempt", (int64_t)json_count(json_get(node, "attempts")));
-        json_set_int(checkpoint, "state", NODE_SUCCEEDED);
+        json_set_str(checkpoint, "state", node_state_name(NODE_SUCCEEDED));
         json_set(checkpoint, "outputs", json_ref(json_get(node, "output")));
         json_set_int(checkpoint, "records", json_get_int(node, "recordsProcessed", 0));
         json_set_int(checkpoint, "startedMs", started);

@@ -97,12 +97,13 @@ static bool decode(const struct json *json, const char *worker, struct store_eve
             .discard = json_get_bool(json, "discard", false), .logs_json = json_get_str(json, "logs"),
             .checkpoint_outputs_json = json_get_str(json, "outputs"), .finish = finish,
             .checkpoint = {.node_id = json_get_str(json, "nodeId"), .attempt = (int)json_get_int(json, "attempt", 1),
-                           .state = (enum node_state)json_get_int(json, "state", NODE_SUCCEEDED),
                            .records = json_get_int(json, "records", 0), .started_ms = json_get_int(json, "startedMs", 0),
                            .ended_ms = json_get_int(json, "endedMs", 0), .wake_ms = json_get_int(json, "wakeMs", 0),
                            .error_id = json_get_str(json, "errorId"), .error_message = json_get_str(json, "errorMessage")}};
         bool good = event->kind != STORE_EVENT_FINISHED || run_status_parse(json_get_str(json, "status"), &finish->status) == ERR_OK;
-        return good && (event->kind != STORE_EVENT_CHECKPOINT || event->checkpoint.node_id != NULL);
+        if (event->kind == STORE_EVENT_CHECKPOINT)
+            good = event->checkpoint.node_id != NULL && node_state_parse(json_get_str(json, "state"), &event->checkpoint.state) == ERR_OK;
+        return good;
     }
     return false;
 }
@@ -253,6 +254,7 @@ static void on_written(void *user)
 {
     struct batch *batch = user;
     struct orchestrator *o = batch->orchestrator;
+    o->write_under_way = false;
     if (batch->code != ERR_OK) { /* the same again, in the same order, until the store takes it */
         atomic_fetch_add(&o->failed_writes, 1);
         loop_timer_set(o->gather_timer, WRITE_AGAIN_MS);
@@ -302,8 +304,8 @@ static void skip_overtaken(struct batch *batch)
 void apply_pump(void *user)
 {
     struct orchestrator *o = user;
-    if (o->writing != NULL && o->writing->code == ERR_OK)
-        return; /* under way */
+    if (o->write_under_way)
+        return;
     if (o->writing == NULL) {
         if (o->gathering == NULL)
             return;
@@ -311,7 +313,7 @@ void apply_pump(void *user)
         o->gathering = NULL;
         skip_overtaken(o->writing);
     }
-    o->writing->code = ERR_OK;
+    o->write_under_way = true;
     store_write_async(o->options.store, write_batch, o->writing, on_committed, o->writing);
 }
 

@@ -40,8 +40,24 @@ static struct item *queue_pop(struct orchestrator *o)
     return NULL;
 }
 
+static void settle(struct orchestrator *o, struct submission *submission)
+{
+    if (submission == NULL || --submission->open > 0)
+        return;
+    broker_ack(o->submit_consumer, submission->tag);
+    free(submission);
+}
+
 void dispatch_submit(struct orchestrator *o, struct json *take_item, struct submission *submission)
 {
+    const char *id = json_get_str(take_item, "id");
+    int epoch = (int)json_get_int(take_item, "epoch", 1);
+    if (id == NULL || recall_get(&o->submitted, id) >= epoch) {
+        json_unref(take_item);
+        settle(o, submission);
+        return;
+    }
+    recall_put(&o->submitted, id, epoch);
     struct item *item = mem_alloc(sizeof *item);
     *item = (struct item){.json = take_item, .submission = submission};
     queue_push(o, item);
@@ -83,14 +99,6 @@ static void remember(struct orchestrator *o, struct worker_entry *worker, const 
     }
     worker->assigned++;
     atomic_store(&o->stat_in_flight, o->flights.count);
-}
-
-static void settle(struct orchestrator *o, struct submission *submission)
-{
-    if (submission == NULL || --submission->open > 0)
-        return;
-    broker_ack(o->submit_consumer, submission->tag);
-    free(submission);
 }
 
 static void handover_unlink(struct handover *handover)
@@ -194,10 +202,12 @@ void dispatch_worker_report(struct orchestrator *o, const struct json *report)
 {
     const char *id = json_get_str(report, "id");
     int64_t capacity = json_get_int(report, "capacity", 0);
-    if (id == NULL || capacity < 1 || o->worker_count >= 64)
+    if (id == NULL || capacity < 1)
         return;
     struct worker_entry *worker = find_worker(o, id);
     if (worker == NULL) {
+        if (o->worker_count >= 64)
+            return;
         worker = mem_alloc(sizeof *worker);
         worker->id = mem_dup(id);
         worker->queue = mem_printf(QUEUE_WORKER_PREFIX "%s", id);

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define SUBMITTED_KEPT 16384
+
 void orchestrator_progress(struct orchestrator *o)
 {
     atomic_store(&o->last_progress_ms, loop_now_ms(o->options.loop));
@@ -122,6 +124,7 @@ struct orchestrator *orchestrator_new(const struct orchestrator_options *options
     o->options = *options;
     o->wake_at_ms = INT64_MAX;
     map_init(&o->flights);
+    recall_init(&o->submitted, SUBMITTED_KEPT);
     o->retry_timer = loop_timer_new(options->loop, on_retry, o);
     o->gather_timer = loop_timer_new(options->loop, apply_pump, o);
     return o;
@@ -192,6 +195,7 @@ void orchestrator_free(struct orchestrator *o)
     scheduler_free(o->scheduler);
     retention_free(o->retention);
     dispatch_free(o);
+    recall_done(&o->submitted);
     apply_free(o);
     loop_timer_free(o->retry_timer);
     loop_timer_free(o->gather_timer);

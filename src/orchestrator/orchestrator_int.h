@@ -1,6 +1,7 @@
 /* The orchestrator's inner structures. */
 #pragma once
 #include "base/map.h"
+#include "base/recall.h"
 #include "broker/messages.h"
 #include "dispatch/strategy.h"
 #include "orchestrator/orchestrator.h"
@@ -75,7 +76,9 @@ struct orchestrator {
     size_t pending_count;
     struct map flights;
     struct handover *handovers;
-    struct batch *gathering, *writing; /* writing: handed to the store, exactly one */
+    struct batch *gathering, *writing; /* writing: the one batch that is handed to the store until it is committed */
+    bool write_under_way;              /* the store has it now */
+    struct recall submitted;           /* execution id -> latest epoch taken: a message may come twice */
     struct loop_timer *retry_timer, *wake_timer, *sweep_timer, *schedule_timer, *gather_timer;
     int64_t wake_at_ms;
     char recover_after[ID_TEXT_BYTES_MAX];

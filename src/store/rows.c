@@ -31,15 +31,6 @@ int store_status_parse(const char *name)
     return -1;
 }
 
-const char *store_node_state_name(enum node_state state)
-{
-    static const char *const names[] = {
-        [NODE_IDLE] = "idle", [NODE_READY] = "ready", [NODE_RUNNING] = "running", [NODE_WAITING] = "waiting",
-        [NODE_BACKOFF] = "backoff", [NODE_SUCCEEDED] = "success", [NODE_FAILED] = "failed", [NODE_SKIPPED] = "skipped",
-        [NODE_ABORTED] = "aborted"};
-    return (size_t)state < sizeof names / sizeof *names ? names[state] : "failed";
-}
-
 /* ---- cursors: unpadded base64url of "<ms>,<id>" */
 
 static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";

@@ -123,7 +123,7 @@ enum err store_event_apply(struct store_session *s, const struct store_event *ev
 struct store_dispatch {
     const char *id, *flow_id, *trigger, *trigger_node;
     const char *input_json, *restore_json;
-    const char *checkpoints_json; /* array of {nodeId,attempt,state,outputs,records,startedMs,endedMs,wakeMs,errorId,errorMessage}, or NULL */
+    const char *checkpoints_json; /* array of {nodeId,attempt,state (its name),outputs,records,startedMs,endedMs,wakeMs,errorId,errorMessage}, or NULL */
     int flow_version, epoch, priority;
     int64_t created_ms;
     bool paused;                  /* a person paused it */

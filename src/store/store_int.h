@@ -73,7 +73,6 @@ extern const struct store_backend_ops store_sqlite_ops;
 /* Names as the API spells them (contract 3.4); a run status is stored as its number. */
 const char *store_status_name(int status);
 int store_status_parse(const char *name); /* -1: no such status */
-const char *store_node_state_name(enum node_state state);
 
 enum { STORE_ID_BYTES = 128, STORE_FLOW_ID_BYTES = 40 }; /* of an id, its NUL included: cursors and ret_id have that much room */
 

@@ -180,7 +180,6 @@ static void restore(struct active *active, const struct json *list)
         struct run_checkpoint checkpoint = {
             .node_id = json_get_str(entry, "nodeId"),
             .attempt = (int)json_get_int(entry, "attempt", 1),
-            .state = (enum node_state)json_get_int(entry, "state", NODE_SUCCEEDED),
             .outputs = outputs,
             .records = json_get_int(entry, "records", 0),
             .started_ms = json_get_int(entry, "startedMs", 0),
@@ -189,7 +188,7 @@ static void restore(struct active *active, const struct json *list)
             .error_id = json_get_str(entry, "errorId"),
             .error_message = json_get_str(entry, "errorMessage"),
         };
-        if (checkpoint.node_id != NULL)
+        if (checkpoint.node_id != NULL && node_state_parse(json_get_str(entry, "state"), &checkpoint.state) == ERR_OK)
             flow_run_restore(active->run, &checkpoint);
     }
 }
@@ -218,7 +217,9 @@ void active_start(struct worker *worker, const struct json *item, struct deliver
     (void)map_put(&worker->active, id, active);
     atomic_store(&worker->active_count, (unsigned)worker->active.count);
     atomic_fetch_add(&worker->started, 1);
-    if (json_get_bool(item, "paused", false))
+    recall_put(&worker->started_epochs, id, epoch);
+    int order = recall_get(&worker->orders, id);
+    if (order == ORDER_PAUSE || (order < 0 && json_get_bool(item, "paused", false)))
         flow_run_advance(active->run, &(struct run_event){.kind = RUN_EVENT_PAUSE, .now_ms = active->started_ms});
     flow_run_advance(active->run, &(struct run_event){.kind = RUN_EVENT_START, .now_ms = active->started_ms});
     drive(active);

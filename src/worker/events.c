@@ -48,7 +48,7 @@ void event_checkpoint(struct active *active, const struct run_checkpoint *checkp
     struct json *event = event_new(active, "checkpoint");
     json_set_str(event, "nodeId", checkpoint->node_id);
     json_set_int(event, "attempt", checkpoint->attempt);
-    json_set_int(event, "state", checkpoint->state);
+    json_set_str(event, "state", node_state_name(checkpoint->state));
     json_set_int(event, "records", checkpoint->records);
     json_set_int(event, "startedMs", checkpoint->started_ms);
     json_set_int(event, "endedMs", checkpoint->ended_ms);

@@ -6,6 +6,7 @@
 
 /* Work messages held at once; their executions are bounded by the capacity. */
 #define WORKER_PREFETCH 64
+#define RECALLED 16384
 
 struct worker *worker_new(const struct worker_options *options)
 {
@@ -19,16 +20,18 @@ struct worker *worker_new(const struct worker_options *options)
     worker->events_queue = mem_dup(QUEUE_EVENTS_PREFIX "0");
     map_init(&worker->active);
     map_init(&worker->flows);
+    recall_init(&worker->started_epochs, RECALLED);
+    recall_init(&worker->orders, RECALLED);
     buf_init(&worker->outbox, 0);
     worker->flush_timer = loop_timer_new(options->loop, outbox_flush, worker);
     return worker;
 }
 
-/* An execution that is here already at this epoch or a later one was delivered twice. */
-static bool is_duplicate(struct worker *worker, const struct json *item)
+/* Was delivered twice, or is older than what was here, or was cancelled before it arrived. */
+static bool is_to_be_dropped(struct worker *worker, const struct json *item)
 {
-    const struct active *active = map_get(&worker->active, json_get_str(item, "id"));
-    return active != NULL && active->epoch >= json_get_int(item, "epoch", 0);
+    const char *id = json_get_str(item, "id");
+    return id == NULL || recall_get(&worker->started_epochs, id) >= json_get_int(item, "epoch", 0) || recall_get(&worker->orders, id) == ORDER_CANCEL;
 }
 
 static void drop_older(struct worker *worker, const struct json *item)
@@ -60,7 +63,7 @@ static void on_work(void *user, struct broker_consumer *consumer, const struct b
     unsigned duplicates = 0;
     for (size_t i = 0; i < count; i++) {
         const struct json *item = json_at(work, i);
-        if (is_duplicate(worker, item)) {
+        if (is_to_be_dropped(worker, item)) {
             duplicates++;
             continue;
         }
@@ -94,6 +97,10 @@ static void on_control(void *user, const void *body, size_t size)
         return;
     if (json_get_bool(message, "report", false))
         report(worker);
+    static const char *const verbs[] = {[ORDER_RESUME] = "resume", [ORDER_PAUSE] = "pause", [ORDER_CANCEL] = "cancel"};
+    for (int order = ORDER_RESUME; order <= ORDER_CANCEL; order++)
+        if (json_get_str(message, verbs[order]) != NULL)
+            recall_put(&worker->orders, json_get_str(message, verbs[order]), order);
     int64_t now = loop_now_ms(worker->options.loop);
     const char *id;
     struct active *active;
@@ -197,6 +204,8 @@ void worker_free(struct worker *worker)
     free(flows.values);
     map_done(&worker->active);
     map_done(&worker->flows);
+    recall_done(&worker->started_epochs);
+    recall_done(&worker->orders);
     loop_timer_free(worker->flush_timer);
     loop_timer_free(worker->drain_timer);
     loop_timer_free(worker->report_timer);

@@ -1,10 +1,13 @@
 /* The worker's inner structures. */
 #pragma once
 #include "base/map.h"
+#include "base/recall.h"
 #include "broker/messages.h"
 #include "worker/pool.h"
 #include "worker/worker.h"
 #include <stdatomic.h>
+
+enum order { ORDER_RESUME, ORDER_PAUSE, ORDER_CANCEL };
 
 /* A compiled flow version, shared by the runs that use it. */
 struct flow_entry {
@@ -29,6 +32,8 @@ struct worker {
     struct map active; /* execution id -> struct active */
     struct map flows;  /* "id/version" -> struct flow_entry */
     uint64_t flow_clock;
+    struct recall started_epochs; /* execution id -> latest epoch started here: work may be delivered twice */
+    struct recall orders;         /* execution id -> enum order: a person's word may be here before the work */
     struct buf outbox;
     unsigned outbox_count;
     struct delivery_group **settling; /* groups whose executions' last events are in the outbox, one entry for each */

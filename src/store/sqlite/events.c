@@ -19,7 +19,7 @@ static enum err enter_attempt(struct store_session *s, int64_t seq, const struct
     return sqlite_run(s, reterr,
                       "INSERT OR REPLACE INTO attempts(execution, node_id, epoch, attempt, state, worker_id, started_ms, ended_ms,"
                       " error_message) VALUES(?,?,?,?,?,?,?,?,?)", "itddttppt", seq, c->node_id, e->epoch, c->attempt,
-                      store_node_state_name(c->state), e->worker_id, c->started_ms, c->ended_ms, c->error_message);
+                      node_state_name(c->state), e->worker_id, c->started_ms, c->ended_ms, c->error_message);
 }
 
 static enum err check_checkpoint(const struct store_event *e, struct error *reterr)
@@ -35,7 +35,7 @@ static enum err apply_checkpoint(struct store_session *s, int64_t seq, const str
     return sqlite_run(s, reterr,
                       "INSERT OR REPLACE INTO checkpoints(execution, node_id, attempt, epoch, state, outputs, records, started_ms,"
                       " ended_ms, wake_ms, error_id, error_message) VALUES(?,?,?,?,?,?,?,?,?,?,?,?)", "itddttippptt", seq,
-                      c->node_id, c->attempt, e->epoch, store_node_state_name(c->state), e->checkpoint_outputs_json, c->records,
+                      c->node_id, c->attempt, e->epoch, node_state_name(c->state), e->checkpoint_outputs_json, c->records,
                       c->started_ms, c->ended_ms, c->wake_ms, c->error_id, c->error_message);
 }
 
