@@ -319,6 +319,8 @@ void apply_pump(void *user)
 
 void apply_free(struct orchestrator *o)
 {
+    if (o->write_under_way) /* committed, and not heard of yet */
+        loop_unpost(o->options.loop, on_written, o->writing);
     batch_free(o->gathering);
     batch_free(o->writing);
 }

@@ -74,5 +74,6 @@ void retention_free(struct retention *retention)
     if (retention == NULL)
         return;
     loop_timer_free(retention->timer);
+    loop_unpost(retention->orchestrator->options.loop, on_written, retention);
     free(retention);
 }

@@ -16,11 +16,12 @@
 struct scheduler {
     struct orchestrator *orchestrator;
     struct loop_timer *timer;
-    unsigned under_way;
+    struct firing *firings; /* on their way */
 };
 
 /* One instant of one schedule on its way into the store. */
 struct firing {
+    struct firing *next, **place;
     struct scheduler *scheduler;
     struct json *schedule;
     char id[ID_TEXT_BYTES];
@@ -78,6 +79,15 @@ static enum err write_firing(struct store_session *session, void *arg, struct er
     return store_schedule_update(session, id, changes, firing->now_ms, reterr);
 }
 
+static void firing_free(struct firing *firing)
+{
+    *firing->place = firing->next;
+    if (firing->next != NULL)
+        firing->next->place = firing->place;
+    json_unref(firing->schedule);
+    free(firing);
+}
+
 static void on_written(void *user)
 {
     struct firing *firing = user;
@@ -91,9 +101,7 @@ static void on_written(void *user)
         row_of(firing, input, sizeof input, &row);
         submission_publish(scheduler->orchestrator->connection, &row);
     }
-    scheduler->under_way--;
-    json_unref(firing->schedule);
-    free(firing);
+    firing_free(firing);
 }
 
 static void on_committed(void *user, enum err code, const struct error *error)
@@ -108,12 +116,14 @@ static void on_committed(void *user, enum err code, const struct error *error)
 static void fire(struct scheduler *scheduler, const struct json *schedule, int64_t now_ms)
 {
     struct firing *firing = mem_alloc(sizeof *firing);
-    *firing = (struct firing){.scheduler = scheduler, .schedule = json_dup(schedule), .now_ms = now_ms};
+    *firing = (struct firing){.next = scheduler->firings, .place = &scheduler->firings, .scheduler = scheduler, .schedule = json_dup(schedule), .now_ms = now_ms};
+    if (firing->next != NULL)
+        firing->next->place = &firing->next;
+    scheduler->firings = firing;
     id_new(firing->id);
     const char *next = json_get_str(schedule, "nextRun");
     if (next == NULL || clock_parse_iso(next, &firing->instant_ms) != 0)
         firing->instant_ms = now_ms;
-    scheduler->under_way++;
     store_write_async(scheduler->orchestrator->options.store, write_firing, firing, on_committed, firing);
 }
 
@@ -123,7 +133,7 @@ static void on_look(void *user)
     struct scheduler *scheduler = user;
     struct orchestrator *o = scheduler->orchestrator;
     loop_timer_set(scheduler->timer, LOOK_MS);
-    if (scheduler->under_way > 0 || o->stopped)
+    if (scheduler->firings != NULL || o->stopped)
         return;
     struct store_session *session;
     struct error error;
@@ -151,7 +161,7 @@ struct scheduler *scheduler_new(struct orchestrator *orchestrator)
 
 bool scheduler_is_busy(const struct scheduler *scheduler)
 {
-    return scheduler != NULL && scheduler->under_way > 0;
+    return scheduler != NULL && scheduler->firings != NULL;
 }
 
 void scheduler_free(struct scheduler *scheduler)
@@ -159,5 +169,9 @@ void scheduler_free(struct scheduler *scheduler)
     if (scheduler == NULL)
         return;
     loop_timer_free(scheduler->timer);
+    while (scheduler->firings != NULL) { /* committed, and not heard of yet */
+        loop_unpost(scheduler->orchestrator->options.loop, on_written, scheduler->firings);
+        firing_free(scheduler->firings);
+    }
     free(scheduler);
 }
