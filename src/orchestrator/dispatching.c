@@ -6,6 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define CONFIRM_WITHIN_US INT64_C(10000000)
+#define HANDOVER_LOOK_MS 1000
+
 static void item_free(struct item *item)
 {
     json_unref(item->json);
@@ -60,7 +63,23 @@ void dispatch_submit(struct orchestrator *o, struct json *take_item, struct subm
     recall_put(&o->submitted, id, epoch);
     struct item *item = mem_alloc(sizeof *item);
     *item = (struct item){.json = take_item, .submission = submission};
+    (void)map_put(&o->held, id, item);
     queue_push(o, item);
+}
+
+/* It is a worker's now, or of no use any more. */
+static void let_go(struct orchestrator *o, struct item *item)
+{
+    const char *id = json_get_str(item->json, "id");
+    if (map_get(&o->held, id) == item)
+        (void)map_put(&o->held, id, NULL);
+    settle(o, item->submission);
+    item_free(item);
+}
+
+bool dispatch_is_held(struct orchestrator *o, const char *id)
+{
+    return map_get(&o->held, id) != NULL;
 }
 
 static struct worker_entry *find_worker(struct orchestrator *o, const char *id)
@@ -113,19 +132,21 @@ static void on_handed_over(void *user, enum err code)
 {
     struct handover *handover = user;
     struct orchestrator *o = handover->orchestrator;
+    bool given_up = handover->given_up_us == 0;
     handover_unlink(handover);
     while (handover->items != NULL) {
         struct item *item = handover->items;
         handover->items = item->next;
         if (code == ERR_OK) {
-            settle(o, item->submission);
-            item_free(item);
+            let_go(o, item);
         } else {
             dispatch_forget(o, json_get_str(item->json, "id"), (int)json_get_int(item->json, "epoch", 1));
             queue_push(o, item);
         }
     }
     free(handover);
+    if (given_up)
+        return;
     if (code == ERR_OK) {
         waking_more(o);
         return;
@@ -147,13 +168,45 @@ static void hand_over(struct orchestrator *o, struct worker_entry *worker, struc
     }
     message_end(&body);
     struct handover *handover = mem_alloc(sizeof *handover);
-    *handover = (struct handover){.orchestrator = o, .items = items, .next = o->handovers, .place = &o->handovers};
+    *handover = (struct handover){.orchestrator = o, .items = items, .next = o->handovers, .place = &o->handovers,
+                                   .given_up_us = loop_monotonic_us(o->options.loop) + CONFIRM_WITHIN_US};
     if (handover->next != NULL)
         handover->next->place = &handover->next;
     o->handovers = handover;
     broker_publish(o->connection, worker->queue, 0, body.data, body.len, on_handed_over, handover);
     buf_done(&body);
     orchestrator_progress(o);
+}
+
+/* Nobody knows whether such work arrived. The sweeper sends it again under a new epoch unless its end is heard of before. */
+void dispatch_look(void *user)
+{
+    struct orchestrator *o = user;
+    int64_t now = loop_monotonic_us(o->options.loop);
+    loop_timer_set(o->handover_timer, HANDOVER_LOOK_MS);
+    for (struct handover *handover = o->handovers; handover != NULL; handover = handover->next) {
+        if (handover->given_up_us == 0 || now < handover->given_up_us)
+            continue;
+        handover->given_up_us = 0;
+        while (handover->items != NULL) {
+            struct item *item = handover->items;
+            handover->items = item->next;
+            dispatch_forget(o, json_get_str(item->json, "id"), (int)json_get_int(item->json, "epoch", 1));
+            let_go(o, item);
+        }
+    }
+}
+
+bool dispatch_is_in_flight(struct orchestrator *o, const char *id)
+{
+    const struct flight *flight = map_get(&o->flights, id);
+    if (flight == NULL)
+        return false;
+    const struct worker_entry *worker = find_worker(o, flight->worker_id);
+    if (worker != NULL && loop_monotonic_us(o->options.loop) / 1000 - worker->seen_ms < o->options.worker_timeout_ms)
+        return true;
+    dispatch_forget(o, id, flight->epoch);
+    return false;
 }
 
 static int choose(struct orchestrator *o)
@@ -179,6 +232,13 @@ void dispatch_pump(struct orchestrator *o)
         while (taken < LIMIT_BATCH && o->pending_count > 0 && (chosen = choose(o)) >= 0) {
             struct item *item = queue_pop(o);
             item->next = NULL;
+            int order = recall_get(&o->orders, json_get_str(item->json, "id"));
+            if (order == ORDER_CANCEL) {
+                let_go(o, item);
+                continue;
+            }
+            if (order >= 0)
+                json_set_bool(item->json, "paused", order == ORDER_PAUSE);
             if (heads[chosen] == NULL)
                 tails[chosen] = &heads[chosen];
             *tails[chosen] = item;
@@ -195,6 +255,8 @@ void dispatch_pump(struct orchestrator *o)
         if (taken == 0)
             break;
     }
+    if (broker_queue_depth(o->options.broker, QUEUE_SUBMIT) == 0)
+        o->emptied++;
     broker_consumer_set_prefetch(o->submit_consumer, o->pending_count > 2 * LIMIT_BATCH ? 0 : 4 * LIMIT_BATCH);
 }
 
@@ -260,6 +322,10 @@ void dispatch_free(struct orchestrator *o)
     }
     map_each(&o->flights, free_flight, NULL);
     map_done(&o->flights);
+    map_done(&o->held);
+    recall_done(&o->orders);
+    recall_done(&o->suspects);
+    loop_timer_free(o->handover_timer);
     for (size_t i = 0; i < o->worker_count; i++) {
         free(o->workers[i]->id);
         free(o->workers[i]->queue);

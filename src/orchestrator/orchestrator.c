@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SUBMITTED_KEPT 16384
+#define RECALLED 16384
 
 void orchestrator_progress(struct orchestrator *o)
 {
@@ -109,7 +109,13 @@ static void on_control(void *user, const void *body, size_t size)
 {
     AUTO_JSON struct json *message = NULL;
     struct orchestrator *o = user;
-    if (json_parse(body, size, &message, NULL) == ERR_OK && (json_get_bool(message, "wake", false) || json_has(message, "resume")))
+    static const char *const verbs[] = {[ORDER_RESUME] = "resume", [ORDER_PAUSE] = "pause", [ORDER_CANCEL] = "cancel"};
+    if (json_parse(body, size, &message, NULL) != ERR_OK)
+        return;
+    for (int order = ORDER_RESUME; order <= ORDER_CANCEL; order++)
+        if (json_get_str(message, verbs[order]) != NULL)
+            recall_put(&o->orders, json_get_str(message, verbs[order]), order);
+    if ((json_get_bool(message, "wake", false) || json_has(message, "resume")))
         waking_at(o, loop_now_ms(o->options.loop));
 }
 
@@ -124,7 +130,12 @@ struct orchestrator *orchestrator_new(const struct orchestrator_options *options
     o->options = *options;
     o->wake_at_ms = INT64_MAX;
     map_init(&o->flights);
-    recall_init(&o->submitted, SUBMITTED_KEPT);
+    map_init(&o->held);
+    recall_init(&o->submitted, RECALLED);
+    recall_init(&o->orders, RECALLED);
+    recall_init(&o->suspects, RECALLED);
+    o->handover_timer = loop_timer_new(options->loop, dispatch_look, o);
+    loop_timer_set(o->handover_timer, 1000);
     o->retry_timer = loop_timer_new(options->loop, on_retry, o);
     o->gather_timer = loop_timer_new(options->loop, apply_pump, o);
     return o;

@@ -7,6 +7,8 @@
 #include "orchestrator/orchestrator.h"
 #include <stdatomic.h>
 
+enum order { ORDER_RESUME, ORDER_PAUSE, ORDER_CANCEL };
+
 struct worker_entry {
     char *id, *queue;
     unsigned capacity, assigned;
@@ -42,6 +44,7 @@ struct flight {
 struct handover {
     struct handover *next, **place;
     struct orchestrator *orchestrator;
+    int64_t given_up_us; /* monotonic: without a confirm until then the sweeper takes over; its items are gone then */
     struct item *items;
 };
 
@@ -75,6 +78,11 @@ struct orchestrator {
     struct item_queue pending[3]; /* by priority */
     size_t pending_count;
     struct map flights;
+    struct map held; /* execution id -> struct item: pending, or on its way to a worker */
+    struct recall orders;   /* execution id -> enum order: a person's word that what is pending was not loaded with */
+    struct recall suspects; /* execution id -> `emptied` when a sweep first found nobody at it */
+    unsigned emptied;       /* how often the submit queue was seen empty */
+    struct loop_timer *handover_timer;
     struct handover *handovers;
     struct batch *gathering, *writing; /* writing: the one batch that is handed to the store until it is committed */
     bool write_under_way;              /* the store has it now */
@@ -100,6 +108,10 @@ void dispatch_pump(struct orchestrator *orchestrator);
 void dispatch_forget(struct orchestrator *orchestrator, const char *id, int epoch);
 void dispatch_worker_report(struct orchestrator *orchestrator, const struct json *report);
 void dispatch_worker_gone(struct orchestrator *orchestrator, const char *queue);
+bool dispatch_is_held(struct orchestrator *orchestrator, const char *id);
+/* Somebody who is alive has it. What a silent worker had is forgotten. */
+bool dispatch_is_in_flight(struct orchestrator *orchestrator, const char *id);
+void dispatch_look(void *orchestrator); /* timer callback: hand-overs without a confirm */
 void dispatch_free(struct orchestrator *orchestrator);
 
 /* applying.c */

@@ -7,6 +7,7 @@
 #define PAGE 500
 #define WAKE_AT_MOST_MS 60000 /* the wall clock may jump */
 #define WAKE_AGAIN_MS 1000    /* when the store does not answer */
+#define SWEEP_ON_MS 50        /* between two pages of a sweep */
 
 static enum err read_page(struct orchestrator *o, bool due, struct json **ret)
 {
@@ -26,7 +27,16 @@ static enum err read_page(struct orchestrator *o, bool due, struct json **ret)
 
 static bool is_ours(struct orchestrator *o, const char *id)
 {
-    return map_get(&o->flights, id) != NULL;
+    return dispatch_is_held(o, id) || dispatch_is_in_flight(o, id);
+}
+
+/* A submission may still be in the queue. It is lost if it did not come although the queue was empty since. */
+static bool is_lost(struct orchestrator *o, const char *id)
+{
+    int first_seen = recall_get(&o->suspects, id);
+    if (first_seen < 0)
+        recall_put(&o->suspects, id, (int)o->emptied);
+    return first_seen >= 0 && (int)o->emptied > first_seen;
 }
 
 /* One page of unfinished executions; those already on their way are left alone. */
@@ -41,11 +51,17 @@ static void recover_page(struct orchestrator *o)
     for (size_t i = 0; i < count; i++) {
         const struct json *entry = json_at(page, i);
         const char *id = json_get_str(entry, "id");
-        if (!is_ours(o, id))
+        if (!is_ours(o, id) && (o->recovering || is_lost(o, id)))
             apply_reassign(o, id, (int)json_get_int(entry, "epoch", 0));
         (void)snprintf(o->recover_after, sizeof o->recover_after, "%s", id);
     }
-    o->recovering = count == PAGE;
+    bool more = count == PAGE;
+    if (!more)
+        o->recovering = false;
+    if (!o->recovering && o->sweep_timer != NULL)
+        loop_timer_set(o->sweep_timer, more ? SWEEP_ON_MS : o->options.sweep_interval_ms);
+    if (!more)
+        o->recover_after[0] = '\0';
     json_unref(page);
     apply_pump(o);
 }
@@ -93,20 +109,15 @@ void waking_look(void *user)
     waking_at(o, next);
 }
 
-/* A submission can be lost between its commit and the broker. Only when the queues are empty is it sure to be lost. */
+/* Finds what nobody is at: submissions that were lost between their commit and the broker, work of workers that went silent. */
 static void on_sweep(void *user)
 {
     struct orchestrator *o = user;
     loop_timer_set(o->sweep_timer, o->options.sweep_interval_ms);
-    if (o->stopped)
+    if (o->stopped || o->recovering)
         return;
-    bool quiet = o->pending_count == 0 && o->handovers == NULL && !o->recovering && o->gathering == NULL && o->writing == NULL &&
-                 broker_queue_depth(o->options.broker, QUEUE_SUBMIT) == 0 && broker_queue_unacked(o->options.broker, QUEUE_SUBMIT) == 0 &&
-                 broker_queue_depth(o->options.broker, QUEUE_EVENTS_PREFIX "0") == 0 &&
-                 broker_queue_unacked(o->options.broker, QUEUE_EVENTS_PREFIX "0") == 0;
-    if (!quiet)
-        return;
-    o->recover_after[0] = '\0';
+    if (broker_queue_depth(o->options.broker, QUEUE_SUBMIT) == 0)
+        o->emptied++;
     recover_page(o);
 }
 

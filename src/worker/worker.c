@@ -24,6 +24,7 @@ struct worker *worker_new(const struct worker_options *options)
     recall_init(&worker->orders, RECALLED);
     buf_init(&worker->outbox, 0);
     worker->flush_timer = loop_timer_new(options->loop, outbox_flush, worker);
+    worker->confirm_timer = loop_timer_new(options->loop, outbox_again, worker);
     return worker;
 }
 

@@ -38,7 +38,10 @@ struct worker {
     unsigned outbox_count;
     struct delivery_group **settling; /* groups whose executions' last events are in the outbox, one entry for each */
     size_t settling_count, settling_cap;
-    struct outbox_batch *batches; /* published, not confirmed */
+    struct outbox_batch *batches; /* the first is published, the others wait for its confirm */
+    struct publication *publications;
+    uint64_t batch_serial;
+    struct loop_timer *confirm_timer;
     bool flush_posted, draining;
     int64_t drain_deadline_ms; /* monotonic */
     struct call *calls; /* all node calls under way, also those whose run is gone */
@@ -50,12 +53,11 @@ struct worker {
 };
 
 struct outbox_batch {
-    struct outbox_batch *next, **place;
-    struct worker *worker;
+    struct outbox_batch *next;
+    uint64_t serial;
     struct delivery_group **groups;
     size_t count;
     struct buf body;
-    struct loop_timer *again;
 };
 
 /* One execution on this worker. */
@@ -91,6 +93,7 @@ void outbox_event(struct worker *worker, const char *event_json, size_t size); /
 /* Called just before an execution's last event is added, so that both go in one message. NULL is fine. */
 void outbox_settle(struct worker *worker, struct delivery_group *group);
 void outbox_flush(void *worker); /* timer callback */
+void outbox_again(void *worker); /* timer callback: no confirm came */
 void outbox_free(struct worker *worker);
 
 /* events.c: the events of an execution as JSON into the outbox */
