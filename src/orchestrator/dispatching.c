@@ -43,7 +43,7 @@ static struct item *queue_pop(struct orchestrator *o)
     return NULL;
 }
 
-static void settle(struct orchestrator *o, struct submission *submission)
+void dispatch_settle(struct orchestrator *o, struct submission *submission)
 {
     if (submission == NULL || --submission->open > 0)
         return;
@@ -57,7 +57,7 @@ void dispatch_submit(struct orchestrator *o, struct json *take_item, struct subm
     int epoch = (int)json_get_int(take_item, "epoch", 1);
     if (id == NULL || recall_get(&o->submitted, id) >= epoch) {
         json_unref(take_item);
-        settle(o, submission);
+        dispatch_settle(o, submission);
         return;
     }
     recall_put(&o->submitted, id, epoch);
@@ -73,7 +73,7 @@ static void let_go(struct orchestrator *o, struct item *item)
     const char *id = json_get_str(item->json, "id");
     if (map_get(&o->held, id) == item)
         (void)map_put(&o->held, id, NULL);
-    settle(o, item->submission);
+    dispatch_settle(o, item->submission);
     item_free(item);
 }
 

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -58,6 +59,18 @@ static void keep_dead(struct orchestrator *o, const struct broker_delivery *deli
     store_write_async(o->options.store, write_dead_letter, letter, on_dead_letter_written, letter);
 }
 
+/* What was accepted before this orchestrator came may have been paused, cancelled or handed out since: the store knows. */
+static void take_submission(struct orchestrator *o, const struct json *item, struct submission *submission)
+{
+    const char *id = json_get_str(item, "id");
+    if (id == NULL || json_get_int(item, "createdMs", 0) > o->started_ms) {
+        dispatch_submit(o, json_ref(item), submission);
+        return;
+    }
+    apply_reassign(o, id, (int)json_get_int(item, "epoch", 1));
+    dispatch_settle(o, submission);
+}
+
 static void on_submission(void *user, struct broker_consumer *consumer, const struct broker_delivery *delivery)
 {
     struct orchestrator *o = user;
@@ -77,7 +90,8 @@ static void on_submission(void *user, struct broker_consumer *consumer, const st
         return;
     }
     for (size_t i = 0; i < json_count(work); i++)
-        dispatch_submit(o, json_ref(json_at(work, i)), submission);
+        take_submission(o, json_at(work, i), submission);
+    apply_pump(o);
     loop_timer_set(o->retry_timer, 0);
 }
 
@@ -115,6 +129,8 @@ static void on_control(void *user, const void *body, size_t size)
     for (int order = ORDER_RESUME; order <= ORDER_CANCEL; order++)
         if (json_get_str(message, verbs[order]) != NULL)
             recall_put(&o->orders, json_get_str(message, verbs[order]), order);
+    if (json_get_str(message, "cancel") != NULL)
+        dispatch_forget(o, json_get_str(message, "cancel"), INT_MAX); /* a worker may drop it without a word */
     if ((json_get_bool(message, "wake", false) || json_has(message, "resume")))
         waking_at(o, loop_now_ms(o->options.loop));
 }
@@ -152,6 +168,7 @@ enum err orchestrator_start(struct orchestrator *o, struct error *reterr)
     enum err code = orchestrator_set_strategy(o, o->options.strategy, reterr);
     if (code != ERR_OK)
         return code;
+    o->started_ms = loop_now_ms(o->options.loop);
     o->connection = broker_connect(o->options.broker, o->options.loop);
     code = broker_declare(o->connection, QUEUE_SUBMIT, &plain, reterr);
     if (code == ERR_OK)

@@ -90,6 +90,7 @@ struct orchestrator {
     struct loop_timer *retry_timer, *wake_timer, *sweep_timer, *schedule_timer, *gather_timer;
     int64_t wake_at_ms;
     char recover_after[ID_TEXT_BYTES_MAX];
+    int64_t started_ms; /* wall clock */
     bool recovering, stopped; /* stopped: nothing begins any more */
     struct loop_timer *drain_timer;
     int64_t drain_deadline_us;
@@ -108,6 +109,7 @@ void dispatch_pump(struct orchestrator *orchestrator);
 void dispatch_forget(struct orchestrator *orchestrator, const char *id, int epoch);
 void dispatch_worker_report(struct orchestrator *orchestrator, const struct json *report);
 void dispatch_worker_gone(struct orchestrator *orchestrator, const char *queue);
+void dispatch_settle(struct orchestrator *orchestrator, struct submission *submission); /* one item of it is done; NULL ok */
 bool dispatch_is_held(struct orchestrator *orchestrator, const char *id);
 /* Somebody who is alive has it. What a silent worker had is forgotten. */
 bool dispatch_is_in_flight(struct orchestrator *orchestrator, const char *id);
