@@ -225,6 +225,13 @@ static void announce(struct orchestrator *o, const struct json *event)
     json_unref(live);
 }
 
+/* One that waits for a person may have been resumed before it was parked. */
+static int64_t parked_until(const struct orchestrator *o, const struct json *event)
+{
+    int64_t wake = json_get_int(event, "wakeMs", INT64_MAX);
+    return wake == INT64_MAX ? loop_now_ms(o->options.loop) : wake;
+}
+
 static void conclude_entry(struct orchestrator *o, struct entry *entry)
 {
     if (entry->dispatch != NULL) {
@@ -240,7 +247,7 @@ static void conclude_entry(struct orchestrator *o, struct entry *entry)
     if (finished || parked)
         dispatch_forget(o, id, (int)json_get_int(entry->event, "epoch", 0));
     if (parked && entry->applied)
-        waking_at(o, json_get_int(entry->event, "wakeMs", INT64_MAX));
+        waking_at(o, parked_until(o, entry->event));
     if (entry->retry_at_ms > 0)
         waking_at(o, entry->retry_at_ms);
     if (finished && entry->applied)

@@ -109,7 +109,7 @@ struct store_event {
     int64_t at_ms;
     struct run_checkpoint checkpoint; /* CHECKPOINT; its outputs as text in checkpoint_outputs_json */
     const char *checkpoint_outputs_json;
-    int64_t wake_ms;                  /* PARKED; INT64_MAX = waits for a person (paused) */
+    int64_t wake_ms;                  /* PARKED; INT64_MAX = waits for the person who paused it: if resumed meanwhile, it is due at once */
     const struct store_finish *finish;
     bool discard;                     /* FINISHED with history none/errors on success: the row and all of it are deleted */
     const char *logs_json;            /* LOGS: array of {timestamp,level,message,nodeId} */

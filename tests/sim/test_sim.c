@@ -12,7 +12,7 @@
 
 #define SEEDS 60
 #define SEEDS_OF_A_KIND 12
-#define SEEDS_OF_A_PLANT 60
+#define SEEDS_OF_A_PLANT 600
 
 static uint64_t from_environment(const char *name, uint64_t otherwise)
 {

@@ -39,14 +39,14 @@ static enum err apply_checkpoint(struct store_session *s, int64_t seq, const str
                       c->started_ms, c->ended_ms, c->wake_ms, c->error_id, c->error_message);
 }
 
-/* What waits for a person is paused; what a person has paused meanwhile does not wake by the clock. An epoch parks once: the
- * same event delivered again must not undo a resume. */
+/* What a person has paused does not wake by the clock. A run that parked for a person who has resumed it meanwhile goes on at
+ * once. An epoch parks once: the same event delivered again must not undo a resume. */
 static enum err apply_parked(struct store_session *s, int64_t seq, const struct store_event *e, struct error *reterr)
 {
     return sqlite_run(s, reterr,
                       "UPDATE executions SET wake_ms = CASE status WHEN 2 THEN wake_ms ELSE ?1 END, worker_id = NULL,"
-                      " status = CASE WHEN status = 2 OR ?1 = 9223372036854775807 THEN 2 ELSE 1 END,"
-                      " settled = 1 WHERE seq = ?2 AND settled = 0", "ii", e->wake_ms, seq);
+                      " status = CASE status WHEN 2 THEN 2 ELSE 1 END, settled = 1 WHERE seq = ?2 AND settled = 0", "ii",
+                      e->wake_ms == INT64_MAX ? e->at_ms : e->wake_ms, seq);
 }
 
 static enum err apply_finished(struct store_session *s, int64_t seq, const struct store_event *e, struct error *reterr)

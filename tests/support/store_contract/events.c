@@ -203,8 +203,11 @@ static void pauses_and_resumes(void **state)
     assert_ok(write_now(f, do_reassign, &again, &error_));
     assert_false(again.dispatch.paused);
     assert_int_equal(again.dispatch.epoch, 3);
-    assert_true(apply(f, parked(E1, 3, INT64_MAX))); /* a flow that waits for a person */
-    expect_status(f, E1, "paused");
+    assert_true(apply(f, parked(E1, 3, INT64_MAX))); /* it had been paused, and heard of the resume only now: it goes on */
+    expect_status(f, E1, "running");
+    READ(f, s3);
+    assert_true(store_executions_next_due_ms(s3) != INT64_MAX);
+    store_read_end(f->store, s3);
     assert_int_equal(ON(f, do_pause, "nobody"), ERR_NOT_FOUND);
     assert_int_equal(ON(f, do_resume, "nobody"), ERR_NOT_FOUND);
 }
@@ -379,6 +382,7 @@ static void parks_an_epoch_once(void **state)
     struct fixture *f = *state;
     add_flow(f, F1, "orders", T0);
     add_execution(f, E1, F1, T0);
+    assert_ok(ON(f, do_pause, E1));
     assert_true(apply(f, parked(E1, 1, INT64_MAX)));
     expect_status(f, E1, "paused");
     assert_ok(ON(f, do_resume, E1));
