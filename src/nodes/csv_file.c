@@ -15,6 +15,10 @@ static enum err execute(struct node_call *call, struct error *reterr)
         return code;
     const struct json *text = json_get(call->inputs, "text");
     const char *path = node_input_str(call, "path", NULL), *delimiter = node_input_str(call, "delimiter", ",");
+    if (path != NULL && !json_is(text, JSON_STRING))
+        text = NULL; /* what merely started the reading, such as a trigger's value */
+    if (text != NULL && !json_is(text, JSON_STRING))
+        return error_set(reterr, ERR_VALIDATION, "text", "text must be a string, not %s.", json_kind_name(text));
     if ((text == NULL) == (path == NULL))
         return error_set(reterr, ERR_VALIDATION, "text", "Set either text or path%s.", path != NULL ? ", not both" : "");
     if (strchr("\"\r\n", *delimiter) != NULL || strlen(delimiter) != 1)
@@ -57,7 +61,7 @@ static const struct flow_pin outputs[] = {
 static const struct flow_rule rules[] = {
     {"data-filter", "rows", "data", "full"}, {"field-mapper", "rows", "source", "full"}, {0}};
 static const struct field fields[] = {
-    {.name = "text", .kind = FIELD_STRING, .help = "CSV text, up to 16 MiB."},
+    {.name = "text", .kind = FIELD_ANY, .help = "CSV text, up to 16 MiB. With a path, a value that is no text only starts the reading."},
     {.name = "path", .kind = FIELD_STRING, .min = 1, .max = 1000, .help = "A file below the data directory, such as in/orders.csv."},
     {.name = "delimiter", .kind = FIELD_STRING, .min = 1, .max = 1, .default_json = "\",\"", .help = "What stands between cells."},
     {.name = "header", .kind = FIELD_BOOL, .default_json = "true", .help = "The first row names the columns; else they are column1, column2 …"},

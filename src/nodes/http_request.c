@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define HEADERS_MAX 100
 #define TIMEOUT_DEFAULT_MS 30000
@@ -135,7 +136,9 @@ static enum err add_body(const struct node_call *call, struct draft *draft, stru
 {
     const struct json *body = json_get(call->inputs, "body");
     const char *type = node_input_str(call, "bodyType", "json");
-    draft->has_body = json_has(call->inputs, "body") && (body != NULL || strcmp(type, "json") == 0);
+    const char *method = node_input_str(call, "method", "GET");
+    bool takes_body = strcasecmp(method, "GET") != 0 && strcasecmp(method, "HEAD") != 0;
+    draft->has_body = takes_body && json_has(call->inputs, "body") && (body != NULL || strcmp(type, "json") == 0);
     if (!draft->has_body)
         return ERR_OK;
     if (strcmp(type, "form") == 0) {
@@ -332,7 +335,7 @@ static const struct field fields[] = {
     {.name = "method", .kind = FIELD_ENUM, .values = methods, .default_json = "\"GET\"", .help = "HTTP method of the request."},
     {.name = "headers", .kind = FIELD_OBJECT, .help = "Header names and values; they win over those the node adds."},
     {.name = "query", .kind = FIELD_OBJECT, .help = "Parameters added to the address."},
-    {.name = "body", .kind = FIELD_ANY, .help = "What is sent; nothing when absent."},
+    {.name = "body", .kind = FIELD_ANY, .help = "What is sent, except with GET and HEAD; nothing when absent."},
     {.name = "bodyType", .kind = FIELD_ENUM, .values = body_types, .default_json = "\"json\"", .help = "How the body is written: json, text or form."},
     {.name = "auth", .kind = FIELD_OBJECT, .fields = auth_fields, .nullable = true, .help = "Authentication at the server."},
     {.name = "timeout", .kind = FIELD_INT, .min = 1, .max = 3600000, .default_json = "30000", .help = "Milliseconds until the answer must be complete."},

@@ -1,4 +1,4 @@
-/* schedule-trigger: starts a flow at the instants of a cron expression. */
+/* schedule-trigger: what a schedule of the flow starts. The cron expression is the schedule's. */
 #include "nodes/node_int.h"
 
 #include "base/clock.h"
@@ -23,45 +23,38 @@ static enum err execute(struct node_call *call, struct error *reterr)
     return ERR_OK;
 }
 
-static const char *const overlaps[] = {"allow", "skip", "queue", "cancel", NULL};
-static const char *const catch_ups[] = {"none", "last", "all", NULL};
 static const struct flow_pin outputs[] = {
     {.name = "output", .type = "object", .description = "{scheduledTime, firedTime, timezone, payload}"},
     {.name = "scheduledTime", .type = "string", .description = "The instant the schedule meant."},
     {0}};
 static const struct field fields[] = {
-    {.name = "cronExpression", .kind = FIELD_STRING, .min = 1, .max = 200, .default_json = "\"0 * * * *\"",
-     .help = "minute hour day-of-month month day-of-week"},
-    {.name = "timezone", .kind = FIELD_STRING, .min = 1, .max = 64, .default_json = "\"UTC\"", .help = "IANA time zone, such as Europe/Madrid."},
-    {.name = "overlap", .kind = FIELD_ENUM, .values = overlaps, .default_json = "\"allow\"",
-     .help = "What happens at an instant while the run before is still going."},
-    {.name = "catchUp", .kind = FIELD_ENUM, .values = catch_ups, .default_json = "\"none\"", .help = "Which missed instants are made up for."},
+    {.name = "timezone", .kind = FIELD_STRING, .min = 1, .max = 64, .default_json = "\"UTC\"", .help = "Handed to the flow, for what it says about local days."},
     {.name = "scheduledTime", .kind = FIELD_STRING, .max = 40, .help = "Set by the scheduler; give one to try a run by hand."},
     {.name = "payload", .kind = FIELD_ANY, .help = "Handed to the flow at each instant."},
     {0}};
 static const struct node_example examples[] = {
     {"Every night", "At 02:30 in Madrid; here the instant is given, as the scheduler does.",
-     "{\"cronExpression\":\"30 2 * * *\",\"timezone\":\"Europe/Madrid\",\"scheduledTime\":\"2025-03-01T01:30:00.000Z\"}",
+     "{\"timezone\":\"Europe/Madrid\",\"scheduledTime\":\"2025-03-01T01:30:00.000Z\"}",
      "{\"scheduledTime\":\"2025-03-01T01:30:00.000Z\",\"output\":{\"scheduledTime\":\"2025-03-01T01:30:00.000Z\","
      "\"firedTime\":\"2025-03-01T01:30:00.250Z\",\"timezone\":\"Europe/Madrid\"}}"},
     {0}};
 static const struct node_trouble troubles[] = {
-    {"The flow does not start", "The flow is not active, or its schedule is disabled.", "Activate the flow and look at the schedule's next instants."},
-    {"It starts an hour off", "The time zone is UTC by default.", "Set timezone to your own."},
+    {"The flow does not start", "It has no schedule, or the schedule is disabled.", "Look at the schedule and its nextRun."},
+    {"It starts an hour off", "The schedule's time zone is UTC by default.", "Set the schedule's timezone to your own."},
     {0}};
 
 const struct node_type node_schedule_trigger = {
     .spec = {.type = "schedule-trigger", .outputs = outputs, .fields = fields, .trigger = "schedule", .pure = true},
     .name = "Schedule Trigger",
     .version = "1.0.0",
-    .description = "Starts the flow at the instants of a cron expression.",
+    .description = "Where a schedule of the flow begins.",
     .category = "logic",
     .icon = "clock",
     .timeout_ms = 1000, .concurrency = 1, .batch_size = 1,
     .tags = (const char *const[]){"trigger", "schedule", "cron", NULL},
     .related = (const char *const[]){"manual-trigger", "webhook-trigger", "delay", NULL},
-    .purpose = "Starts the flow again and again at the times you say, with time zone, overlap and catch-up rules.",
-    .limitations = (const char *const[]){"The finest step is a minute.", NULL},
+    .purpose = "Starts the flow again and again at the instants of its schedules, which have the cron expression and its time zone.",
+    .limitations = (const char *const[]){"A flow without a schedule is not started: create one under /api/v1/scheduler/schedules.", NULL},
     .best_practices = (const char *const[]){"Use scheduledTime, not the present time, for the period a run is about: it is the same on a retry.", NULL},
     .examples = examples,
     .troubles = troubles,

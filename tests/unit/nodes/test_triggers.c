@@ -47,7 +47,7 @@ static void schedule_gives_the_instant(void **state)
     (void)state;
     node_assert_outputs("schedule-trigger", "{\"payload\":null}", "{\"scheduledTime\":\"2025-03-01T01:30:00.250Z\",\"output\":{\"scheduledTime\":\"2025-03-01T01:30:00.250Z\","
                         "\"firedTime\":\"2025-03-01T01:30:00.250Z\",\"timezone\":\"UTC\",\"payload\":null}}");
-    node_assert_fails("schedule-trigger", "{\"overlap\":\"maybe\"}", ERR_VALIDATION, "overlap", "skip");
+    node_assert_fails("schedule-trigger", "{\"timezone\":5}", ERR_VALIDATION, "timezone", "string");
     node_assert_fails("schedule-trigger", "{\"timezone\":3}", ERR_VALIDATION, "timezone", "string");
 }
 

@@ -1,0 +1,126 @@
+"""The examples, on their own data, checked against results computed here."""
+import csv
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import time
+import unittest
+
+ROOT = pathlib.Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "tests"))
+from support.caudal import PROGRAM, Caudal  # noqa: E402
+
+EXAMPLES = ROOT / "examples"
+
+
+class Examples(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.caudal = Caudal()
+        cls.files = pathlib.Path(cls.caudal.directory) / "files"
+        (cls.files / "orders.csv").write_bytes((EXAMPLES / "data/orders.csv").read_bytes())
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.caudal.stop()
+
+    def flow(self, name, **replace):
+        text = (EXAMPLES / name).read_text(encoding="utf-8")
+        for old, new in replace.items():
+            text = text.replace(old, new)
+        flow = json.loads(text)
+        made = self.caudal.flow(flow["name"], flow["nodes"], flow["connections"], active=True, description=flow["description"])
+        verdict = self.caudal.post(f"/flows/{made['id']}/validate").json
+        self.assertEqual((verdict["errors"], verdict["warnings"]), ([], []), name)
+        return made
+
+    def test_orders(self):
+        detail = self.caudal.wait(self.caudal.run(self.flow("orders.json")))
+        self.assertEqual(detail["status"], "success", detail)
+        with open(EXAMPLES / "data/orders.csv", encoding="utf-8", newline="") as file:
+            paid = [row for row in csv.DictReader(file) if row["status"] == "paid"]
+        expected = {}
+        for row in paid:
+            entry = expected.setdefault(row["country"], {"country": row["country"], "orders": 0, "sales": 0, "largest": 0})
+            entry["orders"] += 1
+            entry["sales"] += float(row["total"])
+            entry["largest"] = max(entry["largest"], float(row["total"]))
+        written = json.loads((self.files / "sales-by-country.json").read_text(encoding="utf-8"))
+        self.assertEqual([row["country"] for row in written], list(expected))
+        for row in written:
+            wanted = expected[row["country"]]
+            self.assertEqual((row["orders"], row["largest"]), (wanted["orders"], wanted["largest"]))
+            self.assertAlmostEqual(row["sales"], wanted["sales"], places=4)
+        self.assertEqual(detail["result"]["body"], written)
+        count = subprocess.run(["sqlite3", str(self.files / "sales.db"), 'SELECT count(*), count(DISTINCT "order") FROM paid_orders'], capture_output=True, text=True, check=True)
+        self.assertEqual(count.stdout.strip(), f"{len(paid)}|{len(paid)}")
+
+    def test_make_orders_gives_the_same_file(self):
+        before = (EXAMPLES / "data/orders.csv").read_bytes()
+        subprocess.run([sys.executable, str(EXAMPLES / "make-orders")], check=True)
+        self.assertEqual((EXAMPLES / "data/orders.csv").read_bytes(), before)
+
+    def api(self):
+        """The product API on a free port: it is asked until it answers."""
+        import socket
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        process = subprocess.Popen([sys.executable, str(EXAMPLES / "catalogue-api"), str(port)])
+        self.addCleanup(process.wait)
+        self.addCleanup(process.terminate)
+        end = time.monotonic() + 20
+        while time.monotonic() < end:
+            try:
+                socket.create_connection(("127.0.0.1", port)).close()
+                return str(port)
+            except OSError:
+                time.sleep(0.02)
+        self.fail("the product API did not start")
+
+    def test_catalogue(self):
+        self.flow("catalogue.json", **{"8099": self.api()})
+        answer = self.caudal.get("/webhooks/products")
+        self.assertEqual((answer.status, answer.headers["x-source"]), (200, "catalogue"), answer.text)
+        products = json.loads((EXAMPLES / "data/products.json").read_text(encoding="utf-8"))[:50]
+        self.assertEqual(answer.json, [{"name": p["name"], "price": p["price"], "currency": "EUR"} for p in products if p["stock"] > 0])
+
+    def test_watch(self):
+        flow = self.flow("watch.json", **{"8099": "9"})  # port 9: nobody answers
+        schedule = self.caudal.post("/scheduler/schedules", {"flowId": flow["id"], "name": "watch", "cronExpression": "* * * * * *"}).data
+        end = time.monotonic() + 30
+        rows = []
+        while not rows and time.monotonic() < end:
+            rows = self.caudal.get(f"/scheduler/executions?scheduleId={schedule['id']}&status=success").data["data"]
+            time.sleep(0.05)
+        self.caudal.post(f"/scheduler/schedules/{schedule['id']}/disable")
+        detail = self.caudal.get(f"/scheduler/executions/{rows[-1]['id']}").data
+        nodes = {n["nodeId"]: n for n in detail["nodeExecutions"]}
+        self.assertEqual((nodes["ask"]["status"], len(nodes["ask"]["attempts"])), ("failed", 3))
+        self.assertNotIn("good", {n for n, v in nodes.items() if v["status"] == "success"})
+        self.assertEqual(json.loads((self.files / "outage.json").read_text(encoding="utf-8"))["nodeId"], "ask")
+
+    def test_demo(self):
+        """What ./run shows."""
+        directory = os.path.join(self.caudal.directory, "demo")
+        env = {**os.environ, "DATA_DIR": directory, "PORT": "0", "WS_PORT": "0", "METRICS_PORT": "0"}
+        process = subprocess.Popen([PROGRAM, "standalone", "--demo", str(EXAMPLES)], env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        lines = []
+        for line in process.stdout:
+            lines.append(line)
+            if line.startswith("Open "):
+                break
+        process.terminate()
+        process.stdout.close()
+        self.assertEqual(process.wait(timeout=60), 0)
+        text = "".join(lines)
+        for expected in ("Loaded Orders by country", "Loaded Products in stock", "Loaded Watch the product API", "success", '"country": "ES"'):
+            self.assertIn(expected, text)
+        self.assertTrue(re.search(r"^Open http://127\.0\.0\.1:\d+ ", text, re.M))
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=1)
