@@ -79,6 +79,7 @@ int api_handle(void *user, struct http_request *request)
     struct error error = {0};
     enum err code = check_body(route, request, &error);
     bool later = false; /* here, not in the request: once that is handed on, it may be answered and gone */
+    /* cppcheck-suppress autoVariables; read before this function returns, and never after */
     request->later = &later;
     request->response.status = 200;
     if (code == ERR_OK)
