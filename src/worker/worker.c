@@ -4,8 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Work messages held at once; their executions are bounded by the capacity. */
-#define WORKER_PREFETCH 64
 #define RECALLED 16384
 
 struct worker *worker_new(const struct worker_options *options)
@@ -125,7 +123,8 @@ enum err worker_start(struct worker *worker, struct error *reterr)
     if (code != ERR_OK)
         return code;
     broker_subscribe(worker->connection, TOPIC_CONTROL, on_control, worker);
-    worker->consumer = broker_consume(worker->connection, worker->queue, WORKER_PREFETCH, on_work, worker);
+    /* A message holds an execution at least: what the orchestrator has room for is always delivered. */
+    worker->consumer = broker_consume(worker->connection, worker->queue, worker->options.capacity, on_work, worker);
     worker->report_timer = loop_timer_new(worker->options.loop, report, worker);
     report(worker);
     return ERR_OK;
