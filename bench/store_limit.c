@@ -1,5 +1,5 @@
-/* What the store alone does with the rows of a finished three-node flow: inserted in status pending, started, finished with
- * its history. Prints rows and flows a second: bench_store_limit DATABASE SECONDS DOCUMENT_BYTES */
+/* What the store alone does with the rows of a finished three-node flow: inserted in status pending, started, finished
+ * with its history. Prints rows and flows a second: bench_store_limit DATABASE SECONDS DOCUMENT_BYTES */
 #include "base/clock.h"
 #include "base/mem.h"
 #include "store/store.h"
@@ -34,9 +34,26 @@ static enum err write_step(struct store_session *session, void *arg, struct erro
     bool applied;
     int64_t now = clock_now_ms();
     if (life->step == 0)
-        return store_execution_insert(session, &(struct store_execution){.id = life->id, .flow_id = flow_id, .flow_version = 1, .trigger = "manual", .priority = 1, .created_ms = now}, reterr);
-    struct store_finish finish = {.status = RUN_SUCCESS, .started_ms = now, .ended_ms = now, .records = 5, .document_json = document, .result_json = "{\"mapped\":[{\"key\":1}]}"};
-    struct store_event event = {.kind = STORE_EVENT_FINISHED, .execution_id = life->id, .epoch = 1, .worker_id = "w", .at_ms = now, .finish = &finish};
+        return store_execution_insert(session,
+                                      &(struct store_execution){.id = life->id,
+                                                                .flow_id = flow_id,
+                                                                .flow_version = 1,
+                                                                .trigger = "manual",
+                                                                .priority = 1,
+                                                                .created_ms = now},
+                                      reterr);
+    struct store_finish finish = {.status = RUN_SUCCESS,
+                                  .started_ms = now,
+                                  .ended_ms = now,
+                                  .records = 5,
+                                  .document_json = document,
+                                  .result_json = "{\"mapped\":[{\"key\":1}]}"};
+    struct store_event event = {.kind = STORE_EVENT_FINISHED,
+                                .execution_id = life->id,
+                                .epoch = 1,
+                                .worker_id = "w",
+                                .at_ms = now,
+                                .finish = &finish};
     return store_event_apply(session, &event, &applied, reterr);
 }
 
@@ -64,8 +81,10 @@ int main(int argc, char **argv)
     struct store *store;
     struct error error = {0};
     struct json *flow = NULL;
-    static const char text[] = "{\"id\":\"01900000-0000-7000-8000-000000000001\",\"name\":\"bench\",\"nodes\":[],\"connections\":[]}";
-    if (argc < 4 || store_open(argv[1], NULL, &store, &error) != ERR_OK || json_parse(text, strlen(text), &flow, &error) != ERR_OK ||
+    static const char text[] =
+        "{\"id\":\"01900000-0000-7000-8000-000000000001\",\"name\":\"bench\",\"nodes\":[],\"connections\":[]}";
+    if (argc < 4 || store_open(argv[1], NULL, &store, &error) != ERR_OK ||
+        json_parse(text, strlen(text), &flow, &error) != ERR_OK ||
         store_write(store, write_flow, flow, &error) != ERR_OK) {
         (void)fprintf(stderr, "bench_store_limit: %s\n", argc < 4 ? "DATABASE SECONDS DOCUMENT_BYTES" : error.message);
         return 1;
@@ -76,7 +95,8 @@ int main(int argc, char **argv)
     buf_init(&body, 0);
     buf_add_str(&body, "{\"nodes\":[],\"logs\":[\"");
     while (body.len < bytes) /* as compressible as a history: words and times */
-        buf_printf(&body, "node %llu succeeded 2026-01-01T00:00:%02llu ", (unsigned long long)rng_below(&rng, 3), (unsigned long long)rng_below(&rng, 60));
+        buf_printf(&body, "node %llu succeeded 2026-01-01T00:00:%02llu ", (unsigned long long)rng_below(&rng, 3),
+                   (unsigned long long)rng_below(&rng, 60));
     buf_add_str(&body, "\"]}");
     document = buf_take(&body);
     int64_t start = clock_monotonic_us(), end = start + strtol(argv[2], NULL, 10) * 1000000;

@@ -6,8 +6,8 @@
 struct buf {
     char *data; /* NULL when nothing was added */
     size_t len, cap;
-    size_t max;      /* 0 = no limit */
-    bool overflow;   /* an addition was refused because of max; content is then incomplete */
+    size_t max;    /* 0 = no limit */
+    bool overflow; /* an addition was refused because of max; content is then incomplete */
 };
 
 void buf_init(struct buf *buf, size_t max);

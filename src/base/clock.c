@@ -37,7 +37,8 @@ static int parse_zone(const char *text, int *ret_minutes)
     if ((*text == 'Z' || *text == 'z') && text[1] == '\0')
         return *ret_minutes = 0, 0;
     int h, m, n = 0;
-    if ((*text != '+' && *text != '-') || sscanf(text + 1, "%2d:%2d%n", &h, &m, &n) != 2 || text[1 + n] != '\0' || h > 23 || m > 59)
+    if ((*text != '+' && *text != '-') || sscanf(text + 1, "%2d:%2d%n", &h, &m, &n) != 2 || text[1 + n] != '\0' ||
+        h > 23 || m > 59)
         return -1;
     *ret_minutes = (*text == '-' ? -1 : 1) * (h * 60 + m);
     return 0;
@@ -67,7 +68,12 @@ int clock_parse_iso(const char *text, int64_t *ret_ms)
     }
     if (month < 1 || month > 12 || day < 1 || day > 31 || hour > 23 || minute > 59 || second > 60 || year < 1970)
         return -1;
-    struct tm tm = {.tm_year = year - 1900, .tm_mon = month - 1, .tm_mday = day, .tm_hour = hour, .tm_min = minute - zone, .tm_sec = second};
+    struct tm tm = {.tm_year = year - 1900,
+                    .tm_mon = month - 1,
+                    .tm_mday = day,
+                    .tm_hour = hour,
+                    .tm_min = minute - zone,
+                    .tm_sec = second};
     *ret_ms = (int64_t)timegm(&tm) * 1000 + ms;
     return 0;
 }

@@ -1,23 +1,23 @@
 /* The bounds of everything that comes from outside. */
 #pragma once
 
-#define LIMIT_BODY_BYTES (8 << 20)         /* an HTTP request body */
-#define LIMIT_HEADER_BYTES (32 << 10)      /* a request's line and headers */
-#define LIMIT_JSON_DEPTH 64                /* nesting of a JSON document */
-#define LIMIT_FLOW_NODES 2000              /* nodes of one flow */
-#define LIMIT_FLOW_CONNECTIONS 10000       /* connections of one flow */
+#define LIMIT_BODY_BYTES (8 << 20)    /* an HTTP request body */
+#define LIMIT_HEADER_BYTES (32 << 10) /* a request's line and headers */
+#define LIMIT_JSON_DEPTH 64           /* nesting of a JSON document */
+#define LIMIT_FLOW_NODES 2000         /* nodes of one flow */
+#define LIMIT_FLOW_CONNECTIONS 10000  /* connections of one flow */
 #define LIMIT_NODE_ID_BYTES 64
 #define LIMIT_NAME_CHARS 100
 #define LIMIT_DESCRIPTION_CHARS 500
-#define LIMIT_OUTPUT_BYTES (64 << 20)      /* all outputs of one run, default */
-#define LIMIT_RUN_STEPS 100000             /* node attempts of one run, default */
-#define LIMIT_NODE_TIMEOUT_MS 300000       /* one attempt of a node, default (api-contract 5.4) */
-#define LIMIT_MESSAGE_BYTES (64 << 20)     /* a broker message */
-#define LIMIT_BATCH 256                    /* entries of one broker message, rows of one store batch */
-#define LIMIT_WS_FRAME_BYTES (64 << 10)     /* a WebSocket message, all its frames together */
+#define LIMIT_OUTPUT_BYTES (64 << 20)   /* all outputs of one run, default */
+#define LIMIT_RUN_STEPS 100000          /* node attempts of one run, default */
+#define LIMIT_NODE_TIMEOUT_MS 300000    /* one attempt of a node, default (api-contract 5.4) */
+#define LIMIT_MESSAGE_BYTES (64 << 20)  /* a broker message */
+#define LIMIT_BATCH 256                 /* entries of one broker message, rows of one store batch */
+#define LIMIT_WS_FRAME_BYTES (64 << 10) /* a WebSocket message, all its frames together */
 #define LIMIT_WS_CONNECTIONS 1000
-#define LIMIT_WS_SUBSCRIPTIONS 100         /* executions that one connection follows */
-#define LIMIT_WS_QUEUE_MESSAGES 256        /* not yet taken by a slow reader, who is then dropped */
+#define LIMIT_WS_SUBSCRIPTIONS 100  /* executions that one connection follows */
+#define LIMIT_WS_QUEUE_MESSAGES 256 /* not yet taken by a slow reader, who is then dropped */
 #define LIMIT_WS_QUEUE_BYTES (1 << 20)
-#define LIMIT_LOG_LINES 1000               /* log lines kept of one execution */
-#define PARK_AFTER_MS 5000                 /* a wait longer than this leaves the worker (design 2) */
+#define LIMIT_LOG_LINES 1000 /* log lines kept of one execution */
+#define PARK_AFTER_MS 5000   /* a wait longer than this leaves the worker (design 2) */

@@ -10,8 +10,8 @@
 struct call {
     loop_fn fn;
     void *user;
-    int64_t due_ms; /* virtual only */
-    uint64_t order; /* virtual only */
+    int64_t due_ms;           /* virtual only */
+    uint64_t order;           /* virtual only */
     struct loop_timer *timer; /* virtual only: the timer this call belongs to */
 };
 
@@ -87,7 +87,8 @@ static void heap_settle(struct loop *loop, size_t slot, struct call call)
 
 static void heap_add(struct loop *loop, int64_t delay_ms, loop_fn fn, void *user, struct loop_timer *timer)
 {
-    struct call call = {.fn = fn, .user = user, .due_ms = loop->now_ms + delay_ms, .order = loop->order++, .timer = timer};
+    struct call call = {
+        .fn = fn, .user = user, .due_ms = loop->now_ms + delay_ms, .order = loop->order++, .timer = timer};
     *add(loop) = call;
     heap_settle(loop, loop->count - 1, call);
 }

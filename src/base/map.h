@@ -10,4 +10,5 @@ void map_init(struct map *map);
 void map_done(struct map *map); /* not the values */
 void *map_get(const struct map *map, const char *key);
 void *map_put(struct map *map, const char *key, void *value); /* returns the former value; value NULL removes */
-void map_each(const struct map *map, void (*fn)(void *user, const char *key, void *value), void *user); /* must not change the map */
+void map_each(const struct map *map, void (*fn)(void *user, const char *key, void *value),
+              void *user); /* must not change the map */

@@ -2,7 +2,7 @@
 #pragma once
 #include <stddef.h>
 
-void *mem_alloc(size_t bytes);  /* zeroed, never NULL */
+void *mem_alloc(size_t bytes);               /* zeroed, never NULL */
 void *mem_array(size_t count, size_t bytes); /* zeroed, overflow aborts */
 void *mem_resize(void *old, size_t bytes);
 char *mem_dup(const char *text); /* NULL stays NULL */
@@ -15,8 +15,8 @@ struct arena {
 };
 void arena_init(struct arena *arena);
 void arena_done(struct arena *arena);
-void *arena_alloc(struct arena *arena, size_t bytes); /* zeroed, 16-byte aligned */
-char *arena_dup(struct arena *arena, const char *text); /* NULL stays NULL */
+void *arena_alloc(struct arena *arena, size_t bytes);                /* zeroed, 16-byte aligned */
+char *arena_dup(struct arena *arena, const char *text);              /* NULL stays NULL */
 char *arena_dup_n(struct arena *arena, const void *bytes, size_t n); /* adds a NUL */
 char *arena_printf(struct arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -10,7 +10,8 @@ enum err broker_open(const char *url, struct broker **ret, struct error *reterr)
     for (size_t i = 0; i < sizeof backends / sizeof *backends; i++)
         if (strncmp(url, backends[i]->scheme, strlen(backends[i]->scheme)) == 0)
             return backends[i]->open(url, ret, reterr);
-    return error_set(reterr, ERR_VALIDATION, "RABBITMQ_URL", "RABBITMQ_URL must be memory: in this build; other brokers are not there yet.");
+    return error_set(reterr, ERR_VALIDATION, "RABBITMQ_URL",
+                     "RABBITMQ_URL must be memory: in this build; other brokers are not there yet.");
 }
 
 void broker_close(struct broker *broker)
@@ -30,7 +31,8 @@ void broker_disconnect(struct broker_connection *connection)
         connection->broker->ops->disconnect(connection);
 }
 
-enum err broker_declare(struct broker_connection *connection, const char *queue, const struct broker_queue_options *options, struct error *reterr)
+enum err broker_declare(struct broker_connection *connection, const char *queue,
+                        const struct broker_queue_options *options, struct error *reterr)
 {
     return connection->broker->ops->declare(connection, queue, options, reterr);
 }
@@ -40,13 +42,14 @@ void broker_delete_queue(struct broker_connection *connection, const char *queue
     connection->broker->ops->delete_queue(connection, queue);
 }
 
-void broker_publish(struct broker_connection *connection, const char *queue, int priority, const void *body, size_t size,
-                    broker_confirm_fn on_confirm, void *user)
+void broker_publish(struct broker_connection *connection, const char *queue, int priority, const void *body,
+                    size_t size, broker_confirm_fn on_confirm, void *user)
 {
     connection->broker->ops->publish(connection, queue, priority, body, size, on_confirm, user);
 }
 
-struct broker_consumer *broker_consume(struct broker_connection *connection, const char *queue, unsigned prefetch, broker_delivery_fn on_delivery, void *user)
+struct broker_consumer *broker_consume(struct broker_connection *connection, const char *queue, unsigned prefetch,
+                                       broker_delivery_fn on_delivery, void *user)
 {
     return connection->broker->ops->consume(connection, queue, prefetch, on_delivery, user);
 }
@@ -71,7 +74,8 @@ void broker_nack(struct broker_consumer *consumer, uint64_t tag, bool requeue)
     consumer->connection->broker->ops->nack(consumer, tag, requeue);
 }
 
-void broker_subscribe(struct broker_connection *connection, const char *topic, void (*on_message)(void *user, const void *body, size_t size), void *user)
+void broker_subscribe(struct broker_connection *connection, const char *topic,
+                      void (*on_message)(void *user, const void *body, size_t size), void *user)
 {
     connection->broker->ops->subscribe(connection, topic, on_message, user);
 }

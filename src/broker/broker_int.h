@@ -18,15 +18,19 @@ struct broker_ops {
     void (*close)(struct broker *broker);
     struct broker_connection *(*connect)(struct broker *broker, struct loop *loop);
     void (*disconnect)(struct broker_connection *connection);
-    enum err (*declare)(struct broker_connection *connection, const char *queue, const struct broker_queue_options *options, struct error *reterr);
+    enum err (*declare)(struct broker_connection *connection, const char *queue,
+                        const struct broker_queue_options *options, struct error *reterr);
     void (*delete_queue)(struct broker_connection *connection, const char *queue);
-    void (*publish)(struct broker_connection *connection, const char *queue, int priority, const void *body, size_t size, broker_confirm_fn on_confirm, void *user);
-    struct broker_consumer *(*consume)(struct broker_connection *connection, const char *queue, unsigned prefetch, broker_delivery_fn on_delivery, void *user);
+    void (*publish)(struct broker_connection *connection, const char *queue, int priority, const void *body,
+                    size_t size, broker_confirm_fn on_confirm, void *user);
+    struct broker_consumer *(*consume)(struct broker_connection *connection, const char *queue, unsigned prefetch,
+                                       broker_delivery_fn on_delivery, void *user);
     void (*set_prefetch)(struct broker_consumer *consumer, unsigned prefetch);
     void (*cancel)(struct broker_consumer *consumer);
     void (*ack)(struct broker_consumer *consumer, uint64_t tag);
     void (*nack)(struct broker_consumer *consumer, uint64_t tag, bool requeue);
-    void (*subscribe)(struct broker_connection *connection, const char *topic, void (*on_message)(void *user, const void *body, size_t size), void *user);
+    void (*subscribe)(struct broker_connection *connection, const char *topic,
+                      void (*on_message)(void *user, const void *body, size_t size), void *user);
     void (*broadcast)(struct broker_connection *connection, const char *topic, const void *body, size_t size);
     bool (*has_subscribers)(struct broker *broker, const char *topic);
     size_t (*queue_depth)(struct broker *broker, const char *queue);

@@ -17,7 +17,8 @@ enum err message_parse(const void *body, size_t size, struct json **ret, struct 
 {
     struct json *message = NULL;
     if (size > LIMIT_MESSAGE_BYTES)
-        return error_set(reterr, ERR_TOO_LARGE, NULL, "The message has %zu bytes; at most %d are allowed.", size, LIMIT_MESSAGE_BYTES);
+        return error_set(reterr, ERR_TOO_LARGE, NULL, "The message has %zu bytes; at most %d are allowed.", size,
+                         LIMIT_MESSAGE_BYTES);
     enum err code = json_parse(body, size, &message, reterr);
     if (code != ERR_OK)
         return code;
@@ -31,7 +32,8 @@ enum err message_parse(const void *body, size_t size, struct json **ret, struct 
     }
     if (!good) {
         json_unref(message);
-        return error_set(reterr, ERR_VALIDATION, "v", "The message is no version 1 list of work or events with id and epoch.");
+        return error_set(reterr, ERR_VALIDATION, "v",
+                         "The message is no version 1 list of work or events with id and epoch.");
     }
     *ret = message;
     return ERR_OK;

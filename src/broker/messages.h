@@ -4,14 +4,14 @@
  * work    flow.worker.ID   {v, work:[item]}           orchestrator -> worker; ttl 0, dead-letters to flow.events.N
  * events  flow.events.N    {v, worker, events:[event]} worker -> shard owner; also the work messages that came back
  * control topic control    {cancel|pause|resume: id} or {wake: true}
- * live    topic live       execution_update objects (api-contract 2a); from the orchestrator with flowId; when final with result, responded,
- *         errorId, errorMessage where there are any
+ * live    topic live       execution_update objects (api-contract 2a); from the orchestrator with flowId; when final
+ * with result, responded, errorId, errorMessage where there are any
  *
- * item: {id, flowId, flowVersion, epoch, priority, trigger, triggerNode, createdMs, input, restore, checkpoints, paused}
- * event: {kind: started|checkpoint|parked|finished|progress, id, epoch, at, ...} with
- *   checkpoint: nodeId attempt state outputs records startedMs endedMs wakeMs errorId errorMessage
- *   parked: wakeMs      finished: status startedMs records errorId errorMessage document result responded discard flowId
- *   `outputs`, `document` and `result` are JSON texts in strings: who passes them on need not parse them. */
+ * item: {id, flowId, flowVersion, epoch, priority, trigger, triggerNode, createdMs, input, restore, checkpoints,
+ * paused} event: {kind: started|checkpoint|parked|finished|progress, id, epoch, at, ...} with checkpoint: nodeId
+ * attempt state outputs records startedMs endedMs wakeMs errorId errorMessage parked: wakeMs      finished: status
+ * startedMs records errorId errorMessage document result responded discard flowId `outputs`, `document` and `result`
+ * are JSON texts in strings: who passes them on need not parse them. */
 #pragma once
 #include "json/json.h"
 

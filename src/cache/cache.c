@@ -10,7 +10,8 @@ enum err cache_open(const char *url, size_t max_bytes, struct cache **ret, struc
     for (size_t i = 0; i < sizeof backends / sizeof *backends; i++)
         if (strncmp(url, backends[i]->scheme, strlen(backends[i]->scheme)) == 0)
             return backends[i]->open(url, max_bytes, ret, reterr);
-    return error_set(reterr, ERR_VALIDATION, "REDIS_URL", "REDIS_URL must be memory: in this build; other caches are not there yet.");
+    return error_set(reterr, ERR_VALIDATION, "REDIS_URL",
+                     "REDIS_URL must be memory: in this build; other caches are not there yet.");
 }
 
 void cache_close(struct cache *cache)
@@ -39,7 +40,8 @@ int64_t cache_add(struct cache *cache, const char *key, int64_t delta, int64_t t
     return cache->ops->add(cache, key, delta, ttl_ms, now_ms);
 }
 
-bool cache_put_if_absent(struct cache *cache, const char *key, const void *value, size_t size, int64_t ttl_ms, int64_t now_ms)
+bool cache_put_if_absent(struct cache *cache, const char *key, const void *value, size_t size, int64_t ttl_ms,
+                         int64_t now_ms)
 {
     return cache->ops->put_if_absent(cache, key, value, size, ttl_ms, now_ms);
 }

@@ -29,4 +29,5 @@ void cache_remove(struct cache *cache, const char *key);
 int64_t cache_add(struct cache *cache, const char *key, int64_t delta, int64_t ttl_ms, int64_t now_ms);
 
 /* True for exactly one of many callers until the value goes: put; false: somebody's value is there and stays. */
-bool cache_put_if_absent(struct cache *cache, const char *key, const void *value, size_t size, int64_t ttl_ms, int64_t now_ms);
+bool cache_put_if_absent(struct cache *cache, const char *key, const void *value, size_t size, int64_t ttl_ms,
+                         int64_t now_ms);

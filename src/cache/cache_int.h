@@ -14,7 +14,8 @@ struct cache_ops {
     bool (*get)(struct cache *cache, const char *key, int64_t now_ms, struct buf *ret_value);
     void (*remove)(struct cache *cache, const char *key);
     int64_t (*add)(struct cache *cache, const char *key, int64_t delta, int64_t ttl_ms, int64_t now_ms);
-    bool (*put_if_absent)(struct cache *cache, const char *key, const void *value, size_t size, int64_t ttl_ms, int64_t now_ms);
+    bool (*put_if_absent)(struct cache *cache, const char *key, const void *value, size_t size, int64_t ttl_ms,
+                          int64_t now_ms);
 };
 
 extern const struct cache_ops cache_memory_ops;

@@ -13,14 +13,17 @@ const struct command cli_commands[] = {
     {"standalone", "[--demo DIR]", "Run everything in this process, on SQLite", command_standalone},
     {"flow list", "[--status S] [--limit N]", "List flows", command_flow_list},
     {"flow validate", "FILE", "Check a flow's definition, without a service", command_flow_validate},
-    {"flow run", "FLOW|FILE [--input JSON|@FILE] [--detach]", "Run a flow and follow it; a file runs here, without a service", command_flow_run},
+    {"flow run", "FLOW|FILE [--input JSON|@FILE] [--detach]",
+     "Run a flow and follow it; a file runs here, without a service", command_flow_run},
     {"flow import", "FILE...", "Create flows from files, or change those of the same name", command_flow_import},
     {"flow export", "FLOW [--output FILE]", "Write a flow's definition", command_flow_export},
-    {"execution list", "[--flow FLOW] [--status S] [--limit N]", "List executions, newest first", command_execution_list},
+    {"execution list", "[--flow FLOW] [--status S] [--limit N]", "List executions, newest first",
+     command_execution_list},
     {"execution show", "ID", "Show an execution with its nodes", command_execution_show},
     {"execution follow", "ID", "Print an execution's log until it ends", command_execution_follow},
     {"execution cancel", "ID", "Cancel an execution", command_execution_cancel},
-    {"execution retry", "ID [--failed]", "Run a failed execution again, whole or from the failed node", command_execution_retry},
+    {"execution retry", "ID [--failed]", "Run a failed execution again, whole or from the failed node",
+     command_execution_retry},
     {"nodes", "[TYPE]", "List node types, or document one", command_nodes},
     {"config", "[SERVICE]", "Show the configuration in force, secrets masked", command_config},
     {"openapi", "", "Print the OpenAPI document", command_openapi},
@@ -33,13 +36,14 @@ static void print_help(FILE *out)
     (void)fprintf(out, "Caudal runs flows of typed nodes, durably.\n\nUsage: caudal COMMAND [OPTIONS]\n\n");
     for (const struct command *command = cli_commands; command->name != NULL; command++)
         (void)fprintf(out, "  %-17s %-42s %s\n", command->name, command->arguments, command->summary);
-    (void)fprintf(out, "\nOptions:\n"
-                       "  --url URL         the service (CAUDAL_URL; http://127.0.0.1:3001)\n"
-                       "  --api-key KEY     credential (CAUDAL_API_KEY)\n"
-                       "  --json            output for machines\n"
-                       "  --help, --version\n\n"
-                       "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 service not reachable, 4 refused by the service.\n"
-                       "Services are configured by environment variables: caudal config.\n");
+    (void)fprintf(out,
+                  "\nOptions:\n"
+                  "  --url URL         the service (CAUDAL_URL; http://127.0.0.1:3001)\n"
+                  "  --api-key KEY     credential (CAUDAL_API_KEY)\n"
+                  "  --json            output for machines\n"
+                  "  --help, --version\n\n"
+                  "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 service not reachable, 4 refused by the service.\n"
+                  "Services are configured by environment variables: caudal config.\n");
 }
 
 int cli_fail(const struct error *error)
@@ -84,9 +88,11 @@ struct option_place {
 static int parse(int argc, char **argv, struct cli *cli)
 {
     const char *limit = NULL;
-    const struct option_place options[] = {{"--url", &cli->url, NULL}, {"--api-key", &cli->api_key, NULL}, {"--input", &cli->input, NULL}, {"--output", &cli->output, NULL},
-                                           {"--status", &cli->status, NULL}, {"--flow", &cli->flow, NULL}, {"--demo", &cli->demo, NULL}, {"--limit", &limit, NULL},
-                                           {"--json", NULL, &cli->json}, {"--failed", NULL, &cli->failed}, {"--detach", NULL, &cli->detach}};
+    const struct option_place options[] = {
+        {"--url", &cli->url, NULL},       {"--api-key", &cli->api_key, NULL}, {"--input", &cli->input, NULL},
+        {"--output", &cli->output, NULL}, {"--status", &cli->status, NULL},   {"--flow", &cli->flow, NULL},
+        {"--demo", &cli->demo, NULL},     {"--limit", &limit, NULL},          {"--json", NULL, &cli->json},
+        {"--failed", NULL, &cli->failed}, {"--detach", NULL, &cli->detach}};
     for (int i = 1; i < argc; i++) {
         if (argv[i][0] != '-' || argv[i][1] == '\0') {
             if (cli->word_count == sizeof cli->words / sizeof *cli->words) {
@@ -163,7 +169,10 @@ static bool count_fits(const struct command *command, int count)
 
 int cli_main(int argc, char **argv)
 {
-    struct cli cli = {.url = getenv("CAUDAL_URL"), .api_key = getenv("CAUDAL_API_KEY"), .terminal = isatty(STDOUT_FILENO) != 0, .limit = 20};
+    struct cli cli = {.url = getenv("CAUDAL_URL"),
+                      .api_key = getenv("CAUDAL_API_KEY"),
+                      .terminal = isatty(STDOUT_FILENO) != 0,
+                      .limit = 20};
     for (int i = 1; i < argc; i++)
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
             print_help(stdout);

@@ -5,8 +5,8 @@
 
 enum exit_code {
     EXIT_OK = 0,
-    EXIT_FAILED = 1,      /* it was tried and failed: an execution failed, a flow is not valid, the service cannot start */
-    EXIT_USAGE = 2,       /* the command line is not right */
+    EXIT_FAILED = 1, /* it was tried and failed: an execution failed, a flow is not valid, the service cannot start */
+    EXIT_USAGE = 2,  /* the command line is not right */
     EXIT_UNREACHABLE = 3, /* the service does not answer */
     EXIT_REFUSED = 4      /* the service answered with an error */
 };
@@ -33,7 +33,8 @@ int cli_main(int argc, char **argv);
 
 /* One call of the service's API. *ret: the payload (`data`), yours; NULL for none. On an answer with an error:
  * EXIT_REFUSED, and it is printed to standard error; EXIT_UNREACHABLE likewise. */
-int client_call(const struct cli *cli, const char *method, const char *path, const struct json *body, struct json **ret);
+int client_call(const struct cli *cli, const char *method, const char *path, const struct json *body,
+                struct json **ret);
 char *client_escape(const char *text); /* for a query; heap, yours */
 /* The id of a flow given by id or name; prints what is wrong. */
 int client_find_flow(const struct cli *cli, const char *flow, char ret_id[40]);

@@ -29,7 +29,8 @@ static void print_problems(const struct json *answer)
     const struct json *errors = json_get(json_get(answer, "details"), "errors");
     const char *field = json_get_str(json_get(answer, "details"), "field");
     const char *message = json_get_str(answer, "message"), *code = json_get_str(answer, "code");
-    (void)fprintf(stderr, "caudal: %s (%s%s%s)\n", message == NULL ? "The service refused." : message, code == NULL ? "no code" : code, field == NULL ? "" : ", ", field == NULL ? "" : field);
+    (void)fprintf(stderr, "caudal: %s (%s%s%s)\n", message == NULL ? "The service refused." : message,
+                  code == NULL ? "no code" : code, field == NULL ? "" : ", ", field == NULL ? "" : field);
     for (size_t i = 0; i < json_count(errors); i++)
         (void)fprintf(stderr, "  %s\n", json_get_str(json_at(errors, i), "message"));
 }
@@ -80,7 +81,8 @@ int client_call(const struct cli *cli, const char *method, const char *path, con
     if (done == CURLE_OK)
         code = read_answer(status, &bytes, ret);
     else
-        (void)fprintf(stderr, "caudal: %s does not answer: %s. Is `caudal standalone` running there?\n", cli->url, problem[0] == '\0' ? curl_easy_strerror(done) : problem);
+        (void)fprintf(stderr, "caudal: %s does not answer: %s. Is `caudal standalone` running there?\n", cli->url,
+                      problem[0] == '\0' ? curl_easy_strerror(done) : problem);
     curl_slist_free_all(headers);
     curl_easy_cleanup(curl);
     buf_done(&bytes);

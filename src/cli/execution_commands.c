@@ -16,7 +16,8 @@ int command_execution_list(const struct cli *cli)
     int code = cli->flow == NULL ? EXIT_OK : client_find_flow(cli, cli->flow, flow);
     if (code != EXIT_OK)
         return code;
-    AUTO_FREE char *path = mem_printf("/scheduler/executions?limit=%lld&flowId=%s&status=%s", (long long)cli->limit, flow, cli->status == NULL ? "" : cli->status);
+    AUTO_FREE char *path = mem_printf("/scheduler/executions?limit=%lld&flowId=%s&status=%s", (long long)cli->limit,
+                                      flow, cli->status == NULL ? "" : cli->status);
     code = client_call(cli, "GET", path, NULL, &page);
     if (code != EXIT_OK || cli->json)
         return code != EXIT_OK ? code : cli_print_json(json_get(page, "data"));
@@ -24,8 +25,9 @@ int command_execution_list(const struct cli *cli)
     for (size_t i = 0; i < json_count(rows); i++) {
         const struct json *row = json_at(rows, i);
         const char *error = json_get_str(row, "errorMessage");
-        (void)printf("%s  %-9s  %s  %8lld ms  %s\n", json_get_str(row, "id"), json_get_str(row, "status"), json_get_str(row, "startTime"),
-                     (long long)json_get_int(row, "duration", 0), error == NULL ? "" : error);
+        (void)printf("%s  %-9s  %s  %8lld ms  %s\n", json_get_str(row, "id"), json_get_str(row, "status"),
+                     json_get_str(row, "startTime"), (long long)json_get_int(row, "duration", 0),
+                     error == NULL ? "" : error);
     }
     if (json_count(rows) == 0)
         (void)printf("No executions.\n");
@@ -50,8 +52,10 @@ void cli_print_execution(const struct json *execution)
     for (size_t i = 0; i < json_count(nodes); i++) {
         const struct json *node = json_at(nodes, i);
         const char *failure = json_get_str(node, "errorMessage");
-        (void)printf("  %-8s %-20s %-20s %6lld ms %8lld records%s%s\n", json_get_str(node, "status"), json_get_str(node, "nodeId"), json_get_str(node, "nodeType"),
-                     (long long)json_get_int(node, "duration", 0), (long long)json_get_int(node, "recordsProcessed", 0), failure == NULL ? "" : "  ", failure == NULL ? "" : failure);
+        (void)printf("  %-8s %-20s %-20s %6lld ms %8lld records%s%s\n", json_get_str(node, "status"),
+                     json_get_str(node, "nodeId"), json_get_str(node, "nodeType"),
+                     (long long)json_get_int(node, "duration", 0), (long long)json_get_int(node, "recordsProcessed", 0),
+                     failure == NULL ? "" : "  ", failure == NULL ? "" : failure);
     }
     if (error != NULL)
         (void)printf("Error: %s\n", error);
@@ -84,7 +88,8 @@ static int print_new_logs(const struct cli *cli, const char *id, size_t *seen)
     for (size_t i = json_count(lines); i > 0 && json_count(lines) > *seen; i--) {
         const struct json *line = json_at(lines, i - 1);
         if (json_count(lines) - i >= *seen)
-            (void)printf("%s %-5s %s\n", json_get_str(line, "timestamp"), json_get_str(line, "level"), json_get_str(line, "message"));
+            (void)printf("%s %-5s %s\n", json_get_str(line, "timestamp"), json_get_str(line, "level"),
+                         json_get_str(line, "message"));
     }
     *seen = json_count(lines);
     (void)fflush(stdout);
@@ -93,7 +98,8 @@ static int print_new_logs(const struct cli *cli, const char *id, size_t *seen)
 
 static bool is_final(const char *status)
 {
-    return strcmp(status, "success") == 0 || strcmp(status, "failed") == 0 || strcmp(status, "cancelled") == 0 || strcmp(status, "timeout") == 0;
+    return strcmp(status, "success") == 0 || strcmp(status, "failed") == 0 || strcmp(status, "cancelled") == 0 ||
+           strcmp(status, "timeout") == 0;
 }
 
 int cli_follow(const struct cli *cli, const char *execution_id)

@@ -23,15 +23,17 @@ static enum err read_json(const char *path, struct json **ret, struct error *ret
 int command_flow_list(const struct cli *cli)
 {
     AUTO_JSON struct json *page = NULL;
-    AUTO_FREE char *path = mem_printf("/flows?limit=%lld%s%s", (long long)cli->limit, cli->status == NULL ? "" : "&status=", cli->status == NULL ? "" : cli->status);
+    AUTO_FREE char *path = mem_printf("/flows?limit=%lld%s%s", (long long)cli->limit,
+                                      cli->status == NULL ? "" : "&status=", cli->status == NULL ? "" : cli->status);
     int code = client_call(cli, "GET", path, NULL, &page);
     if (code != EXIT_OK || cli->json)
         return code != EXIT_OK ? code : cli_print_json(json_get(page, "data"));
     const struct json *rows = json_get(page, "data");
     for (size_t i = 0; i < json_count(rows); i++) {
         const struct json *row = json_at(rows, i);
-        (void)printf("%s  %-9s v%-3lld %3lld nodes  %s\n", json_get_str(row, "id"), json_get_str(row, "status"), (long long)json_get_int(row, "version", 0),
-                     (long long)json_get_int(row, "nodeCount", 0), json_get_str(row, "name"));
+        (void)printf("%s  %-9s v%-3lld %3lld nodes  %s\n", json_get_str(row, "id"), json_get_str(row, "status"),
+                     (long long)json_get_int(row, "version", 0), (long long)json_get_int(row, "nodeCount", 0),
+                     json_get_str(row, "name"));
     }
     if (json_count(rows) == 0)
         (void)printf("No flows.\n");
@@ -43,8 +45,9 @@ static void print_list(const char *kind, const struct json *list)
     for (size_t i = 0; i < json_count(list); i++) {
         const struct json *problem = json_at(list, i);
         const char *node = json_get_str(problem, "nodeId"), *field = json_get_str(problem, "field");
-        (void)printf("%s %s%s%s%s%s: %s\n", kind, json_get_str(problem, "code"), node == NULL ? "" : " node ", node == NULL ? "" : node, field == NULL ? "" : " ",
-                     field == NULL ? "" : field, json_get_str(problem, "message"));
+        (void)printf("%s %s%s%s%s%s: %s\n", kind, json_get_str(problem, "code"), node == NULL ? "" : " node ",
+                     node == NULL ? "" : node, field == NULL ? "" : " ", field == NULL ? "" : field,
+                     json_get_str(problem, "message"));
     }
 }
 
@@ -55,7 +58,8 @@ int command_flow_validate(const struct cli *cli)
     AUTO_JSON struct json *result = json_object_new();
     struct error error = {0};
     struct flow *flow = NULL;
-    if (read_json(cli->words[0], &definition, &error) != ERR_OK || fields_check(flow_body_fields, definition, &error) != ERR_OK)
+    if (read_json(cli->words[0], &definition, &error) != ERR_OK ||
+        fields_check(flow_body_fields, definition, &error) != ERR_OK)
         return cli_fail(&error);
     struct json *errors = json_array_new(), *warnings = json_array_new(), *problems = json_array_new();
     flow_validate(definition, node_registry_catalog(), errors, warnings);
@@ -154,7 +158,8 @@ int command_flow_import(const struct cli *cli)
         else if (cli->json)
             (void)cli_print_json(flow);
         else
-            (void)printf("%s  v%lld  %s\n", json_get_str(flow, "id"), (long long)json_get_int(flow, "version", 0), json_get_str(flow, "name"));
+            (void)printf("%s  v%lld  %s\n", json_get_str(flow, "id"), (long long)json_get_int(flow, "version", 0),
+                         json_get_str(flow, "name"));
     }
     return worst;
 }
@@ -200,7 +205,8 @@ static enum err read_input(const char *given, struct json **ret, struct error *r
 static char *directory_of(const char *path)
 {
     const char *slash = strrchr(path, '/');
-    char *folder = slash == NULL ? mem_dup(".") : mem_dup_n(path, (size_t)(slash - path) + 1), *data = mem_printf("%s/data", folder);
+    char *folder = slash == NULL ? mem_dup(".") : mem_dup_n(path, (size_t)(slash - path) + 1),
+         *data = mem_printf("%s/data", folder);
     bool has_data = access(data, X_OK) == 0;
     free(has_data ? folder : data);
     return has_data ? data : folder;

@@ -63,8 +63,16 @@ static enum err open_all(struct local *local, const char *directory, struct erro
         return code;
     local->loop = loop_new();
     local->connection = broker_connect(local->broker, local->loop);
-    return engine_start(&(struct engine_options){.store = local->store, .broker = local->broker, .capacity = 100, .blocking_threads = 4, .worker_timeout_ms = 60000,
-                                                 .report_interval_ms = 5000, .strategy = "round_robin", .worker_id = "local", .data_dir = directory}, &local->engine, reterr);
+    return engine_start(&(struct engine_options){.store = local->store,
+                                                 .broker = local->broker,
+                                                 .capacity = 100,
+                                                 .blocking_threads = 4,
+                                                 .worker_timeout_ms = 60000,
+                                                 .report_interval_ms = 5000,
+                                                 .strategy = "round_robin",
+                                                 .worker_id = "local",
+                                                 .data_dir = directory},
+                        &local->engine, reterr);
 }
 
 static void close_all(struct local *local)
@@ -80,7 +88,8 @@ static void close_all(struct local *local)
         broker_close(local->broker);
 }
 
-enum err local_run(const struct json *definition, const struct json *input, const char *directory, struct json **ret_execution, struct error *reterr)
+enum err local_run(const struct json *definition, const struct json *input, const char *directory,
+                   struct json **ret_execution, struct error *reterr)
 {
     struct local local = {0};
     char flow_id[ID_TEXT_BYTES], id[ID_TEXT_BYTES];
@@ -90,7 +99,13 @@ enum err local_run(const struct json *definition, const struct json *input, cons
     id_new(id);
     json_set_str(flow, "id", flow_id);
     local.flow = flow;
-    local.row = (struct store_execution){.id = id, .flow_id = flow_id, .flow_version = 1, .trigger = "manual", .priority = 1, .input_json = input_json, .created_ms = clock_now_ms()};
+    local.row = (struct store_execution){.id = id,
+                                         .flow_id = flow_id,
+                                         .flow_version = 1,
+                                         .trigger = "manual",
+                                         .priority = 1,
+                                         .input_json = input_json,
+                                         .created_ms = clock_now_ms()};
     enum err code = open_all(&local, directory, reterr);
     if (code == ERR_OK)
         code = store_write(local.store, write_all, &local, reterr);

@@ -26,10 +26,12 @@ int command_config(const struct cli *cli)
             buf_done(&page);
             return EXIT_OK;
         }
-        for (service = 0; service < SERVICE_COUNT && strcmp(config_service_name(service), cli->words[0]) != 0; service++)
+        for (service = 0; service < SERVICE_COUNT && strcmp(config_service_name(service), cli->words[0]) != 0;
+             service++)
             ;
         if (service == SERVICE_COUNT) {
-            (void)fprintf(stderr, "caudal: SERVICE must be gateway, orchestrator, worker or standalone, not \"%s\".\n", cli->words[0]);
+            (void)fprintf(stderr, "caudal: SERVICE must be gateway, orchestrator, worker or standalone, not \"%s\".\n",
+                          cli->words[0]);
             return EXIT_USAGE;
         }
     }
@@ -60,15 +62,18 @@ int command_nodes(const struct cli *cli)
         AUTO_JSON struct json *document = node_type_documentation(type);
         if (cli->json)
             return cli_print_json(document);
-        (void)printf("%s %s: %s\n\n%s\n\nConfiguration:\n", type->spec.type, type->version, type->description, type->purpose);
+        (void)printf("%s %s: %s\n\n%s\n\nConfiguration:\n", type->spec.type, type->version, type->description,
+                     type->purpose);
         for (const struct field *field = type->spec.fields; field != NULL && field->name != NULL; field++)
-            (void)printf("  %-18s %s%s%s%s\n", field->name, field->help, field->required ? " Required." : "", field->default_json == NULL ? "" : " Default: ",
+            (void)printf("  %-18s %s%s%s%s\n", field->name, field->help, field->required ? " Required." : "",
+                         field->default_json == NULL ? "" : " Default: ",
                          field->default_json == NULL ? "" : field->default_json);
         (void)printf("\nOutputs:\n");
         for (const struct flow_pin *pin = type->spec.outputs; pin != NULL && pin->name != NULL; pin++)
             (void)printf("  %-18s %s\n", pin->name, pin->description == NULL ? "" : pin->description);
         for (const struct node_example *example = type->examples; example != NULL && example->title != NULL; example++)
-            (void)printf("\nExample: %s. %s\n  %s\n", example->title, example->description, example->configuration_json);
+            (void)printf("\nExample: %s. %s\n  %s\n", example->title, example->description,
+                         example->configuration_json);
         return EXIT_OK;
     }
     AUTO_JSON struct json *list = json_array_new();
@@ -92,7 +97,8 @@ int command_openapi(const struct cli *cli)
 int command_completion(const struct cli *cli)
 {
     (void)cli;
-    (void)printf("_caudal() {\n    local current=${COMP_WORDS[COMP_CWORD]}\n    case $COMP_CWORD in\n    1) COMPREPLY=($(compgen -W \"");
+    (void)printf("_caudal() {\n    local current=${COMP_WORDS[COMP_CWORD]}\n    case $COMP_CWORD in\n    1) "
+                 "COMPREPLY=($(compgen -W \"");
     const char *last = "";
     for (const struct command *command = cli_commands; command->name != NULL; command++) {
         size_t n = strcspn(command->name, " ");
@@ -113,9 +119,11 @@ int command_completion(const struct cli *cli)
     (void)printf("        nodes) COMPREPLY=($(compgen -W \"");
     for (const struct node_type *const *type = node_registry_all(); *type != NULL; type++)
         (void)printf("%s ", (*type)->spec.type);
-    (void)printf("\" -- \"$current\")) ;;\n        config) COMPREPLY=($(compgen -W \"gateway orchestrator worker standalone\" -- \"$current\")) ;;\n        esac ;;\n"
+    (void)printf("\" -- \"$current\")) ;;\n        config) COMPREPLY=($(compgen -W \"gateway orchestrator worker "
+                 "standalone\" -- \"$current\")) ;;\n        esac ;;\n"
                  "    *) COMPREPLY=($(compgen -f -- \"$current\")) ;;\n    esac\n"
-                 "    [[ $current == -* ]] && COMPREPLY=($(compgen -W \"--url --api-key --json --input --output --status --flow --limit --failed --detach --help\" -- \"$current\"))\n"
+                 "    [[ $current == -* ]] && COMPREPLY=($(compgen -W \"--url --api-key --json --input --output "
+                 "--status --flow --limit --failed --detach --help\" -- \"$current\"))\n"
                  "}\ncomplete -o filenames -F _caudal caudal\n");
     return EXIT_OK;
 }

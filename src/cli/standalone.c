@@ -54,7 +54,8 @@ static enum err make_directory(const char *path, struct error *reterr)
 static enum err check(const struct config *config, struct error *reterr)
 {
     if (config_str(config, CONFIG_JWT_SECRET) != NULL)
-        return error_set(reterr, ERR_UNSUPPORTED, "JWT_SECRET", "Login is not built yet: unset JWT_SECRET and keep HOST on a loopback address.");
+        return error_set(reterr, ERR_UNSUPPORTED, "JWT_SECRET",
+                         "Login is not built yet: unset JWT_SECRET and keep HOST on a loopback address.");
     return ERR_OK;
 }
 
@@ -101,10 +102,18 @@ static void raise_descriptor_limit(void)
 static enum err start_http(struct standalone *s, struct error *reterr)
 {
     const struct config *config = &s->config;
-    struct http_options options = {
-        .host = config_str(config, CONFIG_HOST), .port = (int)config_int(config, CONFIG_PORT), .threads = (unsigned)config_int(config, CONFIG_HTTP_THREADS),
-        .handler_threads = (unsigned)config_int(config, CONFIG_HANDLER_THREADS), .max_body = (size_t)config_int(config, CONFIG_MAX_BODY_BYTES),
-        .idle_timeout_s = IDLE_TIMEOUT_S, .origins = s->origins, .admit = api_admit, .handle = api_handle, .finished = api_finished, .quiesced = api_quiesced, .app = s->api};
+    struct http_options options = {.host = config_str(config, CONFIG_HOST),
+                                   .port = (int)config_int(config, CONFIG_PORT),
+                                   .threads = (unsigned)config_int(config, CONFIG_HTTP_THREADS),
+                                   .handler_threads = (unsigned)config_int(config, CONFIG_HANDLER_THREADS),
+                                   .max_body = (size_t)config_int(config, CONFIG_MAX_BODY_BYTES),
+                                   .idle_timeout_s = IDLE_TIMEOUT_S,
+                                   .origins = s->origins,
+                                   .admit = api_admit,
+                                   .handle = api_handle,
+                                   .finished = api_finished,
+                                   .quiesced = api_quiesced,
+                                   .app = s->api};
     enum err code = http_start(&options, &s->http, reterr);
     if (code != ERR_OK)
         return code;
@@ -140,18 +149,32 @@ static enum err start(struct standalone *s, struct error *reterr)
         return code;
     s->metrics = metrics_new();
     metrics_add_process(s->metrics);
-    code = engine_start(&(struct engine_options){
-        .store = s->store, .broker = s->broker, .capacity = (unsigned)config_int(config, CONFIG_MAX_CONCURRENT_FLOWS),
-        .blocking_threads = (unsigned)config_int(config, CONFIG_MAX_CONCURRENT_NODES), .worker_timeout_ms = config_int(config, CONFIG_WORKER_TIMEOUT),
-        .report_interval_ms = config_int(config, CONFIG_HEALTH_REPORT_INTERVAL), .retention_ms = config_int(config, CONFIG_RETENTION_DAYS) * 86400000,
-        .retention_count = config_int(config, CONFIG_RETENTION_COUNT), .strategy = config_str(config, CONFIG_LOAD_BALANCE_STRATEGY),
-        .worker_id = config_str(config, CONFIG_WORKER_ID), .data_dir = s->files}, &s->engine, reterr);
+    code = engine_start(
+        &(struct engine_options){.store = s->store,
+                                 .broker = s->broker,
+                                 .capacity = (unsigned)config_int(config, CONFIG_MAX_CONCURRENT_FLOWS),
+                                 .blocking_threads = (unsigned)config_int(config, CONFIG_MAX_CONCURRENT_NODES),
+                                 .worker_timeout_ms = config_int(config, CONFIG_WORKER_TIMEOUT),
+                                 .report_interval_ms = config_int(config, CONFIG_HEALTH_REPORT_INTERVAL),
+                                 .retention_ms = config_int(config, CONFIG_RETENTION_DAYS) * 86400000,
+                                 .retention_count = config_int(config, CONFIG_RETENTION_COUNT),
+                                 .strategy = config_str(config, CONFIG_LOAD_BALANCE_STRATEGY),
+                                 .worker_id = config_str(config, CONFIG_WORKER_ID),
+                                 .data_dir = s->files},
+        &s->engine, reterr);
     if (code != ERR_OK)
         return code;
     s->loop = loop_new();
     read_origins(s);
-    s->ws = ws_start(&(struct ws_options){.broker = s->broker, .store = s->store, .metrics = s->metrics, .origins = s->origins});
-    s->api = api_new(&(struct api_options){.config = config, .store = s->store, .broker = s->broker, .loop = s->loop, .engine = s->engine, .metrics = s->metrics, .ws = s->ws});
+    s->ws = ws_start(
+        &(struct ws_options){.broker = s->broker, .store = s->store, .metrics = s->metrics, .origins = s->origins});
+    s->api = api_new(&(struct api_options){.config = config,
+                                           .store = s->store,
+                                           .broker = s->broker,
+                                           .loop = s->loop,
+                                           .engine = s->engine,
+                                           .metrics = s->metrics,
+                                           .ws = s->ws});
     if (pthread_create(&s->loop_thread, NULL, run_loop, s->loop) != 0)
         abort();
     s->loop_runs = true;
@@ -186,7 +209,9 @@ static void stop(struct standalone *s)
 static void print_address(const struct standalone *s)
 {
     const char *host = config_str(&s->config, CONFIG_HOST);
-    log_event(LOG_INFO, "ready", LOG_STR("host", host), LOG_INT("port", http_port(s->http)), LOG_INT("wsPort", s->ws_http == NULL ? 0 : http_port(s->ws_http)), LOG_STR("database", s->files == NULL ? "" : config_str(&s->config, CONFIG_DATA_DIR)), LOG_END);
+    log_event(LOG_INFO, "ready", LOG_STR("host", host), LOG_INT("port", http_port(s->http)),
+              LOG_INT("wsPort", s->ws_http == NULL ? 0 : http_port(s->ws_http)),
+              LOG_STR("database", s->files == NULL ? "" : config_str(&s->config, CONFIG_DATA_DIR)), LOG_END);
     (void)printf("Caudal %s is ready: http://%s:%d\n", CAUDAL_VERSION, host, http_port(s->http));
     (void)fflush(stdout);
 }
@@ -201,8 +226,10 @@ int command_standalone(const struct cli *cli)
         return cli_fail(&error);
     enum log_level level = LOG_INFO;
     (void)log_level_parse(config_str(&s.config, CONFIG_LOG_LEVEL), &level);
-    log_start(&(struct log_options){.level = level, .service = "standalone",
-                                    .format = strcmp(config_str(&s.config, CONFIG_LOG_FORMAT), "text") == 0 ? LOG_FORMAT_TEXT : LOG_FORMAT_JSON});
+    log_start(&(struct log_options){
+        .level = level,
+        .service = "standalone",
+        .format = strcmp(config_str(&s.config, CONFIG_LOG_FORMAT), "text") == 0 ? LOG_FORMAT_TEXT : LOG_FORMAT_JSON});
     (void)sigemptyset(&signals);
     (void)sigaddset(&signals, SIGTERM);
     (void)sigaddset(&signals, SIGINT);

@@ -17,7 +17,9 @@ enum err dispatch_state_set(struct dispatch_state *state, const char *strategy, 
             *state = (struct dispatch_state){.strategy = (enum dispatch_strategy)i};
             return ERR_OK;
         }
-    return error_set(reterr, ERR_VALIDATION, "strategy", "The strategy \"%.40s\" must be round_robin, least_busy or weighted.", strategy == NULL ? "" : strategy);
+    return error_set(reterr, ERR_VALIDATION, "strategy",
+                     "The strategy \"%.40s\" must be round_robin, least_busy or weighted.",
+                     strategy == NULL ? "" : strategy);
 }
 
 static bool has_room(const struct dispatch_worker *worker)
@@ -43,7 +45,8 @@ static int least_busy(struct dispatch_state *state, const struct dispatch_worker
     for (size_t i = 0; i < count; i++) {
         size_t at = (state->turn + i) % count;
         const struct dispatch_worker *w = &workers[at];
-        if (has_room(w) && (best < 0 || (uint64_t)w->active * workers[best].capacity < (uint64_t)workers[best].active * w->capacity))
+        if (has_room(w) &&
+            (best < 0 || (uint64_t)w->active * workers[best].capacity < (uint64_t)workers[best].active * w->capacity))
             best = (int)at;
     }
     if (best >= 0)
@@ -74,9 +77,12 @@ int dispatch_choose(struct dispatch_state *state, const struct dispatch_worker *
     if (count == 0)
         return -1;
     switch (state->strategy) {
-    case DISPATCH_ROUND_ROBIN: return in_turn(state, workers, count);
-    case DISPATCH_LEAST_BUSY: return least_busy(state, workers, count);
-    case DISPATCH_WEIGHTED: return weighted(state, workers, count);
+    case DISPATCH_ROUND_ROBIN:
+        return in_turn(state, workers, count);
+    case DISPATCH_LEAST_BUSY:
+        return least_busy(state, workers, count);
+    case DISPATCH_WEIGHTED:
+        return weighted(state, workers, count);
     }
     return -1;
 }

@@ -28,7 +28,8 @@ static const struct rule rules[FIELDS] = {
     [HOUR] = {"hour", 0, 23, NULL, 0, "*, 0 to 23, " USUAL},
     [DAY] = {"day-of-month", 1, 31, NULL, 0, "*, ?, 1 to 31, L, L-3, LW, 15W, " USUAL},
     [MONTH] = {"month", 1, 12, months, COUNT(months), "*, 1 to 12, JAN to DEC, " USUAL},
-    [WEEKDAY] = {"day-of-week", 0, 7, weekdays, COUNT(weekdays), "*, ?, 0 to 7 (0 and 7 are Sunday), SUN to SAT, 5L, 5#2, " USUAL},
+    [WEEKDAY] = {"day-of-week", 0, 7, weekdays, COUNT(weekdays),
+                 "*, ?, 0 to 7 (0 and 7 are Sunday), SUN to SAT, 5L, 5#2, " USUAL},
 };
 
 /* One field while it is read; the day fields' own forms go to the expression directly. */
@@ -36,16 +37,17 @@ struct field {
     const struct rule *rule;
     struct cron *cron;
     struct error *reterr;
-    const char *item;   /* of the list, as written */
+    const char *item; /* of the list, as written */
     uint64_t bits;
-    bool any;           /* an item was *, and so everything is named */
-    bool only_stars;    /* every item was * or a step from it */
+    bool any;        /* an item was *, and so everything is named */
+    bool only_stars; /* every item was * or a step from it */
 };
 
 static enum err refuse(const struct field *field, const char *why)
 {
-    return error_set(field->reterr, ERR_VALIDATION, FIELD, "the %s field of the cron expression has \"%s\": %s; it may be %s",
-                     field->rule->name, field->item, why, field->rule->may);
+    return error_set(field->reterr, ERR_VALIDATION, FIELD,
+                     "the %s field of the cron expression has \"%s\": %s; it may be %s", field->rule->name, field->item,
+                     why, field->rule->may);
 }
 
 static bool is_digit(char c)
@@ -163,7 +165,8 @@ static enum err read_range_end(const struct field *field, const char **at, int *
         else if (*from == 7)
             *from = 0;
     }
-    return *from > *to ? refuse(field, "the range ends before it begins (write two ranges with a comma between)") : ERR_OK;
+    return *from > *to ? refuse(field, "the range ends before it begins (write two ranges with a comma between)")
+                       : ERR_OK;
 }
 
 static enum err read_step(const struct field *field, const char **at, int *ret)
@@ -188,7 +191,8 @@ static enum err read_item(struct field *field)
         return read_last_day(field, at);
     if (star)
         at++;
-    else if ((err = take_value(field, &at, &from)) != ERR_OK || (err = read_mark(field, from, at, &done)) != ERR_OK || done)
+    else if ((err = take_value(field, &at, &from)) != ERR_OK || (err = read_mark(field, from, at, &done)) != ERR_OK ||
+             done)
         return err;
     if (!star && *at == '-')
         err = read_range_end(field, &at, &from, &to);
@@ -229,8 +233,12 @@ static enum err read_field(struct field *field, char *text)
 static void store_field(struct cron *cron, enum which which, const struct field *field)
 {
     switch (which) {
-    case SECOND: cron->seconds = field->bits; break;
-    case MINUTE: cron->minutes = field->bits; break;
+    case SECOND:
+        cron->seconds = field->bits;
+        break;
+    case MINUTE:
+        cron->minutes = field->bits;
+        break;
     case HOUR:
         cron->hours = (uint32_t)field->bits;
         cron->any_hour = field->only_stars;
@@ -239,12 +247,15 @@ static void store_field(struct cron *cron, enum which which, const struct field 
         cron->days = (uint32_t)field->bits;
         cron->any_day = field->any;
         break;
-    case MONTH: cron->months = (uint32_t)field->bits; break;
+    case MONTH:
+        cron->months = (uint32_t)field->bits;
+        break;
     case WEEKDAY:
         cron->weekdays = (uint8_t)field->bits;
         cron->any_weekday = field->any;
         break;
-    case FIELDS: break;
+    case FIELDS:
+        break;
     }
 }
 
@@ -252,8 +263,9 @@ static const char *macro_find(const char *name)
 {
     static const struct {
         const char *name, *expression;
-    } macros[] = {{"@yearly", "0 0 1 1 *"}, {"@annually", "0 0 1 1 *"}, {"@monthly", "0 0 1 * *"}, {"@weekly", "0 0 * * 0"},
-                  {"@daily", "0 0 * * *"},  {"@midnight", "0 0 * * *"}, {"@hourly", "0 * * * *"}};
+    } macros[] = {{"@yearly", "0 0 1 1 *"}, {"@annually", "0 0 1 1 *"}, {"@monthly", "0 0 1 * *"},
+                  {"@weekly", "0 0 * * 0"}, {"@daily", "0 0 * * *"},    {"@midnight", "0 0 * * *"},
+                  {"@hourly", "0 * * * *"}};
     for (size_t i = 0; i < COUNT(macros); i++)
         if (strcasecmp(name, macros[i].name) == 0)
             return macros[i].expression;
@@ -288,7 +300,8 @@ static int split(char *text, char *fields[FIELDS])
     return count;
 }
 
-/* A hundred years hold every month with every first weekday, leap Februaries among them (1900 was no leap year, 2000 was). */
+/* A hundred years hold every month with every first weekday, leap Februaries among them (1900 was no leap year, 2000
+ * was). */
 static bool can_come(const struct cron *cron)
 {
     int64_t unused;
@@ -305,17 +318,19 @@ enum err cron_parse(const char *expression, struct cron *ret, struct error *rete
     if (fields[0][0] == '@' && count == 1) {
         const char *meaning = macro_find(fields[0]);
         if (meaning == NULL)
-            return error_set(reterr, ERR_VALIDATION, FIELD,
-                             "\"%s\" is no macro; there are @yearly, @annually, @monthly, @weekly, @daily, @midnight and @hourly",
-                             fields[0]);
+            return error_set(
+                reterr, ERR_VALIDATION, FIELD,
+                "\"%s\" is no macro; there are @yearly, @annually, @monthly, @weekly, @daily, @midnight and @hourly",
+                fields[0]);
         memcpy(text, meaning, strlen(meaning) + 1);
         count = split(text, fields);
     }
     if (count != 5 && count != 6)
-        return error_set(reterr, ERR_VALIDATION, FIELD,
-                         "the cron expression has %d fields; it must have 5 (minute hour day-of-month month day-of-week) or 6 "
-                         "(second first)",
-                         count);
+        return error_set(
+            reterr, ERR_VALIDATION, FIELD,
+            "the cron expression has %d fields; it must have 5 (minute hour day-of-month month day-of-week) or 6 "
+            "(second first)",
+            count);
     struct cron cron = {.seconds = 1};
     for (int i = 0; i < count; i++) {
         enum which which = (enum which)(i + FIELDS - count);
@@ -325,9 +340,10 @@ enum err cron_parse(const char *expression, struct cron *ret, struct error *rete
         store_field(&cron, which, &field);
     }
     if (!can_come(&cron))
-        return error_set(reterr, ERR_VALIDATION, FIELD,
-                         "the day-of-month field of the cron expression names no day that a month of its month field has, so it "
-                         "can never come");
+        return error_set(
+            reterr, ERR_VALIDATION, FIELD,
+            "the day-of-month field of the cron expression names no day that a month of its month field has, so it "
+            "can never come");
     *ret = cron;
     return ERR_OK;
 }

@@ -53,7 +53,8 @@ static uint32_t days_of_month_field(const struct cron *cron, const struct month 
     for (int n = 1; n <= month->length; n++)
         if (cron->nearest & (UINT32_C(1) << n))
             days |= UINT32_C(1) << nearest_weekday(month, n);
-    if (cron->last_weekday) /* the last day is no weekday: the nearest is the one before, as none follows on a Saturday */
+    if (cron->last_weekday) /* the last day is no weekday: the nearest is the one before, as none follows on a Saturday
+                             */
         days |= UINT32_C(1) << nearest_weekday(month, month->length);
     return days;
 }
@@ -129,7 +130,8 @@ bool cron_wall_next(const struct cron *cron, int64_t from_s, int64_t until_s, in
 }
 
 /* * as hour: whatever the wall clock shows counts, so each span of constant offset is searched for itself. */
-static bool next_elapsed(const struct cron *cron, const struct time_zone *zone, int64_t from_s, int64_t until_s, int64_t *ret_s)
+static bool next_elapsed(const struct cron *cron, const struct time_zone *zone, int64_t from_s, int64_t until_s,
+                         int64_t *ret_s)
 {
     while (from_s < until_s) {
         struct timezone_span span;
@@ -146,9 +148,10 @@ static bool next_elapsed(const struct cron *cron, const struct time_zone *zone, 
     return false;
 }
 
-/* A fixed hour: the wall-clock times are listed and each is run once, so nothing that the clocks showed before they were put
- * back is searched again. */
-static bool next_wall(const struct cron *cron, const struct time_zone *zone, int64_t from_s, int64_t until_s, int64_t *ret_s)
+/* A fixed hour: the wall-clock times are listed and each is run once, so nothing that the clocks showed before they
+ * were put back is searched again. */
+static bool next_wall(const struct cron *cron, const struct time_zone *zone, int64_t from_s, int64_t until_s,
+                      int64_t *ret_s)
 {
     struct timezone_span span;
     timezone_span_at(zone, from_s * 1000, &span);
@@ -171,7 +174,8 @@ static bool next_wall(const struct cron *cron, const struct time_zone *zone, int
     return true;
 }
 
-enum err cron_next(const struct cron *cron, const struct time_zone *zone, int64_t after_ms, int64_t *ret_ms, struct error *reterr)
+enum err cron_next(const struct cron *cron, const struct time_zone *zone, int64_t after_ms, int64_t *ret_ms,
+                   struct error *reterr)
 {
     if (after_ms < AFTER_MIN_MS || after_ms >= AFTER_MAX_MS)
         return error_set(reterr, ERR_VALIDATION, "after", "the instant to start from must be in the years 1 to 9999");
@@ -180,12 +184,14 @@ enum err cron_next(const struct cron *cron, const struct time_zone *zone, int64_
     bool found = cron->any_hour ? next_elapsed(cron, zone, from_s, until_s, &next_s)
                                 : next_wall(cron, zone, from_s, until_s, &next_s);
     if (!found)
-        return error_set(reterr, ERR_NOT_FOUND, "cronExpression", "the cron expression names no instant within %d years", YEARS_MAX);
+        return error_set(reterr, ERR_NOT_FOUND, "cronExpression",
+                         "the cron expression names no instant within %d years", YEARS_MAX);
     *ret_ms = next_s * 1000;
     return ERR_OK;
 }
 
-enum err cron_next_text(const char *expression, const char *timezone_name, int64_t after_ms, int64_t *ret_ms, struct error *reterr)
+enum err cron_next_text(const char *expression, const char *timezone_name, int64_t after_ms, int64_t *ret_ms,
+                        struct error *reterr)
 {
     struct cron cron;
     const struct time_zone *zone;

@@ -33,13 +33,12 @@ struct compiler {
     struct map index; /* node id -> index + 1 */
 };
 
-static const struct field retry_fields[] = {
-    {.name = "maxAttempts", .kind = FIELD_INT, .min = 1, .max = 100},
-    {.name = "delayMs", .kind = FIELD_INT, .max = 86400000},
-    {.name = "maxDelayMs", .kind = FIELD_INT, .max = 604800000},
-    {.name = "factor", .kind = FIELD_NUMBER, .min = 1, .max = 10},
-    {.name = "jitter", .kind = FIELD_NUMBER, .min = 0, .max = 1},
-    {0}};
+static const struct field retry_fields[] = {{.name = "maxAttempts", .kind = FIELD_INT, .min = 1, .max = 100},
+                                            {.name = "delayMs", .kind = FIELD_INT, .max = 86400000},
+                                            {.name = "maxDelayMs", .kind = FIELD_INT, .max = 604800000},
+                                            {.name = "factor", .kind = FIELD_NUMBER, .min = 1, .max = 10},
+                                            {.name = "jitter", .kind = FIELD_NUMBER, .min = 0, .max = 1},
+                                            {0}};
 
 static const struct field common_fields[] = {
     {.name = "timeout", .kind = FIELD_INT, .min = 0, .max = 86400000},
@@ -58,10 +57,11 @@ static void read_common(struct compiler *c, struct flow_node *node, unsigned ind
     }
     node->timeout_ms = json_get_int(node->config, "timeout", LIMIT_NODE_TIMEOUT_MS);
     node->critical = json_get_bool(node->config, "critical", true);
-    node->retry = (struct retry_policy){
-        .max_attempts = (int)json_get_int(retry, "maxAttempts", 1), .delay_ms = json_get_int(retry, "delayMs", 1000),
-        .max_delay_ms = json_get_int(retry, "maxDelayMs", 30000), .factor = json_get_double(retry, "factor", 2),
-        .jitter = json_get_double(retry, "jitter", 0.1)};
+    node->retry = (struct retry_policy){.max_attempts = (int)json_get_int(retry, "maxAttempts", 1),
+                                        .delay_ms = json_get_int(retry, "delayMs", 1000),
+                                        .max_delay_ms = json_get_int(retry, "maxDelayMs", 30000),
+                                        .factor = json_get_double(retry, "factor", 2),
+                                        .jitter = json_get_double(retry, "jitter", 0.1)};
 }
 
 static void read_node(struct compiler *c, unsigned index, const struct json *json)
@@ -73,11 +73,13 @@ static void read_node(struct compiler *c, unsigned index, const struct json *jso
     node->config = json_get(json, "config");
     node->spec = c->catalog->find(c->catalog, node->type);
     if (node->spec == NULL)
-        problem_add(c->problems, "UNKNOWN_NODE_TYPE", node->id, "type", "Node %s has the unknown type \"%.60s\"; the catalog lists the known ones.", node->id, node->type);
+        problem_add(c->problems, "UNKNOWN_NODE_TYPE", node->id, "type",
+                    "Node %s has the unknown type \"%.60s\"; the catalog lists the known ones.", node->id, node->type);
     else if (!node->spec->pure && node->spec->trigger == NULL)
         c->flow->pure = false;
     if (map_get(&c->index, node->id) != NULL)
-        problem_add(c->problems, "DUPLICATE_NODE_ID", node->id, "id", "Two nodes have the id %s; each needs its own.", node->id);
+        problem_add(c->problems, "DUPLICATE_NODE_ID", node->id, "id", "Two nodes have the id %s; each needs its own.",
+                    node->id);
     else
         (void)map_put(&c->index, node->id, (void *)(uintptr_t)(index + 1));
     read_common(c, node, index);
@@ -90,7 +92,8 @@ static int find_end(struct compiler *c, const struct json *json, const char *key
     char field[60];
     (void)snprintf(field, sizeof field, "connections[%u].%s", index, key);
     if (found == 0)
-        problem_add(c->problems, "INVALID_CONNECTION", id, field, "A connection names the node \"%.60s\", which does not exist.", id == NULL ? "" : id);
+        problem_add(c->problems, "INVALID_CONNECTION", id, field,
+                    "A connection names the node \"%.60s\", which does not exist.", id == NULL ? "" : id);
     return (int)found - 1;
 }
 
@@ -110,9 +113,11 @@ static void read_connection(struct compiler *c, unsigned index, const struct jso
     const char *out = pins_resolve_output(source->spec, target->spec, output == NULL ? "" : output);
     const char *in = pins_resolve_input(source->spec, target->spec, input == NULL ? "" : input);
     if (out == NULL)
-        problem_add(c->problems, "UNKNOWN_PIN", source->id, "fromOutput", "Node %s (%s) has no output \"%.60s\".", source->id, source->type, output);
+        problem_add(c->problems, "UNKNOWN_PIN", source->id, "fromOutput", "Node %s (%s) has no output \"%.60s\".",
+                    source->id, source->type, output);
     if (in == NULL)
-        problem_add(c->problems, "UNKNOWN_PIN", target->id, "toInput", "Node %s (%s) has no input \"%.60s\".", target->id, target->type, input);
+        problem_add(c->problems, "UNKNOWN_PIN", target->id, "toInput", "Node %s (%s) has no input \"%.60s\".",
+                    target->id, target->type, input);
     connection->output = out == NULL ? "" : out;
     connection->input = in == NULL ? "" : in;
     source->error_connected |= strcmp(connection->output, "error") == 0;
@@ -158,7 +163,8 @@ static void compile(struct compiler *c)
     if (node_count == 0)
         problem_add(c->problems, "NO_NODES", NULL, "nodes", "The flow has no nodes; add at least one.");
     if (node_count > LIMIT_FLOW_NODES || connection_count > LIMIT_FLOW_CONNECTIONS) {
-        problem_add(c->problems, "TOO_MANY_NODES", NULL, "nodes", "A flow may have %d nodes and %d connections.", LIMIT_FLOW_NODES, LIMIT_FLOW_CONNECTIONS);
+        problem_add(c->problems, "TOO_MANY_NODES", NULL, "nodes", "A flow may have %d nodes and %d connections.",
+                    LIMIT_FLOW_NODES, LIMIT_FLOW_CONNECTIONS);
         return;
     }
     flow->nodes = arena_alloc(&flow->arena, node_count * sizeof *flow->nodes);
@@ -173,10 +179,12 @@ static void compile(struct compiler *c)
     read_settings(c);
     int cycle = graph_find_cycle(flow);
     if (cycle >= 0)
-        problem_add(c->problems, "CYCLE", flow->nodes[cycle].id, "connections", "Node %s depends on itself through its connections.", flow->nodes[cycle].id);
+        problem_add(c->problems, "CYCLE", flow->nodes[cycle].id, "connections",
+                    "Node %s depends on itself through its connections.", flow->nodes[cycle].id);
 }
 
-static struct flow *compile_new(const char *id, int version, const struct json *definition, const struct flow_catalog *catalog, struct json *problems)
+static struct flow *compile_new(const char *id, int version, const struct json *definition,
+                                const struct flow_catalog *catalog, struct json *problems)
 {
     struct flow *flow = mem_alloc(sizeof *flow);
     arena_init(&flow->arena);
@@ -201,7 +209,8 @@ enum err flow_compile(const char *id, int version, const struct json *definition
     if (json_count(found) > 0) {
         const struct json *first = json_at(found, 0);
         size_t more = json_count(found) - 1;
-        code = error_set(reterr, ERR_VALIDATION, json_get_str(first, "field"), more > 0 ? "%s (and %zu more problems)" : "%s", json_get_str(first, "message"), more);
+        code = error_set(reterr, ERR_VALIDATION, json_get_str(first, "field"),
+                         more > 0 ? "%s (and %zu more problems)" : "%s", json_get_str(first, "message"), more);
         for (size_t i = 0; problems != NULL && i <= more; i++)
             json_push(problems, json_ref(json_at(found, i)));
         flow_free(flow);
@@ -216,10 +225,12 @@ static void warn_orphans(const struct flow *flow, struct json *warnings)
 {
     for (unsigned i = 0; i < flow->node_count; i++)
         if (flow->nodes[i].in_count == 0 && flow->nodes[i].out_count == 0)
-            problem_add(warnings, "ORPHANED_NODE", flow->nodes[i].id, NULL, "Node %s has no connection.", flow->nodes[i].id);
+            problem_add(warnings, "ORPHANED_NODE", flow->nodes[i].id, NULL, "Node %s has no connection.",
+                        flow->nodes[i].id);
 }
 
-void flow_validate(const struct json *definition, const struct flow_catalog *catalog, struct json *errors, struct json *warnings)
+void flow_validate(const struct json *definition, const struct flow_catalog *catalog, struct json *errors,
+                   struct json *warnings)
 {
     static const char *const fatal[] = {"NO_NODES", "INVALID_CONNECTION", "TOO_MANY_NODES", "INVALID_SETTINGS"};
     struct json *found = json_array_new();

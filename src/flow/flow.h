@@ -29,7 +29,7 @@ struct flow_node {
     const struct json *config;
     int64_t timeout_ms; /* config.timeout, of one attempt */
     struct retry_policy retry;
-    bool critical; /* config.critical, false: a failure does not fail the run (contract 5.3) */
+    bool critical;      /* config.critical, false: a failure does not fail the run (contract 5.3) */
     unsigned *in, *out; /* indices into flow.connections, in definition order */
     unsigned in_count, out_count;
     bool error_connected; /* some connection leaves its `error` output */
@@ -58,8 +58,9 @@ extern const struct field flow_body_fields[];
 extern const struct field flow_settings_fields[];
 
 /* Structural validation for save and validate (contract 3.1): appends {code,message,nodeId?,field?} to both arrays.
- * Errors: NO_NODES, INVALID_CONNECTION, LIMIT codes. Everything else (ORPHANED_NODE, DUPLICATE_NODE_ID, UNKNOWN_NODE_TYPE,
- * UNKNOWN_PIN, CYCLE, INVALID_CONFIG, UNREACHABLE_NODE) are warnings, since the UI must stay able to save (7.4). */
+ * Errors: NO_NODES, INVALID_CONNECTION, LIMIT codes. Everything else (ORPHANED_NODE, DUPLICATE_NODE_ID,
+ * UNKNOWN_NODE_TYPE, UNKNOWN_PIN, CYCLE, INVALID_CONFIG, UNREACHABLE_NODE) are warnings, since the UI must stay able to
+ * save (7.4). */
 void flow_validate(const struct json *definition, const struct flow_catalog *catalog, struct json *errors,
                    struct json *warnings);
 

@@ -19,7 +19,8 @@ static const struct flow_rule *rule_for(const struct flow_node_spec *source, con
     return NULL;
 }
 
-const char *pins_resolve_output(const struct flow_node_spec *source, const struct flow_node_spec *target, const char *written)
+const char *pins_resolve_output(const struct flow_node_spec *source, const struct flow_node_spec *target,
+                                const char *written)
 {
     const char *pin = declared(source->outputs, written);
     if (pin != NULL || strcmp(written, "error") == 0)
@@ -29,10 +30,13 @@ const char *pins_resolve_output(const struct flow_node_spec *source, const struc
     const struct flow_rule *rule = rule_for(source, target);
     if (rule != NULL)
         return rule->output_pin;
-    return source->outputs != NULL && source->outputs->name != NULL ? source->outputs->name : source->any_output ? written : NULL;
+    return source->outputs != NULL && source->outputs->name != NULL ? source->outputs->name
+           : source->any_output                                     ? written
+                                                                    : NULL;
 }
 
-const char *pins_resolve_input(const struct flow_node_spec *source, const struct flow_node_spec *target, const char *written)
+const char *pins_resolve_input(const struct flow_node_spec *source, const struct flow_node_spec *target,
+                               const char *written)
 {
     const char *pin = declared(target->inputs, written);
     if (pin != NULL)
@@ -44,5 +48,7 @@ const char *pins_resolve_input(const struct flow_node_spec *source, const struct
         return pin;
     if (target->data_input != NULL)
         return target->data_input;
-    return target->inputs != NULL && target->inputs->name != NULL ? target->inputs->name : target->any_input ? "input" : NULL;
+    return target->inputs != NULL && target->inputs->name != NULL ? target->inputs->name
+           : target->any_input                                    ? "input"
+                                                                  : NULL;
 }

@@ -10,8 +10,9 @@ enum connection_state { CONNECTION_OPEN, CONNECTION_DELIVERED, CONNECTION_SKIPPE
 
 static const char *const status_names[] = {"pending", "running", "paused", "success", "failed", "cancelled", "timeout"};
 static const char *const state_names[] = {
-    [NODE_IDLE] = "idle", [NODE_READY] = "ready", [NODE_RUNNING] = "running", [NODE_WAITING] = "waiting", [NODE_BACKOFF] = "backoff",
-    [NODE_SUCCEEDED] = "success", [NODE_FAILED] = "failed", [NODE_SKIPPED] = "skipped", [NODE_ABORTED] = "aborted"};
+    [NODE_IDLE] = "idle",       [NODE_READY] = "ready",     [NODE_RUNNING] = "running",
+    [NODE_WAITING] = "waiting", [NODE_BACKOFF] = "backoff", [NODE_SUCCEEDED] = "success",
+    [NODE_FAILED] = "failed",   [NODE_SKIPPED] = "skipped", [NODE_ABORTED] = "aborted"};
 
 const char *run_status_name(enum run_status status)
 {
@@ -109,9 +110,14 @@ static void checkpoint(struct flow_run *run, unsigned index, const struct error 
     const struct node_run *node = &run->nodes[index];
     struct run_command *added = command(run, RUN_COMMAND_CHECKPOINT, index);
     added->attempt = node->attempt;
-    added->checkpoint = (struct run_checkpoint){
-        .node_id = run->flow->nodes[index].id, .attempt = node->attempt, .state = node->state, .outputs = node->outputs,
-        .records = node->records, .started_ms = node->first_ms, .ended_ms = node->ended_ms, .wake_ms = node->wake_ms};
+    added->checkpoint = (struct run_checkpoint){.node_id = run->flow->nodes[index].id,
+                                                .attempt = node->attempt,
+                                                .state = node->state,
+                                                .outputs = node->outputs,
+                                                .records = node->records,
+                                                .started_ms = node->first_ms,
+                                                .ended_ms = node->ended_ms,
+                                                .wake_ms = node->wake_ms};
     if (error != NULL) {
         added->checkpoint.error_id = error_id(error->code);
         added->checkpoint.error_message = arena_dup(&run->arena, error->message);
@@ -124,7 +130,8 @@ static bool has_effects(const struct flow_run *run, unsigned index)
     return !spec->pure && spec->trigger == NULL;
 }
 
-static struct attempt *attempt_add(struct flow_run *run, struct node_run *node, int number, int epoch, enum node_state state, int64_t now)
+static struct attempt *attempt_add(struct flow_run *run, struct node_run *node, int number, int epoch,
+                                   enum node_state state, int64_t now)
 {
     struct attempt *attempt = arena_alloc(&run->arena, sizeof *attempt);
     *attempt = (struct attempt){.number = number, .epoch = epoch, .state = state, .started_ms = now};
@@ -136,7 +143,8 @@ static struct attempt *attempt_add(struct flow_run *run, struct node_run *node, 
     return attempt;
 }
 
-static void attempt_end(struct flow_run *run, struct node_run *node, enum node_state state, int64_t now, const char *error)
+static void attempt_end(struct flow_run *run, struct node_run *node, enum node_state state, int64_t now,
+                        const char *error)
 {
     struct attempt *attempt = node->last_attempt;
     if (attempt == NULL)
@@ -172,7 +180,8 @@ static void end(struct flow_run *run, enum run_status status, const struct error
 static void end_limit(struct flow_run *run, int64_t now, const char *what, int64_t limit)
 {
     struct error error;
-    (void)error_set(&error, ERR_LIMIT, NULL, "The execution made more than %lld %s, which its settings allow.", (long long)limit, what);
+    (void)error_set(&error, ERR_LIMIT, NULL, "The execution made more than %lld %s, which its settings allow.",
+                    (long long)limit, what);
     end(run, RUN_FAILED, &error, now);
 }
 
@@ -283,13 +292,15 @@ static bool take_up(struct flow_run *run, unsigned index)
         return true;
     case NODE_WAITING:
     case NODE_BACKOFF:
-        (void)attempt_add(run, node, node->attempt, 0, node->restored == NODE_WAITING ? NODE_WAITING : NODE_FAILED, node->first_ms);
+        (void)attempt_add(run, node, node->attempt, 0, node->restored == NODE_WAITING ? NODE_WAITING : NODE_FAILED,
+                          node->first_ms);
         if (node->restored == NODE_BACKOFF)
             attempt_end(run, node, NODE_FAILED, node->ended_ms, json_get_str(node->error, "message"));
         node->state = node->restored;
         run->timed++;
         return true;
-    default: return false;
+    default:
+        return false;
     }
 }
 
@@ -334,7 +345,8 @@ static void pump(struct flow_run *run, int64_t now)
 {
     while (!run->paused && run->ready_head < run->ready_tail && !run_status_is_final(run->status))
         start_node(run, run->ready[run->ready_head++], now);
-    if (run->started && !run->paused && !run_status_is_final(run->status) && run->running + run->timed == 0 && run->ready_head == run->ready_tail)
+    if (run->started && !run->paused && !run_status_is_final(run->status) && run->running + run->timed == 0 &&
+        run->ready_head == run->ready_tail)
         end(run, RUN_SUCCESS, NULL, now);
 }
 
@@ -379,7 +391,8 @@ static void on_start(struct flow_run *run, int64_t now)
 
 static bool is_current(const struct flow_run *run, const struct run_event *event)
 {
-    return event->node < run->flow->node_count && run->nodes[event->node].state == NODE_RUNNING && run->nodes[event->node].attempt == event->attempt;
+    return event->node < run->flow->node_count && run->nodes[event->node].state == NODE_RUNNING &&
+           run->nodes[event->node].attempt == event->attempt;
 }
 
 static bool take_outputs(struct flow_run *run, const struct run_event *event)
@@ -480,7 +493,8 @@ static void node_is_due(struct flow_run *run, unsigned index, int64_t now)
     struct node_run *node = &run->nodes[index];
     if (node->state == NODE_RUNNING) {
         struct error error;
-        (void)error_set(&error, ERR_DEADLINE, "timeout", "The node took longer than %lld ms.", (long long)run->flow->nodes[index].timeout_ms);
+        (void)error_set(&error, ERR_DEADLINE, "timeout", "The node took longer than %lld ms.",
+                        (long long)run->flow->nodes[index].timeout_ms);
         command(run, RUN_COMMAND_ABORT_NODE, index)->attempt = node->attempt;
         on_failed(run, index, &error, true, now);
         return;
@@ -500,11 +514,13 @@ static void on_time(struct flow_run *run, int64_t now)
 {
     if (now >= flow_deadline(run)) {
         struct error error;
-        (void)error_set(&error, ERR_DEADLINE, "settings.timeoutMs", "The execution took longer than %lld ms.", (long long)run->flow->settings.timeout_ms);
+        (void)error_set(&error, ERR_DEADLINE, "settings.timeoutMs", "The execution took longer than %lld ms.",
+                        (long long)run->flow->settings.timeout_ms);
         end(run, RUN_TIMEOUT, &error, now);
         return;
     }
-    for (unsigned i = 0; i < run->flow->node_count && run->running + run->timed > 0 && !run_status_is_final(run->status); i++)
+    for (unsigned i = 0;
+         i < run->flow->node_count && run->running + run->timed > 0 && !run_status_is_final(run->status); i++)
         if (node_due(run, i) <= now)
             node_is_due(run, i, now);
 }
@@ -528,20 +544,37 @@ static void set_paused(struct flow_run *run, bool paused)
 
 void flow_run_advance(struct flow_run *run, const struct run_event *event)
 {
-    bool of_node = event->kind == RUN_EVENT_NODE_DONE || event->kind == RUN_EVENT_NODE_FAILED || event->kind == RUN_EVENT_NODE_WAIT;
+    bool of_node = event->kind == RUN_EVENT_NODE_DONE || event->kind == RUN_EVENT_NODE_FAILED ||
+                   event->kind == RUN_EVENT_NODE_WAIT;
     if (run_status_is_final(run->status) || (of_node && !is_current(run, event))) {
         json_unref(event->take_outputs);
         return;
     }
     switch (event->kind) {
-    case RUN_EVENT_START: on_start(run, event->now_ms); break;
-    case RUN_EVENT_NODE_DONE: on_done(run, event); break;
-    case RUN_EVENT_NODE_WAIT: on_wait(run, event); break;
-    case RUN_EVENT_NODE_FAILED: on_failed(run, event->node, event->error, event->retryable, event->now_ms); break;
-    case RUN_EVENT_TIME: on_time(run, event->now_ms); break;
-    case RUN_EVENT_PAUSE: set_paused(run, true); break;
-    case RUN_EVENT_RESUME: set_paused(run, false); break;
-    case RUN_EVENT_CANCEL: on_cancel(run, event); break;
+    case RUN_EVENT_START:
+        on_start(run, event->now_ms);
+        break;
+    case RUN_EVENT_NODE_DONE:
+        on_done(run, event);
+        break;
+    case RUN_EVENT_NODE_WAIT:
+        on_wait(run, event);
+        break;
+    case RUN_EVENT_NODE_FAILED:
+        on_failed(run, event->node, event->error, event->retryable, event->now_ms);
+        break;
+    case RUN_EVENT_TIME:
+        on_time(run, event->now_ms);
+        break;
+    case RUN_EVENT_PAUSE:
+        set_paused(run, true);
+        break;
+    case RUN_EVENT_RESUME:
+        set_paused(run, false);
+        break;
+    case RUN_EVENT_CANCEL:
+        on_cancel(run, event);
+        break;
     }
     pump(run, event->now_ms);
 }

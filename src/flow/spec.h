@@ -21,10 +21,10 @@ struct flow_node_spec {
     const struct flow_pin *inputs, *outputs; /* the `error` output exists on every node and is not listed */
     const struct flow_rule *rules;           /* may be NULL */
     const struct field *fields;              /* its configuration */
-    const char *data_input;  /* where the undeclared pin `input` leads (contract 7.5); NULL: first input */
-    const char *trigger;     /* "manual", "webhook", "schedule", or NULL when it is no trigger */
-    bool pure;               /* no effects, computed again rather than checkpointed */
-    bool any_output;         /* output pins depend on the configuration (switch) */
+    const char *data_input; /* where the undeclared pin `input` leads (contract 7.5); NULL: first input */
+    const char *trigger;    /* "manual", "webhook", "schedule", or NULL when it is no trigger */
+    bool pure;              /* no effects, computed again rather than checkpointed */
+    bool any_output;        /* output pins depend on the configuration (switch) */
     bool any_input;
 };
 

@@ -16,7 +16,7 @@
 #define OFFSET_MAX_MS (16 * INT64_C(3600000))
 
 struct time_zone {
-    pthread_mutex_t lock;      /* an ICU calendar holds a present time, so even reading changes it */
+    pthread_mutex_t lock; /* an ICU calendar holds a present time, so even reading changes it */
     UCalendar *calendar;
     struct timezone_span last; /* what was found last; neighbouring questions are the usual ones */
 };
@@ -71,17 +71,21 @@ static enum err name_check(const char *name, struct error *reterr)
     if (name == NULL || name[0] == '\0')
         return error_set(reterr, ERR_VALIDATION, "timezone", "a time zone is required, such as Europe/Madrid or UTC");
     if (strlen(name) > TIMEZONE_NAME_MAX)
-        return error_set(reterr, ERR_VALIDATION, "timezone", "a time zone's name has at most %d characters", TIMEZONE_NAME_MAX);
+        return error_set(reterr, ERR_VALIDATION, "timezone", "a time zone's name has at most %d characters",
+                         TIMEZONE_NAME_MAX);
     for (const char *c = name; *c != '\0'; c++)
         if (strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_+-/", *c) == NULL)
-            return error_set(reterr, ERR_VALIDATION, "timezone",
-                             "a time zone's name has letters, digits, _, +, - and / only, such as Europe/Madrid or UTC");
+            return error_set(
+                reterr, ERR_VALIDATION, "timezone",
+                "a time zone's name has letters, digits, _, +, - and / only, such as Europe/Madrid or UTC");
     char known[TIMEZONE_NAME_MAX + 1];
     if (!name_find(name, known))
         return error_set(reterr, ERR_VALIDATION, "timezone",
-                         "\"%s\" is not a time zone of the IANA database; write a name such as Europe/Madrid or UTC", name);
+                         "\"%s\" is not a time zone of the IANA database; write a name such as Europe/Madrid or UTC",
+                         name);
     if (strcmp(name, known) != 0)
-        return error_set(reterr, ERR_VALIDATION, "timezone", "\"%s\" is not a time zone; did you mean %s?", name, known);
+        return error_set(reterr, ERR_VALIDATION, "timezone", "\"%s\" is not a time zone; did you mean %s?", name,
+                         known);
     return ERR_OK;
 }
 
@@ -149,7 +153,8 @@ static void span_look_up(const struct time_zone *zone, int64_t ms, struct timezo
 
 void timezone_span_at(const struct time_zone *zone, int64_t ms, struct timezone_span *ret)
 {
-    struct time_zone *own = (struct time_zone *)(uintptr_t)zone; /* all handles were made above; the cache is no visible state */
+    struct time_zone *own =
+        (struct time_zone *)(uintptr_t)zone; /* all handles were made above; the cache is no visible state */
     (void)pthread_mutex_lock(&own->lock);
     if (ms < own->last.from_ms || ms >= own->last.until_ms) /* empty at first: from 0 until 0 */
         span_look_up(own, ms, &own->last);
@@ -162,7 +167,8 @@ static int64_t floor_div(int64_t a, int64_t b)
     return a / b - (a % b < 0);
 }
 
-/* Both after Howard Hinnant's "chrono-compatible low-level date algorithms": years begin in March, eras have 400 years. */
+/* Both after Howard Hinnant's "chrono-compatible low-level date algorithms": years begin in March, eras have 400 years.
+ */
 int64_t civil_to_days(int year, int month, int day)
 {
     int64_t y = year - (month <= 2);

@@ -9,25 +9,26 @@
 struct time_zone;
 
 /* An IANA name such as Europe/Madrid, or UTC; kept for the life of the process. VALIDATION (field timezone) otherwise:
- * also for offsets (GMT+2) and for ICU's ambiguous abbreviations (IST, CST), which are not IANA names. NULL is refused. */
+ * also for offsets (GMT+2) and for ICU's ambiguous abbreviations (IST, CST), which are not IANA names. NULL is refused.
+ */
 enum err timezone_find(const char *name, const struct time_zone **ret, struct error *reterr) ERROR_MUST_CHECK;
 
 struct civil_time {
-    int year, month, day;     /* month 1..12 */
+    int year, month, day; /* month 1..12 */
     int hour, minute, second;
-    int weekday;              /* 0 = Sunday */
+    int weekday; /* 0 = Sunday */
 };
 void timezone_to_civil(const struct time_zone *zone, int64_t ms, struct civil_time *ret);
 
-/* The instants that a wall-clock time stands for: 0 in a gap (clocks went forward), 1, or 2 where clocks went back. Earlier
- * one first. In a gap ret[0] is the first instant after the gap. The weekday is not read. */
+/* The instants that a wall-clock time stands for: 0 in a gap (clocks went forward), 1, or 2 where clocks went back.
+ * Earlier one first. In a gap ret[0] is the first instant after the gap. The weekday is not read. */
 int timezone_from_civil(const struct time_zone *zone, const struct civil_time *time, int64_t ret[2]);
 
 /* A stretch of time during which the clocks of the zone were not changed. */
 struct timezone_span {
-    int64_t from_ms, until_ms;  /* from_ms <= t < until_ms; INT64_MIN and INT64_MAX where there is no change */
-    int64_t offset_ms;          /* wall clock minus UTC */
-    int64_t offset_before_ms;   /* before from_ms; the same as offset_ms when from_ms is INT64_MIN */
+    int64_t from_ms, until_ms; /* from_ms <= t < until_ms; INT64_MIN and INT64_MAX where there is no change */
+    int64_t offset_ms;         /* wall clock minus UTC */
+    int64_t offset_before_ms;  /* before from_ms; the same as offset_ms when from_ms is INT64_MIN */
 };
 void timezone_span_at(const struct time_zone *zone, int64_t ms, struct timezone_span *ret);
 

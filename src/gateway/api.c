@@ -47,11 +47,14 @@ enum err api_admit(void *user, struct http_request *request, bool *ret_inline, s
     bool path_known = false;
     const struct route *route = find_route(request, &path_known);
     if (route == NULL && path_known)
-        return error_set(reterr, ERR_METHOD_NOT_ALLOWED, NULL, "%s is not allowed on %s.", request->method, request->path);
+        return error_set(reterr, ERR_METHOD_NOT_ALLOWED, NULL, "%s is not allowed on %s.", request->method,
+                         request->path);
     if (route == NULL)
-        return error_set(reterr, ERR_NOT_FOUND, NULL, "There is no route %s %s; /api/docs lists them.", request->method, request->path);
+        return error_set(reterr, ERR_NOT_FOUND, NULL, "There is no route %s %s; /api/docs lists them.", request->method,
+                         request->path);
     if ((route->flags & ROUTE_ID) != 0 && !id_is_valid(request->params[0]))
-        return error_set(reterr, ERR_VALIDATION, "id", "The id in the path must be a UUID, not \"%.60s\".", request->params[0]);
+        return error_set(reterr, ERR_VALIDATION, "id", "The id in the path must be a UUID, not \"%.60s\".",
+                         request->params[0]);
     request->route = route;
     *ret_inline = (route->flags & ROUTE_INLINE) != 0;
     return ERR_OK;
@@ -66,7 +69,8 @@ static enum err check_body(const struct route *route, struct http_request *reque
         for (const struct field *field = route->body; field->name != NULL; field++)
             needed |= field->required;
         if (needed)
-            return error_set(reterr, ERR_VALIDATION, NULL, "A JSON body is needed, with Content-Type: application/json.");
+            return error_set(reterr, ERR_VALIDATION, NULL,
+                             "A JSON body is needed, with Content-Type: application/json.");
         request->json = json_object_new();
     }
     return fields_check(route->body, request->json, reterr);
@@ -119,7 +123,8 @@ enum err api_read(struct api *api, api_read_fn fn, void *arg, struct error *rete
     return code;
 }
 
-int64_t api_query_int(struct http_request *request, const char *name, int64_t min, int64_t max, int64_t otherwise, struct error *reterr)
+int64_t api_query_int(struct http_request *request, const char *name, int64_t min, int64_t max, int64_t otherwise,
+                      struct error *reterr)
 {
     const char *text = http_request_query(request, name);
     if (text == NULL)
@@ -127,13 +132,15 @@ int64_t api_query_int(struct http_request *request, const char *name, int64_t mi
     char *end;
     long long value = strtoll(text, &end, 10);
     if (*text == '\0' || *end != '\0' || value < min || value > max) {
-        (void)error_set(reterr, ERR_VALIDATION, name, "%s must be an integer from %lld to %lld, not \"%.40s\".", name, (long long)min, (long long)max, text);
+        (void)error_set(reterr, ERR_VALIDATION, name, "%s must be an integer from %lld to %lld, not \"%.40s\".", name,
+                        (long long)min, (long long)max, text);
         return otherwise;
     }
     return value;
 }
 
-enum err api_filter(struct http_request *request, const char *const *names, int64_t default_limit, struct json **ret, struct error *reterr)
+enum err api_filter(struct http_request *request, const char *const *names, int64_t default_limit, struct json **ret,
+                    struct error *reterr)
 {
     struct error error = {0};
     int64_t page = api_query_int(request, "page", 1, 1000000, 1, &error);
@@ -170,11 +177,18 @@ void api_control(struct api *api, const char *verb, const char *execution_id)
 
 struct api *api_new(const struct api_options *options)
 {
-    static const int64_t bounds_us[] = {100, 250, 500, 1000, 2500, 5000, 10000, 20000, 50000, 100000, 250000, 1000000, 5000000, 30000000};
-    static const struct metric_desc requests = {
-        .name = "caudal_http_requests_total", .help = "Answered HTTP requests.", .kind = METRIC_COUNTER, .labels = {"method", "route", "status"}};
-    static const struct metric_desc durations = {
-        .name = "caudal_http_request_duration_seconds", .help = "From the first byte to the answer.", .kind = METRIC_HISTOGRAM, .decimals = 6, .labels = {"route"}, METRIC_BOUNDS(bounds_us)};
+    static const int64_t bounds_us[] = {100,   250,   500,    1000,   2500,    5000,    10000,
+                                        20000, 50000, 100000, 250000, 1000000, 5000000, 30000000};
+    static const struct metric_desc requests = {.name = "caudal_http_requests_total",
+                                                .help = "Answered HTTP requests.",
+                                                .kind = METRIC_COUNTER,
+                                                .labels = {"method", "route", "status"}};
+    static const struct metric_desc durations = {.name = "caudal_http_request_duration_seconds",
+                                                 .help = "From the first byte to the answer.",
+                                                 .kind = METRIC_HISTOGRAM,
+                                                 .decimals = 6,
+                                                 .labels = {"route"},
+                                                 METRIC_BOUNDS(bounds_us)};
     struct api *api = mem_alloc(sizeof *api);
     api->options = *options;
     api->started_ms = clock_now_ms();

@@ -14,10 +14,10 @@ struct api_options {
     const struct config *config;
     struct store *store;
     struct broker *broker;
-    struct loop *loop;       /* the gateway's own: live events and answers that wait */
-    struct engine *engine;   /* NULL where the services are elsewhere */
+    struct loop *loop;     /* the gateway's own: live events and answers that wait */
+    struct engine *engine; /* NULL where the services are elsewhere */
     struct metrics *metrics;
-    struct ws_hub *ws;       /* who serves /ws; NULL: nobody */
+    struct ws_hub *ws; /* who serves /ws; NULL: nobody */
 };
 
 /* The routes' work needs store, broker and loop; http_start gets the callbacks below. */
@@ -26,5 +26,5 @@ void api_free(struct api *api); /* after http_stop, with the loop stopped */
 enum err api_admit(void *api, struct http_request *request, bool *ret_inline, struct error *reterr);
 int api_handle(void *api, struct http_request *request);
 void api_finished(void *api, const struct http_request *request);
-void api_quiesced(void *api); /* no request comes any more: those that wait are answered */
+void api_quiesced(void *api);   /* no request comes any more: those that wait are answered */
 struct json *api_openapi(void); /* OpenAPI 3.1, yours */

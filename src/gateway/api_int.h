@@ -16,7 +16,12 @@ enum role { ROLE_NONE, ROLE_VIEWER, ROLE_OPERATOR, ROLE_EDITOR, ROLE_ADMIN };
 /* Returns HTTP_DONE or HTTP_PENDING through *ret when it answers by itself; an error is answered by the caller. */
 typedef enum err (*route_fn)(struct api *api, struct http_request *request, struct error *reterr);
 
-enum { ROUTE_INLINE = 1, ROUTE_ID = 2 /* the first parameter is a UUID */, ROUTE_LIST = 4 /* page, limit, cursor */, ROUTE_FLAT = 8 };
+enum {
+    ROUTE_INLINE = 1,
+    ROUTE_ID = 2 /* the first parameter is a UUID */,
+    ROUTE_LIST = 4 /* page, limit, cursor */,
+    ROUTE_FLAT = 8
+};
 
 struct route {
     const char *method, *pattern; /* :name segments; a trailing * takes the rest */
@@ -35,10 +40,10 @@ struct api {
     int64_t started_ms;
     atomic_uint generation; /* rises when a flow changes: compiled flows and webhook paths are looked up anew */
     pthread_mutex_t lock;
-    struct map waiters;     /* execution id -> struct waiter: webhooks that answer with the result */
+    struct map waiters; /* execution id -> struct waiter: webhooks that answer with the result */
     struct loop_timer *waiter_timer;
     struct webhook_index *webhooks;
-    struct map workers;     /* id -> struct worker_seen */
+    struct map workers; /* id -> struct worker_seen */
     struct monitor *monitor;
     struct metric_family *requests, *durations;
 };
@@ -51,9 +56,11 @@ typedef enum err (*api_read_fn)(struct store_session *session, void *arg, struct
 enum err api_read(struct api *api, api_read_fn fn, void *arg, struct error *reterr) ERROR_MUST_CHECK;
 
 /* page, limit, cursor and the named text parameters as a filter object; VALIDATION with the parameter's name. */
-enum err api_filter(struct http_request *request, const char *const *names, int64_t default_limit, struct json **ret, struct error *reterr) ERROR_MUST_CHECK;
-int64_t api_query_int(struct http_request *request, const char *name, int64_t min, int64_t max, int64_t otherwise, struct error *reterr); /* reterr->code set when bad */
-void api_changed(struct api *api); /* flows changed */
+enum err api_filter(struct http_request *request, const char *const *names, int64_t default_limit, struct json **ret,
+                    struct error *reterr) ERROR_MUST_CHECK;
+int64_t api_query_int(struct http_request *request, const char *name, int64_t min, int64_t max, int64_t otherwise,
+                      struct error *reterr);                                   /* reterr->code set when bad */
+void api_changed(struct api *api);                                             /* flows changed */
 void api_control(struct api *api, const char *verb, const char *execution_id); /* cancel, pause, resume */
 
 /* executions.c */
@@ -63,7 +70,8 @@ struct start_request {
     int priority, retry_count, flow_version; /* version 0: the present one */
 };
 /* Accepts an execution: committed when this returns OK. A known idempotency key gives the former execution's id. */
-enum err api_start(struct api *api, const struct start_request *start, char ret_id[ID_TEXT_BYTES], struct error *reterr) ERROR_MUST_CHECK;
+enum err api_start(struct api *api, const struct start_request *start, char ret_id[ID_TEXT_BYTES],
+                   struct error *reterr) ERROR_MUST_CHECK;
 
 /* Executions by state, as jobs/stats and channel system show them (api-contract 1.4, 2a); yours. */
 enum err api_job_stats(struct store *store, struct json **ret, struct error *reterr) ERROR_MUST_CHECK;

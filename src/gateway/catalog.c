@@ -16,7 +16,8 @@ static const struct category {
     {"logic", "Branches, joins and waits", "logic"},
     {"ai-ml", "Language models and machine learning", "ai"},
 };
-static const char *const category_names[] = {"database", "transformation", "external-api", "notification", "storage", "logic", "ai-ml", NULL};
+static const char *const category_names[] = {"database", "transformation", "external-api", "notification",
+                                             "storage",  "logic",          "ai-ml",        NULL};
 
 struct definition_access {
     const char *id;
@@ -91,7 +92,8 @@ static int compare_versions(const char *a, const char *b)
 }
 
 /* Those a filter keeps, sorted. */
-static struct json *sorted(const struct json *list, bool (*keep)(const struct json *definition, const void *arg), const void *arg, int (*compare)(const void *, const void *))
+static struct json *sorted(const struct json *list, bool (*keep)(const struct json *definition, const void *arg),
+                           const void *arg, int (*compare)(const void *, const void *))
 {
     size_t count = 0;
     struct json **kept = mem_array(json_count(list) + 1, sizeof *kept), *result = json_array_new();
@@ -128,7 +130,9 @@ static bool is_category(const char *name)
 
 static enum err list_nodes(struct api *api, struct http_request *request, struct error *reterr)
 {
-    struct wanted wanted = {.category = http_request_query(request, "category"), .version = http_request_query(request, "version"), .search = http_request_query(request, "search")};
+    struct wanted wanted = {.category = http_request_query(request, "category"),
+                            .version = http_request_query(request, "version"),
+                            .search = http_request_query(request, "search")};
     if (wanted.category != NULL && !is_category(wanted.category))
         return error_set(reterr, ERR_VALIDATION, "category", "There is no category \"%.40s\".", wanted.category);
     AUTO_JSON struct json *all = NULL;
@@ -140,11 +144,13 @@ static enum err list_nodes(struct api *api, struct http_request *request, struct
 
 static int by_version(const void *a, const void *b)
 {
-    return compare_versions(json_get_str(*(struct json *const *)b, "version"), json_get_str(*(struct json *const *)a, "version"));
+    return compare_versions(json_get_str(*(struct json *const *)b, "version"),
+                            json_get_str(*(struct json *const *)a, "version"));
 }
 
 /* All versions of a type, the newest first; NOT_FOUND if there is none. */
-static enum err find_type(struct api *api, const char *type, const char *version, struct json **ret, struct error *reterr)
+static enum err find_type(struct api *api, const char *type, const char *version, struct json **ret,
+                          struct error *reterr)
 {
     AUTO_JSON struct json *all = NULL;
     const struct node_type *own = node_registry_find(type); /* knows aliases */
@@ -155,7 +161,8 @@ static enum err find_type(struct api *api, const char *type, const char *version
     struct json *found = sorted(all, is_wanted, &wanted, by_version);
     if (json_count(found) == 0) {
         json_unref(found);
-        return error_set(reterr, ERR_NOT_FOUND, "type", "There is no node type \"%.60s\"%s%.20s.", type, version == NULL ? "" : " in version ", version == NULL ? "" : version);
+        return error_set(reterr, ERR_NOT_FOUND, "type", "There is no node type \"%.60s\"%s%.20s.", type,
+                         version == NULL ? "" : " in version ", version == NULL ? "" : version);
     }
     *ret = found;
     return ERR_OK;
@@ -202,33 +209,80 @@ static enum err get_compatibility(struct api *api, struct http_request *request,
 
 /* ---- registering a definition */
 
-static const char *const data_types[] = {"string", "number", "boolean", "array", "object", "date", "binary", "any", NULL};
+static const char *const data_types[] = {"string", "number", "boolean", "array", "object",
+                                         "date",   "binary", "any",     NULL};
 static const char *const compatibilities[] = {"full", "partial", "conditional", "none", NULL};
-static const struct field input_fields[] = {{.name = "name", .kind = FIELD_STRING, .required = true, .min = 1, .max = 100, .help = "Name of the pin."},
-                                            {.name = "type", .kind = FIELD_ENUM, .required = true, .values = data_types, .help = "What it takes."},
-                                            {.name = "required", .kind = FIELD_BOOL, .help = "Whether the node needs it."},
-                                            {.name = "description", .kind = FIELD_STRING, .nullable = true, .max = 500, .help = "What it is."},
-                                            {0}};
-static const struct field output_fields[] = {{.name = "name", .kind = FIELD_STRING, .required = true, .min = 1, .max = 100, .help = "Name of the pin."},
-                                             {.name = "type", .kind = FIELD_ENUM, .required = true, .values = data_types, .help = "What it gives."},
-                                             {.name = "description", .kind = FIELD_STRING, .nullable = true, .max = 500, .help = "What it is."},
-                                             {0}};
-static const struct field rule_fields[] = {{.name = "targetType", .kind = FIELD_STRING, .required = true, .min = 1, .max = 100, .help = "Type of the other node."},
-                                           {.name = "outputPin", .kind = FIELD_STRING, .required = true, .min = 1, .max = 100, .help = "From this output."},
-                                           {.name = "targetInputPin", .kind = FIELD_STRING, .required = true, .min = 1, .max = 100, .help = "To that input."},
-                                           {.name = "compatibility", .kind = FIELD_ENUM, .required = true, .values = compatibilities, .help = "How well they fit."},
-                                           {0}};
+static const struct field input_fields[] = {
+    {.name = "name", .kind = FIELD_STRING, .required = true, .min = 1, .max = 100, .help = "Name of the pin."},
+    {.name = "type", .kind = FIELD_ENUM, .required = true, .values = data_types, .help = "What it takes."},
+    {.name = "required", .kind = FIELD_BOOL, .help = "Whether the node needs it."},
+    {.name = "description", .kind = FIELD_STRING, .nullable = true, .max = 500, .help = "What it is."},
+    {0}};
+static const struct field output_fields[] = {
+    {.name = "name", .kind = FIELD_STRING, .required = true, .min = 1, .max = 100, .help = "Name of the pin."},
+    {.name = "type", .kind = FIELD_ENUM, .required = true, .values = data_types, .help = "What it gives."},
+    {.name = "description", .kind = FIELD_STRING, .nullable = true, .max = 500, .help = "What it is."},
+    {0}};
+static const struct field rule_fields[] = {
+    {.name = "targetType",
+     .kind = FIELD_STRING,
+     .required = true,
+     .min = 1,
+     .max = 100,
+     .help = "Type of the other node."},
+    {.name = "outputPin", .kind = FIELD_STRING, .required = true, .min = 1, .max = 100, .help = "From this output."},
+    {.name = "targetInputPin", .kind = FIELD_STRING, .required = true, .min = 1, .max = 100, .help = "To that input."},
+    {.name = "compatibility",
+     .kind = FIELD_ENUM,
+     .required = true,
+     .values = compatibilities,
+     .help = "How well they fit."},
+    {0}};
 static const struct field definition_fields[] = {
-    {.name = "type", .kind = FIELD_STRING, .required = true, .min = 1, .max = 100, .pattern = "^[a-z0-9]+(-[a-z0-9]+)*$", .help = "Words in lower case with hyphens."},
+    {.name = "type",
+     .kind = FIELD_STRING,
+     .required = true,
+     .min = 1,
+     .max = 100,
+     .pattern = "^[a-z0-9]+(-[a-z0-9]+)*$",
+     .help = "Words in lower case with hyphens."},
     {.name = "name", .kind = FIELD_STRING, .required = true, .min = 1, .max = LIMIT_NAME_CHARS, .help = "Name shown."},
-    {.name = "description", .kind = FIELD_STRING, .nullable = true, .max = LIMIT_DESCRIPTION_CHARS, .help = "What it does."},
-    {.name = "version", .kind = FIELD_STRING, .required = true, .min = 5, .max = 30, .pattern = "^\\d+\\.\\d+\\.\\d+$", .help = "Three numbers with dots."},
+    {.name = "description",
+     .kind = FIELD_STRING,
+     .nullable = true,
+     .max = LIMIT_DESCRIPTION_CHARS,
+     .help = "What it does."},
+    {.name = "version",
+     .kind = FIELD_STRING,
+     .required = true,
+     .min = 5,
+     .max = 30,
+     .pattern = "^\\d+\\.\\d+\\.\\d+$",
+     .help = "Three numbers with dots."},
     {.name = "category", .kind = FIELD_ENUM, .required = true, .values = category_names, .help = "Where it is listed."},
     {.name = "icon", .kind = FIELD_STRING, .nullable = true, .max = 100, .help = "Name of its icon."},
-    {.name = "inputs", .kind = FIELD_ARRAY, .required = true, .max = 100, .fields = input_fields, .help = "Input pins."},
-    {.name = "outputs", .kind = FIELD_ARRAY, .required = true, .max = 100, .fields = output_fields, .help = "Output pins."},
-    {.name = "compatibilityMatrix", .kind = FIELD_ARRAY, .required = true, .max = 500, .fields = rule_fields, .help = "Which nodes may follow."},
-    {.name = "configuration", .kind = FIELD_OBJECT, .nullable = true, .help = "Time limits and retries, for information."},
+    {.name = "inputs",
+     .kind = FIELD_ARRAY,
+     .required = true,
+     .max = 100,
+     .fields = input_fields,
+     .help = "Input pins."},
+    {.name = "outputs",
+     .kind = FIELD_ARRAY,
+     .required = true,
+     .max = 100,
+     .fields = output_fields,
+     .help = "Output pins."},
+    {.name = "compatibilityMatrix",
+     .kind = FIELD_ARRAY,
+     .required = true,
+     .max = 500,
+     .fields = rule_fields,
+     .help = "Which nodes may follow."},
+    {.name = "configuration",
+     .kind = FIELD_OBJECT,
+     .nullable = true,
+     .help = "Time limits and retries, for information."},
     {.name = "metadata", .kind = FIELD_OBJECT, .nullable = true, .help = "Yours; kept as it is."},
     {0}};
 
@@ -272,22 +326,26 @@ static enum err check_definition(const struct json *body, struct error *reterr)
     static const char *const sides[] = {"inputs", "outputs"};
     char field[80];
     if (!is_kebab(json_get_str(body, "type")))
-        return error_set(reterr, ERR_VALIDATION, "type", "type must be words of lower-case letters and digits joined by hyphens, such as my-node.");
+        return error_set(reterr, ERR_VALIDATION, "type",
+                         "type must be words of lower-case letters and digits joined by hyphens, such as my-node.");
     if (!is_version(json_get_str(body, "version")))
-        return error_set(reterr, ERR_VALIDATION, "version", "version must be three numbers joined by dots, such as 1.0.0.");
+        return error_set(reterr, ERR_VALIDATION, "version",
+                         "version must be three numbers joined by dots, such as 1.0.0.");
     for (size_t side = 0; side < 2; side++) {
         const struct json *pins = json_get(body, sides[side]);
         for (size_t i = 0; i < json_count(pins); i++)
             if (has_pin(pins, json_get_str(json_at(pins, i), "name"), i)) {
                 (void)snprintf(field, sizeof field, "%s[%zu].name", sides[side], i);
-                return error_set(reterr, ERR_VALIDATION, field, "The name \"%.60s\" stands twice in %s.", json_get_str(json_at(pins, i), "name"), sides[side]);
+                return error_set(reterr, ERR_VALIDATION, field, "The name \"%.60s\" stands twice in %s.",
+                                 json_get_str(json_at(pins, i), "name"), sides[side]);
             }
     }
     const struct json *rules = json_get(body, "compatibilityMatrix");
     for (size_t i = 0; i < json_count(rules); i++)
         if (!has_pin(json_get(body, "outputs"), json_get_str(json_at(rules, i), "outputPin"), SIZE_MAX)) {
             (void)snprintf(field, sizeof field, "compatibilityMatrix[%zu].outputPin", i);
-            return error_set(reterr, ERR_VALIDATION, field, "The rule's output \"%.60s\" is not among the outputs.", json_get_str(json_at(rules, i), "outputPin"));
+            return error_set(reterr, ERR_VALIDATION, field, "The rule's output \"%.60s\" is not among the outputs.",
+                             json_get_str(json_at(rules, i), "outputPin"));
         }
     return ERR_OK;
 }
@@ -314,7 +372,8 @@ static enum err create_node(struct api *api, struct http_request *request, struc
         return code;
     const struct node_type *own = node_registry_find(json_get_str(body, "type"));
     if (own != NULL && strcmp(own->version, json_get_str(body, "version")) == 0)
-        return error_set(reterr, ERR_CONFLICT, "type", "%s %s is a node of this program.", own->spec.type, own->version);
+        return error_set(reterr, ERR_CONFLICT, "type", "%s %s is a node of this program.", own->spec.type,
+                         own->version);
     char id[ID_TEXT_BYTES], at[ISO_TEXT_BYTES];
     AUTO_JSON struct json *definition = json_object_new();
     id_new(id);
@@ -334,16 +393,32 @@ static enum err create_node(struct api *api, struct http_request *request, struc
 
 /* ---- compatibility (3.5a) */
 
-static const struct field node_ref_fields[] = {{.name = "type", .kind = FIELD_STRING, .required = true, .min = 1, .max = 100, .help = "Node type."},
-                                               {.name = "version", .kind = FIELD_STRING, .nullable = true, .max = 30, .help = "Its version; the newest if absent."},
-                                               {0}};
-static const struct field link_fields[] = {{.name = "outputPin", .kind = FIELD_STRING, .required = true, .min = 1, .max = 100, .help = "Output of the source."},
-                                           {.name = "inputPin", .kind = FIELD_STRING, .required = true, .min = 1, .max = 100, .help = "Input of the target."},
-                                           {0}};
-static const struct field check_fields[] = {{.name = "sourceNode", .kind = FIELD_OBJECT, .required = true, .fields = node_ref_fields, .help = "Where the connection begins."},
-                                            {.name = "targetNode", .kind = FIELD_OBJECT, .required = true, .fields = node_ref_fields, .help = "Where it ends."},
-                                            {.name = "connection", .kind = FIELD_OBJECT, .required = true, .fields = link_fields, .help = "The two pins."},
-                                            {0}};
+static const struct field node_ref_fields[] = {
+    {.name = "type", .kind = FIELD_STRING, .required = true, .min = 1, .max = 100, .help = "Node type."},
+    {.name = "version",
+     .kind = FIELD_STRING,
+     .nullable = true,
+     .max = 30,
+     .help = "Its version; the newest if absent."},
+    {0}};
+static const struct field link_fields[] = {
+    {.name = "outputPin",
+     .kind = FIELD_STRING,
+     .required = true,
+     .min = 1,
+     .max = 100,
+     .help = "Output of the source."},
+    {.name = "inputPin", .kind = FIELD_STRING, .required = true, .min = 1, .max = 100, .help = "Input of the target."},
+    {0}};
+static const struct field check_fields[] = {
+    {.name = "sourceNode",
+     .kind = FIELD_OBJECT,
+     .required = true,
+     .fields = node_ref_fields,
+     .help = "Where the connection begins."},
+    {.name = "targetNode", .kind = FIELD_OBJECT, .required = true, .fields = node_ref_fields, .help = "Where it ends."},
+    {.name = "connection", .kind = FIELD_OBJECT, .required = true, .fields = link_fields, .help = "The two pins."},
+    {0}};
 
 static void add_issue(struct json *issues, const char *type, const char *field, const char *message)
 {
@@ -368,7 +443,8 @@ static const struct json *find_rule(const struct json *source, const char *targe
     const struct json *rules = json_get(source, "compatibilityMatrix");
     for (size_t i = 0; i < json_count(rules); i++) {
         const struct json *rule = json_at(rules, i);
-        if (strcmp(json_get_str(rule, "targetType"), target_type) == 0 && strcmp(json_get_str(rule, "outputPin"), json_get_str(link, "outputPin")) == 0 &&
+        if (strcmp(json_get_str(rule, "targetType"), target_type) == 0 &&
+            strcmp(json_get_str(rule, "outputPin"), json_get_str(link, "outputPin")) == 0 &&
             strcmp(json_get_str(rule, "targetInputPin"), json_get_str(link, "inputPin")) == 0)
             return rule;
     }
@@ -435,7 +511,8 @@ static enum err get_matrix(struct api *api, struct http_request *request, struct
         return code;
     struct json *matrix = json_object_new();
     for (size_t i = 0; i < json_count(all); i++)
-        json_set(matrix, json_get_str(json_at(all, i), "type"), json_ref(json_get(json_at(all, i), "compatibilityMatrix")));
+        json_set(matrix, json_get_str(json_at(all, i), "type"),
+                 json_ref(json_get(json_at(all, i), "compatibilityMatrix")));
     http_reply_flat(request, 200, matrix);
     return ERR_OK;
 }
@@ -467,14 +544,22 @@ static enum err get_categories(struct api *api, struct http_request *request, st
 #define BASE "/api/v1/catalog"
 const struct route catalog_routes[] = {
     {"GET", BASE, ROLE_VIEWER, 0, NULL, NULL, 200, "catalog", "List node types", list_nodes},
-    {"GET", BASE "/metadata", ROLE_VIEWER, 0, NULL, NULL, 200, "catalog", "The node types that this program runs", get_metadata},
-    {"GET", BASE "/documentation/:nodeType", ROLE_VIEWER, 0, NULL, NULL, 200, "catalog", "Documentation of a node type", get_documentation},
+    {"GET", BASE "/metadata", ROLE_VIEWER, 0, NULL, NULL, 200, "catalog", "The node types that this program runs",
+     get_metadata},
+    {"GET", BASE "/documentation/:nodeType", ROLE_VIEWER, 0, NULL, NULL, 200, "catalog", "Documentation of a node type",
+     get_documentation},
     {"GET", BASE "/nodes", ROLE_VIEWER, 0, NULL, NULL, 200, "catalog", "List node types", list_nodes},
-    {"POST", BASE "/nodes", ROLE_EDITOR, 0, definition_fields, NULL, 201, "catalog", "Register the definition of a node type", create_node},
+    {"POST", BASE "/nodes", ROLE_EDITOR, 0, definition_fields, NULL, 201, "catalog",
+     "Register the definition of a node type", create_node},
     {"GET", BASE "/nodes/:type", ROLE_VIEWER, 0, NULL, NULL, 200, "catalog", "Get a node type", get_node},
-    {"GET", BASE "/nodes/:type/versions", ROLE_VIEWER, 0, NULL, NULL, 200, "catalog", "List the versions of a node type", list_versions},
-    {"GET", BASE "/nodes/:type/compatibility", ROLE_VIEWER, 0, NULL, NULL, 200, "catalog", "Which nodes may follow a node type", get_compatibility},
-    {"POST", BASE "/compatibility/check", ROLE_VIEWER, 0, check_fields, NULL, 200, "catalog", "Check one connection", check_compatibility},
-    {"GET", BASE "/compatibility/matrix", ROLE_VIEWER, 0, NULL, NULL, 200, "catalog", "All rules, by node type", get_matrix},
-    {"GET", BASE "/categories", ROLE_VIEWER, 0, NULL, NULL, 200, "catalog", "List the categories that have nodes", get_categories},
+    {"GET", BASE "/nodes/:type/versions", ROLE_VIEWER, 0, NULL, NULL, 200, "catalog",
+     "List the versions of a node type", list_versions},
+    {"GET", BASE "/nodes/:type/compatibility", ROLE_VIEWER, 0, NULL, NULL, 200, "catalog",
+     "Which nodes may follow a node type", get_compatibility},
+    {"POST", BASE "/compatibility/check", ROLE_VIEWER, 0, check_fields, NULL, 200, "catalog", "Check one connection",
+     check_compatibility},
+    {"GET", BASE "/compatibility/matrix", ROLE_VIEWER, 0, NULL, NULL, 200, "catalog", "All rules, by node type",
+     get_matrix},
+    {"GET", BASE "/categories", ROLE_VIEWER, 0, NULL, NULL, 200, "catalog", "List the categories that have nodes",
+     get_categories},
     {0}};

@@ -76,14 +76,27 @@ enum err engine_start(const struct engine_options *options, struct engine **ret,
     engine->host.data_dir = options->data_dir;
     struct rng rng;
     rng_init_from_system(&rng);
-    engine->orchestrator = orchestrator_new(&(struct orchestrator_options){
-        .loop = engine->orchestrator_loop, .broker = options->broker, .store = options->store, .schedules = true,
-        .worker_timeout_ms = options->worker_timeout_ms, .sweep_interval_ms = 10000, .strategy = options->strategy,
-        .retention_ms = options->retention_ms, .retention_count = options->retention_count});
-    engine->worker = worker_new(&(struct worker_options){
-        .id = options->worker_id, .loop = engine->worker_loop, .broker = options->broker, .store = options->store,
-        .catalog = node_registry_catalog(), .find_type = node_registry_find, .host = &engine->host, .pool = engine->pool,
-        .capacity = options->capacity, .report_interval_ms = options->report_interval_ms, .seed = rng_next(&rng)});
+    engine->orchestrator =
+        orchestrator_new(&(struct orchestrator_options){.loop = engine->orchestrator_loop,
+                                                        .broker = options->broker,
+                                                        .store = options->store,
+                                                        .schedules = true,
+                                                        .worker_timeout_ms = options->worker_timeout_ms,
+                                                        .sweep_interval_ms = 10000,
+                                                        .strategy = options->strategy,
+                                                        .retention_ms = options->retention_ms,
+                                                        .retention_count = options->retention_count});
+    engine->worker = worker_new(&(struct worker_options){.id = options->worker_id,
+                                                         .loop = engine->worker_loop,
+                                                         .broker = options->broker,
+                                                         .store = options->store,
+                                                         .catalog = node_registry_catalog(),
+                                                         .find_type = node_registry_find,
+                                                         .host = &engine->host,
+                                                         .pool = engine->pool,
+                                                         .capacity = options->capacity,
+                                                         .report_interval_ms = options->report_interval_ms,
+                                                         .seed = rng_next(&rng)});
     /* The loops do not run yet: starting here is as good as on their threads. */
     enum err code = orchestrator_start(engine->orchestrator, reterr);
     if (code == ERR_OK)

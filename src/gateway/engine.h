@@ -1,4 +1,5 @@
-/* The orchestrator and a worker in this process, each on a loop and thread of its own: what `standalone` adds to a gateway. */
+/* The orchestrator and a worker in this process, each on a loop and thread of its own: what `standalone` adds to a
+ * gateway. */
 #pragma once
 #include "orchestrator/orchestrator.h"
 #include "worker/worker.h"
@@ -19,4 +20,5 @@ enum err engine_start(const struct engine_options *options, struct engine **ret,
 void engine_stop(struct engine *engine, int64_t deadline_ms);
 const struct orchestrator *engine_orchestrator(const struct engine *engine);
 const struct worker *engine_worker(const struct engine *engine);
-enum err engine_set_strategy(struct engine *engine, const char *strategy, struct error *reterr) ERROR_MUST_CHECK; /* any thread */
+enum err engine_set_strategy(struct engine *engine, const char *strategy,
+                             struct error *reterr) ERROR_MUST_CHECK; /* any thread */

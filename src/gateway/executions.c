@@ -43,7 +43,9 @@ enum err api_check_load(struct api *api, struct error *reterr)
     size_t waiting = broker_queue_depth(api->options.broker, QUEUE_SUBMIT) + stats.pending;
     if ((int64_t)waiting < mark)
         return ERR_OK;
-    return error_set(reterr, ERR_UNAVAILABLE, NULL, "%zu executions wait already (QUEUE_HIGH_WATER_MARK is %lld); try again later.", waiting, (long long)mark);
+    return error_set(reterr, ERR_UNAVAILABLE, NULL,
+                     "%zu executions wait already (QUEUE_HIGH_WATER_MARK is %lld); try again later.", waiting,
+                     (long long)mark);
 }
 
 enum err api_start(struct api *api, const struct start_request *start, char ret_id[ID_TEXT_BYTES], struct error *reterr)
@@ -53,11 +55,20 @@ enum err api_start(struct api *api, const struct start_request *start, char ret_
     if (code != ERR_OK)
         return code;
     id_new(id);
-    struct insertion insertion = {.start = start, .row = {
-        .id = id, .flow_id = start->flow_id, .flow_version = start->flow_version, .schedule_id = start->schedule_id, .trigger = start->trigger,
-        .trigger_node = start->trigger_node, .priority = start->priority, .input_json = start->input_json,
-        .metadata_json = start->metadata_json, .restore_json = start->restore_json, .idempotency_key = start->idempotency_key,
-        .created_ms = clock_now_ms(), .retry_count = start->retry_count}};
+    struct insertion insertion = {.start = start,
+                                  .row = {.id = id,
+                                          .flow_id = start->flow_id,
+                                          .flow_version = start->flow_version,
+                                          .schedule_id = start->schedule_id,
+                                          .trigger = start->trigger,
+                                          .trigger_node = start->trigger_node,
+                                          .priority = start->priority,
+                                          .input_json = start->input_json,
+                                          .metadata_json = start->metadata_json,
+                                          .restore_json = start->restore_json,
+                                          .idempotency_key = start->idempotency_key,
+                                          .created_ms = clock_now_ms(),
+                                          .retry_count = start->retry_count}};
     struct error error = {0};
     code = store_write(api->options.store, write_start, &insertion, &error);
     if (code == ERR_CONFLICT && start->idempotency_key != NULL && id_is_valid(error.field)) {
@@ -84,13 +95,28 @@ static void reply_started(struct http_request *request, int status, const char *
 }
 
 static const char *const priorities[] = {"low", "normal", "high", NULL};
-#define START_MEMBERS                                                                                                                                                       \
-    {.name = "input", .kind = FIELD_ANY, .help = "What the trigger hands to the flow."},                                                                                     \
-        {.name = "metadata", .kind = FIELD_OBJECT, .nullable = true, .help = "Kept with the execution."},                                                                    \
-        {.name = "priority", .kind = FIELD_ENUM, .values = priorities, .default_json = "\"normal\"", .help = "Higher ones are started first."},                              \
-        {.name = "triggerNode", .kind = FIELD_STRING, .nullable = true, .min = 1, .max = LIMIT_NODE_ID_BYTES, .help = "Which trigger fires, of several."},                    \
-        {.name = "idempotencyKey", .kind = FIELD_STRING, .nullable = true, .min = 1, .max = 200, .help = "A second start with the same key answers with the first execution."}
-static const struct field start_fields[] = {{.name = "flowId", .kind = FIELD_STRING, .required = true, .min = 1, .max = 40, .help = "The flow."}, START_MEMBERS, {0}};
+#define START_MEMBERS                                                                                                  \
+    {.name = "input", .kind = FIELD_ANY, .help = "What the trigger hands to the flow."},                               \
+        {.name = "metadata", .kind = FIELD_OBJECT, .nullable = true, .help = "Kept with the execution."},              \
+        {.name = "priority",                                                                                           \
+         .kind = FIELD_ENUM,                                                                                           \
+         .values = priorities,                                                                                         \
+         .default_json = "\"normal\"",                                                                                 \
+         .help = "Higher ones are started first."},                                                                    \
+        {.name = "triggerNode",                                                                                        \
+         .kind = FIELD_STRING,                                                                                         \
+         .nullable = true,                                                                                             \
+         .min = 1,                                                                                                     \
+         .max = LIMIT_NODE_ID_BYTES,                                                                                   \
+         .help = "Which trigger fires, of several."},                                                                  \
+    {                                                                                                                  \
+        .name = "idempotencyKey", .kind = FIELD_STRING, .nullable = true, .min = 1, .max = 200,                        \
+        .help = "A second start with the same key answers with the first execution."                                   \
+    }
+static const struct field start_fields[] = {
+    {.name = "flowId", .kind = FIELD_STRING, .required = true, .min = 1, .max = 40, .help = "The flow."},
+    START_MEMBERS,
+    {0}};
 static const struct field run_fields[] = {START_MEMBERS, {0}};
 
 static int priority_of(const char *name)
@@ -109,12 +135,18 @@ static enum err start(struct api *api, struct http_request *request, const char 
         return error_set(reterr, ERR_NOT_FOUND, "flowId", "There is no flow %.60s.", flow_id);
     if (key == NULL)
         key = http_request_header(request, "Idempotency-Key");
-    if (key == NULL && at != NULL) /* the plan's page sends the same call again after a dropped connection (contract 1.4) */
+    if (key == NULL &&
+        at != NULL) /* the plan's page sends the same call again after a dropped connection (contract 1.4) */
         key = arena_printf(&request->arena, "triggeredAt:%.60s", at);
     AUTO_FREE char *input = json_has(body, "input") ? json_dup_text(json_get(body, "input")) : NULL;
     AUTO_FREE char *kept = metadata == NULL ? NULL : json_dup_text(metadata);
-    struct start_request wanted = {.flow_id = flow_id, .trigger = "manual", .trigger_node = json_get_str(body, "triggerNode"), .idempotency_key = key,
-                                   .input_json = input, .metadata_json = kept, .priority = priority_of(json_get_str(body, "priority"))};
+    struct start_request wanted = {.flow_id = flow_id,
+                                   .trigger = "manual",
+                                   .trigger_node = json_get_str(body, "triggerNode"),
+                                   .idempotency_key = key,
+                                   .input_json = input,
+                                   .metadata_json = kept,
+                                   .priority = priority_of(json_get_str(body, "priority"))};
     char id[ID_TEXT_BYTES];
     enum err code = api_start(api, &wanted, id, reterr);
     if (code == ERR_OK)
@@ -144,18 +176,23 @@ static enum err check_list(const struct json *filter, struct error *reterr)
     enum run_status status;
     const char *text = json_get_str(filter, "status");
     if (text != NULL && run_status_parse(text, &status) != ERR_OK)
-        return error_set(reterr, ERR_VALIDATION, "status", "status must be pending, running, paused, success, failed, cancelled or timeout, not \"%.40s\".", text);
+        return error_set(
+            reterr, ERR_VALIDATION, "status",
+            "status must be pending, running, paused, success, failed, cancelled or timeout, not \"%.40s\".", text);
     for (size_t i = 0; i < 2; i++) {
         int64_t ms;
         if ((text = json_get_str(filter, times[i])) != NULL && clock_parse_iso(text, &ms) != 0)
-            return error_set(reterr, ERR_VALIDATION, times[i], "%s must be an ISO 8601 time such as 2026-01-02T03:04:05Z, not \"%.40s\".", times[i], text);
+            return error_set(reterr, ERR_VALIDATION, times[i],
+                             "%s must be an ISO 8601 time such as 2026-01-02T03:04:05Z, not \"%.40s\".", times[i],
+                             text);
     }
     return ERR_OK;
 }
 
 static enum err list_executions(struct api *api, struct http_request *request, struct error *reterr)
 {
-    static const char *const names[] = {"flowId", "scheduleId", "status", "search", "startTimeFrom", "startTimeTo", NULL};
+    static const char *const names[] = {"flowId",        "scheduleId",  "status", "search",
+                                        "startTimeFrom", "startTimeTo", NULL};
     AUTO_JSON struct json *filter = NULL;
     enum err code = api_filter(request, names, 20, &filter, reterr);
     if (code == ERR_OK)
@@ -215,10 +252,13 @@ static enum err read_logs(struct store_session *session, void *arg, struct error
 
 static enum err get_logs(struct api *api, struct http_request *request, struct error *reterr)
 {
-    struct access access = {.id = request->params[0], .level = http_request_query(request, "level"), .node_id = http_request_query(request, "nodeId")};
+    struct access access = {.id = request->params[0],
+                            .level = http_request_query(request, "level"),
+                            .node_id = http_request_query(request, "nodeId")};
     enum log_level level;
     if (access.level != NULL && !log_level_parse(access.level, &level))
-        return error_set(reterr, ERR_VALIDATION, "level", "level must be debug, info, warn or error, not \"%.40s\".", access.level);
+        return error_set(reterr, ERR_VALIDATION, "level", "level must be debug, info, warn or error, not \"%.40s\".",
+                         access.level);
     enum err code = api_read(api, read_logs, &access, reterr);
     if (code == ERR_OK)
         http_reply(request, 200, access.loaded);
@@ -259,7 +299,10 @@ void api_announce(struct api *api, const struct live_update *update)
 /* No worker tells what the store did at a person's word. */
 static void announce_control(struct api *api, const struct access *access, enum run_status status)
 {
-    struct live_update update = {.id = access->id, .status = status, .at_ms = access->now_ms, .message = "Execution resumed."}; /* records: 0 changes nothing in the page */
+    struct live_update update = {.id = access->id,
+                                 .status = status,
+                                 .at_ms = access->now_ms,
+                                 .message = "Execution resumed."}; /* records: 0 changes nothing in the page */
     if (status == RUN_PAUSED)
         update.message = "Execution paused.";
     if (status == RUN_CANCELLED) {
@@ -275,11 +318,14 @@ static bool stands_at(struct api *api, const char *id, enum run_status status)
 {
     AUTO_JSON struct json *detail = NULL;
     struct error error;
-    return load_detail(api, id, &detail, &error) == ERR_OK && strcmp(json_get_str(detail, "status"), run_status_name(status)) == 0;
+    return load_detail(api, id, &detail, &error) == ERR_OK &&
+           strcmp(json_get_str(detail, "status"), run_status_name(status)) == 0;
 }
 
 static enum err control(struct api *api, struct http_request *request, const char *verb, enum run_status status,
-                        enum err (*write)(struct store_session *s, const char *id, int64_t now_ms, struct error *reterr), struct error *reterr)
+                        enum err (*write)(struct store_session *s, const char *id, int64_t now_ms,
+                                          struct error *reterr),
+                        struct error *reterr)
 {
     struct access access = {.id = request->params[0], .write = write, .now_ms = clock_now_ms()};
     enum err code = store_write(api->options.store, write_control, &access, reterr);
@@ -351,7 +397,12 @@ static struct json *succeeded_nodes(const struct json *detail)
 
 static const char *const retry_modes[] = {"whole", "failed", NULL};
 static const struct field retry_fields[] = {
-    {.name = "from", .kind = FIELD_ENUM, .values = retry_modes, .default_json = "\"whole\"", .help = "whole: everything again; failed: nodes that succeeded keep their result."}, {0}};
+    {.name = "from",
+     .kind = FIELD_ENUM,
+     .values = retry_modes,
+     .default_json = "\"whole\"",
+     .help = "whole: everything again; failed: nodes that succeeded keep their result."},
+    {0}};
 
 static enum err retry_execution(struct api *api, struct http_request *request, struct error *reterr)
 {
@@ -361,19 +412,29 @@ static enum err retry_execution(struct api *api, struct http_request *request, s
         return code;
     const char *status = json_get_str(old, "status"), *from = json_get_str(request->json, "from");
     if (strcmp(status, "failed") != 0 && strcmp(status, "timeout") != 0)
-        return error_set(reterr, ERR_VALIDATION, "status", "Only a failed execution can be retried; this one is %s.", status);
+        return error_set(reterr, ERR_VALIDATION, "status", "Only a failed execution can be retried; this one is %s.",
+                         status);
     bool failed_only = from != NULL && strcmp(from, "failed") == 0;
     AUTO_JSON struct json *known = failed_only ? succeeded_nodes(old) : NULL;
-    AUTO_FREE char *input = json_has(old, "input") && json_get(old, "input") != NULL ? json_dup_text(json_get(old, "input")) : NULL;
+    AUTO_FREE char *input =
+        json_has(old, "input") && json_get(old, "input") != NULL ? json_dup_text(json_get(old, "input")) : NULL;
     AUTO_FREE char *metadata = json_get(old, "metadata") != NULL ? json_dup_text(json_get(old, "metadata")) : NULL;
     AUTO_FREE char *restore = known != NULL ? json_dup_text(known) : NULL;
-    struct start_request wanted = {.flow_id = json_get_str(old, "flowId"), .trigger = json_get_str(old, "trigger"), .schedule_id = json_get_str(old, "scheduleId"),
-                                   .trigger_node = json_get_str(old, "triggerNode"), .input_json = input, .metadata_json = metadata, .restore_json = restore, .priority = 1,
+    struct start_request wanted = {.flow_id = json_get_str(old, "flowId"),
+                                   .trigger = json_get_str(old, "trigger"),
+                                   .schedule_id = json_get_str(old, "scheduleId"),
+                                   .trigger_node = json_get_str(old, "triggerNode"),
+                                   .input_json = input,
+                                   .metadata_json = metadata,
+                                   .restore_json = restore,
+                                   .priority = 1,
                                    .retry_count = (int)json_get_int(old, "retryCount", 0) + 1};
     char id[ID_TEXT_BYTES];
     code = api_start(api, &wanted, id, reterr);
     if (code == ERR_OK)
-        reply_started(request, 202, id, failed_only ? "The execution goes on from the node that failed." : "The execution was started again.");
+        reply_started(request, 202, id,
+                      failed_only ? "The execution goes on from the node that failed."
+                                  : "The execution was started again.");
     return code;
 }
 
@@ -416,16 +477,28 @@ static enum err job_stats(struct api *api, struct http_request *request, struct 
 }
 
 const struct route execution_routes[] = {
-    {"GET", "/api/v1/scheduler/executions", ROLE_VIEWER, ROUTE_LIST, NULL, NULL, 200, "executions", "List executions", list_executions},
-    {"POST", "/api/v1/scheduler/executions", ROLE_OPERATOR, 0, start_fields, NULL, 201, "executions", "Start an execution of the stored flow", start_execution},
-    {"POST", "/api/v1/flows/:id/run", ROLE_OPERATOR, ROUTE_ID, run_fields, NULL, 201, "executions", "Start an execution of this flow", run_flow},
-    {"GET", "/api/v1/scheduler/executions/:id", ROLE_VIEWER, ROUTE_ID, NULL, NULL, 200, "executions", "Get an execution with its nodes", get_execution},
-    {"DELETE", "/api/v1/scheduler/executions/:id", ROLE_OPERATOR, ROUTE_ID, NULL, NULL, 204, "executions", "Delete a finished execution", delete_execution},
-    {"GET", "/api/v1/scheduler/executions/:id/logs", ROLE_VIEWER, ROUTE_ID, NULL, NULL, 200, "executions", "Log lines, newest first", get_logs},
-    {"GET", "/api/v1/scheduler/executions/:id/nodes/:nodeId", ROLE_VIEWER, ROUTE_ID, NULL, NULL, 200, "executions", "Input, output and attempts of one node", get_node},
-    {"POST", "/api/v1/scheduler/executions/:id/retry", ROLE_OPERATOR, ROUTE_ID, retry_fields, NULL, 202, "executions", "Run a failed execution again, whole or from the failed node", retry_execution},
-    {"POST", "/api/v1/scheduler/executions/:id/cancel", ROLE_OPERATOR, ROUTE_ID, NULL, NULL, 200, "executions", "Cancel an execution", cancel_execution},
-    {"POST", "/api/v1/scheduler/executions/:id/pause", ROLE_OPERATOR, ROUTE_ID, NULL, NULL, 200, "executions", "Pause an execution after the nodes that run", pause_execution},
-    {"POST", "/api/v1/scheduler/executions/:id/resume", ROLE_OPERATOR, ROUTE_ID, NULL, NULL, 200, "executions", "Resume a paused execution", resume_execution},
-    {"GET", "/api/v1/scheduler/jobs/stats", ROLE_VIEWER, 0, NULL, NULL, 200, "executions", "Executions by state", job_stats},
+    {"GET", "/api/v1/scheduler/executions", ROLE_VIEWER, ROUTE_LIST, NULL, NULL, 200, "executions", "List executions",
+     list_executions},
+    {"POST", "/api/v1/scheduler/executions", ROLE_OPERATOR, 0, start_fields, NULL, 201, "executions",
+     "Start an execution of the stored flow", start_execution},
+    {"POST", "/api/v1/flows/:id/run", ROLE_OPERATOR, ROUTE_ID, run_fields, NULL, 201, "executions",
+     "Start an execution of this flow", run_flow},
+    {"GET", "/api/v1/scheduler/executions/:id", ROLE_VIEWER, ROUTE_ID, NULL, NULL, 200, "executions",
+     "Get an execution with its nodes", get_execution},
+    {"DELETE", "/api/v1/scheduler/executions/:id", ROLE_OPERATOR, ROUTE_ID, NULL, NULL, 204, "executions",
+     "Delete a finished execution", delete_execution},
+    {"GET", "/api/v1/scheduler/executions/:id/logs", ROLE_VIEWER, ROUTE_ID, NULL, NULL, 200, "executions",
+     "Log lines, newest first", get_logs},
+    {"GET", "/api/v1/scheduler/executions/:id/nodes/:nodeId", ROLE_VIEWER, ROUTE_ID, NULL, NULL, 200, "executions",
+     "Input, output and attempts of one node", get_node},
+    {"POST", "/api/v1/scheduler/executions/:id/retry", ROLE_OPERATOR, ROUTE_ID, retry_fields, NULL, 202, "executions",
+     "Run a failed execution again, whole or from the failed node", retry_execution},
+    {"POST", "/api/v1/scheduler/executions/:id/cancel", ROLE_OPERATOR, ROUTE_ID, NULL, NULL, 200, "executions",
+     "Cancel an execution", cancel_execution},
+    {"POST", "/api/v1/scheduler/executions/:id/pause", ROLE_OPERATOR, ROUTE_ID, NULL, NULL, 200, "executions",
+     "Pause an execution after the nodes that run", pause_execution},
+    {"POST", "/api/v1/scheduler/executions/:id/resume", ROLE_OPERATOR, ROUTE_ID, NULL, NULL, 200, "executions",
+     "Resume a paused execution", resume_execution},
+    {"GET", "/api/v1/scheduler/jobs/stats", ROLE_VIEWER, 0, NULL, NULL, 200, "executions", "Executions by state",
+     job_stats},
     {0}};

@@ -137,7 +137,8 @@ static enum err list_flows(struct api *api, struct http_request *request, struct
     for (size_t i = 0; status != NULL && known[i] != NULL; i++)
         good |= strcmp(status, known[i]) == 0;
     if (code == ERR_OK && !good)
-        code = error_set(reterr, ERR_VALIDATION, "status", "status must be draft, active, inactive or archived, not \"%.40s\".", status);
+        code = error_set(reterr, ERR_VALIDATION, "status",
+                         "status must be draft, active, inactive or archived, not \"%.40s\".", status);
     struct listing listing = {.filter = filter, .list = store_flow_list};
     if (code == ERR_OK)
         code = api_read(api, read_list, &listing, reterr);
@@ -194,7 +195,8 @@ static enum err write_change(struct store_session *session, void *arg, struct er
 }
 
 /* Saves changes and answers with the whole flow. */
-static enum err save(struct api *api, struct http_request *request, const char *id, const struct json *changes, bool flat, struct error *reterr)
+static enum err save(struct api *api, struct http_request *request, const char *id, const struct json *changes,
+                     bool flat, struct error *reterr)
 {
     struct change change = {.id = id, .document = changes, .now_ms = clock_now_ms()};
     enum err code = store_write(api->options.store, write_change, &change, reterr);
@@ -212,7 +214,12 @@ static enum err save(struct api *api, struct http_request *request, const char *
 }
 
 static const char *const statuses[] = {"draft", "active", "inactive", "archived", NULL};
-static const struct field status_fields[] = {{.name = "status", .kind = FIELD_ENUM, .nullable = true, .values = statuses, .help = "Only active flows answer webhooks and schedules."}, {0}};
+static const struct field status_fields[] = {{.name = "status",
+                                              .kind = FIELD_ENUM,
+                                              .nullable = true,
+                                              .values = statuses,
+                                              .help = "Only active flows answer webhooks and schedules."},
+                                             {0}};
 
 /* Any subset of the body's members: each is checked as in a whole body. */
 static enum err check_partial(const struct json *merged, const struct json *body, struct error *reterr)
@@ -293,7 +300,8 @@ static int version_of(struct http_request *request, struct error *reterr)
     long version = strtol(request->params[1], &end, 10);
     if (*end == '\0' && version > 0 && version < 1000000000)
         return (int)version;
-    (void)error_set(reterr, ERR_VALIDATION, "version", "The version in the path must be a positive integer, not \"%.40s\".", request->params[1]);
+    (void)error_set(reterr, ERR_VALIDATION, "version",
+                    "The version in the path must be a positive integer, not \"%.40s\".", request->params[1]);
     return 0;
 }
 
@@ -315,7 +323,8 @@ static enum err rollback(struct api *api, struct http_request *request, struct e
     int version = version_of(request, reterr);
     enum err code = version == 0 ? ERR_VALIDATION : load(api, request->params[0], 0, &present, reterr);
     if (code == ERR_OK && version >= json_get_int(present, "version", 0))
-        code = error_set(reterr, ERR_VALIDATION, "version", "version must be below the present version %lld.", (long long)json_get_int(present, "version", 0));
+        code = error_set(reterr, ERR_VALIDATION, "version", "version must be below the present version %lld.",
+                         (long long)json_get_int(present, "version", 0));
     if (code == ERR_OK)
         code = load(api, request->params[0], version, &earlier, reterr);
     if (code != ERR_OK)
@@ -333,12 +342,19 @@ static enum err rollback(struct api *api, struct http_request *request, struct e
 const struct route flow_routes[] = {
     {"GET", "/api/v1/flows", ROLE_VIEWER, ROUTE_LIST, NULL, NULL, 200, "flows", "List flows", list_flows},
     {"POST", "/api/v1/flows", ROLE_EDITOR, 0, flow_body_fields, NULL, 201, "flows", "Create a flow", create_flow},
-    {"POST", "/api/v1/flows/validate", ROLE_VIEWER, 0, flow_body_fields, NULL, 200, "flows", "Validate a definition without saving it", validate_body},
+    {"POST", "/api/v1/flows/validate", ROLE_VIEWER, 0, flow_body_fields, NULL, 200, "flows",
+     "Validate a definition without saving it", validate_body},
     {"GET", "/api/v1/flows/:id", ROLE_VIEWER, ROUTE_ID, NULL, NULL, 200, "flows", "Get a flow", get_flow},
-    {"PUT", "/api/v1/flows/:id", ROLE_EDITOR, ROUTE_ID, status_fields, NULL, 200, "flows", "Change a flow; only the given members change", update_flow},
-    {"DELETE", "/api/v1/flows/:id", ROLE_EDITOR, ROUTE_ID, NULL, NULL, 204, "flows", "Delete a flow with its schedules and executions", delete_flow},
-    {"POST", "/api/v1/flows/:id/validate", ROLE_VIEWER, ROUTE_ID, NULL, NULL, 200, "flows", "Validate a stored flow", validate_stored},
-    {"GET", "/api/v1/flows/:id/versions", ROLE_VIEWER, ROUTE_ID, NULL, NULL, 200, "flows", "List the versions of a flow", list_versions},
-    {"GET", "/api/v1/flows/:id/versions/:version", ROLE_VIEWER, ROUTE_ID, NULL, NULL, 200, "flows", "Get one version of a flow", get_version},
-    {"POST", "/api/v1/flows/:id/versions/:version/rollback", ROLE_EDITOR, ROUTE_ID, NULL, NULL, 200, "flows", "Make an earlier version the newest", rollback},
+    {"PUT", "/api/v1/flows/:id", ROLE_EDITOR, ROUTE_ID, status_fields, NULL, 200, "flows",
+     "Change a flow; only the given members change", update_flow},
+    {"DELETE", "/api/v1/flows/:id", ROLE_EDITOR, ROUTE_ID, NULL, NULL, 204, "flows",
+     "Delete a flow with its schedules and executions", delete_flow},
+    {"POST", "/api/v1/flows/:id/validate", ROLE_VIEWER, ROUTE_ID, NULL, NULL, 200, "flows", "Validate a stored flow",
+     validate_stored},
+    {"GET", "/api/v1/flows/:id/versions", ROLE_VIEWER, ROUTE_ID, NULL, NULL, 200, "flows",
+     "List the versions of a flow", list_versions},
+    {"GET", "/api/v1/flows/:id/versions/:version", ROLE_VIEWER, ROUTE_ID, NULL, NULL, 200, "flows",
+     "Get one version of a flow", get_version},
+    {"POST", "/api/v1/flows/:id/versions/:version/rollback", ROLE_EDITOR, ROUTE_ID, NULL, NULL, 200, "flows",
+     "Make an earlier version the newest", rollback},
     {0}};

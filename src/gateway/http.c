@@ -58,12 +58,14 @@ static void add_cors(struct exchange *exchange, struct MHD_Response *response)
     MHD_add_response_header(response, "Access-Control-Allow-Origin", any ? "*" : origin);
     if (!any)
         MHD_add_response_header(response, "Vary", "Origin");
-    MHD_add_response_header(response, "Access-Control-Expose-Headers", "X-RateLimit-Limit, X-RateLimit-Remaining, Retry-After");
+    MHD_add_response_header(response, "Access-Control-Expose-Headers",
+                            "X-RateLimit-Limit, X-RateLimit-Remaining, Retry-After");
 }
 
-/* The socket goes on as a descriptor of its own, so that the new owner need not know this library and the server can stop
- * before it. */
-static void on_upgrade(void *user, struct MHD_Connection *connection, void *state, const char *early, size_t size, MHD_socket socket, struct MHD_UpgradeResponseHandle *handle)
+/* The socket goes on as a descriptor of its own, so that the new owner need not know this library and the server can
+ * stop before it. */
+static void on_upgrade(void *user, struct MHD_Connection *connection, void *state, const char *early, size_t size,
+                       MHD_socket socket, struct MHD_UpgradeResponseHandle *handle)
 {
     (void)connection;
     (void)user;
@@ -75,7 +77,8 @@ static void on_upgrade(void *user, struct MHD_Connection *connection, void *stat
     else if (fd >= 0)
         close(fd);
     if (fd < 0)
-        log_event(LOG_WARN, "an upgraded connection is dropped: no descriptor is free", LOG_INT("errno", errno), LOG_END);
+        log_event(LOG_WARN, "an upgraded connection is dropped: no descriptor is free", LOG_INT("errno", errno),
+                  LOG_END);
     (void)MHD_upgrade_action(handle, MHD_UPGRADE_ACTION_CLOSE);
 }
 
@@ -103,13 +106,16 @@ static enum MHD_Result send_answer(struct exchange *exchange)
     size_t size = answer->body.len;
     bool empty = answer->status == 204 || answer->status == 304;
     char *bytes = empty ? NULL : buf_take(&answer->body);
-    struct MHD_Response *response = MHD_create_response_from_buffer(empty ? 0 : size, bytes, empty ? MHD_RESPMEM_PERSISTENT : MHD_RESPMEM_MUST_FREE);
+    struct MHD_Response *response = MHD_create_response_from_buffer(
+        empty ? 0 : size, bytes, empty ? MHD_RESPMEM_PERSISTENT : MHD_RESPMEM_MUST_FREE);
     if (response == NULL) {
         free(bytes);
         return MHD_NO;
     }
     if (!empty)
-        MHD_add_response_header(response, "Content-Type", answer->content_type == NULL ? "application/json; charset=utf-8" : answer->content_type);
+        MHD_add_response_header(response, "Content-Type",
+                                answer->content_type == NULL ? "application/json; charset=utf-8"
+                                                             : answer->content_type);
     MHD_add_response_header(response, "Cache-Control", "no-store");
     MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
     for (unsigned i = 0; i < answer->header_count; i++)
@@ -132,7 +138,8 @@ static enum MHD_Result answer_preflight(struct exchange *exchange)
     const char *wanted = http_request_header(request, "Access-Control-Request-Headers");
     request->response.status = 204;
     http_response_header(request, "Access-Control-Allow-Methods", "GET,HEAD,PUT,PATCH,POST,DELETE");
-    http_response_header(request, "Access-Control-Allow-Headers", wanted == NULL ? "content-type, authorization" : wanted);
+    http_response_header(request, "Access-Control-Allow-Headers",
+                         wanted == NULL ? "content-type, authorization" : wanted);
     http_response_header(request, "Access-Control-Max-Age", "600");
     return send_answer(exchange);
 }
@@ -175,8 +182,10 @@ static enum MHD_Result dispatch(struct exchange *exchange)
     if (strcmp(request->method, "OPTIONS") == 0)
         return answer_preflight(exchange);
     if (exchange->too_large) {
-        (void)error_set(&error, ERR_TOO_LARGE, NULL, "The body has more than the %zu bytes that are allowed.", server->options.max_body);
-    } else if (server->options.admit(server->options.app, request, &at_once, &error) == ERR_OK && parse_body(request, &error)) {
+        (void)error_set(&error, ERR_TOO_LARGE, NULL, "The body has more than the %zu bytes that are allowed.",
+                        server->options.max_body);
+    } else if (server->options.admit(server->options.app, request, &at_once, &error) == ERR_OK &&
+               parse_body(request, &error)) {
         exchange->state = HANDLING;
         if (at_once)
             return handle_at_once(exchange);
@@ -217,7 +226,8 @@ static enum MHD_Result on_request(void *user, struct MHD_Connection *connection,
         exchange->too_large = announced > server->options.max_body;
         /* Most clients read an answer only after they sent the body: what is not far too much is read and dropped. */
         bool waits = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Expect") != NULL;
-        return exchange->too_large && (waits || announced > 8ULL * server->options.max_body) ? dispatch(exchange) : MHD_YES;
+        return exchange->too_large && (waits || announced > 8ULL * server->options.max_body) ? dispatch(exchange)
+                                                                                             : MHD_YES;
     }
     if (exchange->state == ANSWERED)
         return MHD_YES;
@@ -239,7 +249,8 @@ static void *on_uri(void *user, const char *uri, struct MHD_Connection *connecti
     return exchange;
 }
 
-static void on_completed(void *user, struct MHD_Connection *connection, void **state, enum MHD_RequestTerminationCode code)
+static void on_completed(void *user, struct MHD_Connection *connection, void **state,
+                         enum MHD_RequestTerminationCode code)
 {
     (void)connection;
     (void)code;
@@ -271,12 +282,14 @@ static int listen_on(const char *host, int port, struct error *reterr)
     (void)snprintf(service, sizeof service, "%d", port);
     int failed = getaddrinfo(host, service, &hints, &found), fd = -1;
     if (failed != 0) {
-        (void)error_set(reterr, ERR_VALIDATION, "HOST", "HOST \"%s\" is no address of this machine: %s.", host, gai_strerror(failed));
+        (void)error_set(reterr, ERR_VALIDATION, "HOST", "HOST \"%s\" is no address of this machine: %s.", host,
+                        gai_strerror(failed));
         return -1;
     }
     fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     int yes = 1;
-    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) != 0 || bind(fd, found->ai_addr, found->ai_addrlen) != 0 || listen(fd, 1024) != 0) {
+    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) != 0 ||
+        bind(fd, found->ai_addr, found->ai_addrlen) != 0 || listen(fd, 1024) != 0) {
         (void)error_set(reterr, ERR_IO, "PORT", "Cannot listen on %s port %d: %m.", host, port);
         if (fd >= 0)
             close(fd);
@@ -295,10 +308,11 @@ enum err http_start(const struct http_options *options, struct http_server **ret
     server->options = *options;
     server->pool = pool_new(options->handler_threads);
     server->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_ALLOW_UPGRADE | MHD_USE_ITC, 0, NULL, NULL, on_request, server, MHD_OPTION_LISTEN_SOCKET, fd,
-        MHD_OPTION_THREAD_POOL_SIZE, options->threads, MHD_OPTION_CONNECTION_TIMEOUT, options->idle_timeout_s,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)LIMIT_HEADER_BYTES, MHD_OPTION_CONNECTION_LIMIT, 10000u,
-        MHD_OPTION_URI_LOG_CALLBACK, on_uri, server, MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_END);
+        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_ALLOW_UPGRADE | MHD_USE_ITC, 0, NULL, NULL,
+        on_request, server, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_THREAD_POOL_SIZE, options->threads,
+        MHD_OPTION_CONNECTION_TIMEOUT, options->idle_timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        (size_t)LIMIT_HEADER_BYTES, MHD_OPTION_CONNECTION_LIMIT, 10000u, MHD_OPTION_URI_LOG_CALLBACK, on_uri, server,
+        MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_END);
     if (server->daemon == NULL) {
         close(fd);
         pool_free(server->pool);
@@ -340,7 +354,8 @@ const char *http_request_header(const struct http_request *request, const char *
 const char *http_request_query(const struct http_request *request, const char *name)
 {
     const char *value = NULL;
-    enum MHD_Result found = MHD_lookup_connection_value_n(((const struct exchange *)request)->connection, MHD_GET_ARGUMENT_KIND, name, strlen(name), &value, NULL);
+    enum MHD_Result found = MHD_lookup_connection_value_n(((const struct exchange *)request)->connection,
+                                                          MHD_GET_ARGUMENT_KIND, name, strlen(name), &value, NULL);
     return found == MHD_YES && value == NULL ? "" : value;
 }
 
@@ -357,13 +372,15 @@ static enum MHD_Result on_each(void *user, enum MHD_ValueKind kind, const char *
     return MHD_YES;
 }
 
-void http_request_each_header(const struct http_request *request, void (*fn)(void *user, const char *name, const char *value), void *user)
+void http_request_each_header(const struct http_request *request,
+                              void (*fn)(void *user, const char *name, const char *value), void *user)
 {
     struct each each = {.fn = fn, .user = user};
     MHD_get_connection_values(((const struct exchange *)request)->connection, MHD_HEADER_KIND, on_each, &each);
 }
 
-void http_request_each_query(const struct http_request *request, void (*fn)(void *user, const char *name, const char *value), void *user)
+void http_request_each_query(const struct http_request *request,
+                             void (*fn)(void *user, const char *name, const char *value), void *user)
 {
     struct each each = {.fn = fn, .user = user};
     MHD_get_connection_values(((const struct exchange *)request)->connection, MHD_GET_ARGUMENT_KIND, on_each, &each);
@@ -373,7 +390,8 @@ void http_response_header(struct http_request *request, const char *name, const 
 {
     struct http_response *response = &request->response;
     if (response->header_count < sizeof response->headers / sizeof *response->headers)
-        response->headers[response->header_count++] = (struct http_header){arena_dup(&request->arena, name), arena_dup(&request->arena, value)};
+        response->headers[response->header_count++] =
+            (struct http_header){arena_dup(&request->arena, name), arena_dup(&request->arena, value)};
 }
 
 void http_upgrade(struct http_request *request, const char *protocol, http_upgraded_fn fn, void *user)

@@ -19,7 +19,7 @@ struct http_response {
     const char *content_type; /* static; application/json; charset=utf-8 unless set */
     struct buf body;
     struct http_header headers[6];
-    unsigned header_count; /* values live in the request's arena */
+    unsigned header_count;     /* values live in the request's arena */
     http_upgraded_fn upgraded; /* status 101: see http_upgrade */
     void *upgraded_user;
 };
@@ -41,10 +41,10 @@ struct http_request {
 
 struct http_options {
     const char *host;
-    int port;                /* 0: any free one */
+    int port; /* 0: any free one */
     unsigned threads, handler_threads;
     size_t max_body;
-    unsigned idle_timeout_s; /* connections that say nothing for so long are closed */
+    unsigned idle_timeout_s;    /* connections that say nothing for so long are closed */
     const char *const *origins; /* allowed by CORS, NULL-terminated; "*" allows all */
     /* On a server thread, with the whole request: finds the route and authenticates. ERR_OK: *ret_inline says whether
      * `handle` may run at once on this thread (it must not block), else it runs on a handler thread. */
@@ -57,21 +57,26 @@ struct http_options {
 };
 enum { HTTP_DONE, HTTP_PENDING };
 
-enum err http_start(const struct http_options *options, struct http_server **ret, struct error *reterr) ERROR_MUST_CHECK;
+enum err http_start(const struct http_options *options, struct http_server **ret,
+                    struct error *reterr) ERROR_MUST_CHECK;
 int http_port(const struct http_server *server);
-void http_stop(struct http_server *server); /* requests under way are answered first, within 10 s */
+void http_stop(struct http_server *server);       /* requests under way are answered first, within 10 s */
 void http_complete(struct http_request *request); /* any thread, once */
 
 const char *http_request_header(const struct http_request *request, const char *name); /* NULL if absent */
 const char *http_request_query(const struct http_request *request, const char *name);  /* decoded; NULL if absent */
-void http_request_each_header(const struct http_request *request, void (*fn)(void *user, const char *name, const char *value), void *user);
-void http_request_each_query(const struct http_request *request, void (*fn)(void *user, const char *name, const char *value), void *user);
+void http_request_each_header(const struct http_request *request,
+                              void (*fn)(void *user, const char *name, const char *value), void *user);
+void http_request_each_query(const struct http_request *request,
+                             void (*fn)(void *user, const char *name, const char *value), void *user);
 void http_response_header(struct http_request *request, const char *name, const char *value);
-/* Answers 101 to that protocol. Once the answer is written the socket is `fn`'s; if the client goes before, nothing is called. */
+/* Answers 101 to that protocol. Once the answer is written the socket is `fn`'s; if the client goes before, nothing is
+ * called. */
 void http_upgrade(struct http_request *request, const char *protocol, http_upgraded_fn fn, void *user);
 
 /* Bodies of api-contract 0. `take_payload` is consumed. */
-void http_reply(struct http_request *request, int status, struct json *take_payload);      /* {data,timestamp,path} */
-void http_reply_flat(struct http_request *request, int status, struct json *take_payload); /* the payload's members at top level too */
-void http_reply_empty(struct http_request *request);                                       /* 204 */
+void http_reply(struct http_request *request, int status, struct json *take_payload); /* {data,timestamp,path} */
+void http_reply_flat(struct http_request *request, int status,
+                     struct json *take_payload);     /* the payload's members at top level too */
+void http_reply_empty(struct http_request *request); /* 204 */
 void http_reply_error(struct http_request *request, const struct error *error, struct json *take_problems);

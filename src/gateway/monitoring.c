@@ -1,4 +1,5 @@
-/* Routes of monitoring (api-contract 1.6). Averages and shares are of the newest SAMPLE_MAX executions; counts are of all. */
+/* Routes of monitoring (api-contract 1.6). Averages and shares are of the newest SAMPLE_MAX executions; counts are of
+ * all. */
 #include "gateway/api_int.h"
 
 #include "metrics/process.h"
@@ -84,7 +85,8 @@ struct sample {
     struct json *rows, *counts;
 };
 
-static enum err read_details(struct store_session *session, const struct json *rows, struct json *into, struct error *reterr)
+static enum err read_details(struct store_session *session, const struct json *rows, struct json *into,
+                             struct error *reterr)
 {
     for (size_t i = 0; i < json_count(rows); i++) {
         struct json *detail = NULL;
@@ -258,7 +260,8 @@ static struct json *missing(const char *text)
     return answer;
 }
 
-static enum err reply_tallies(struct api *api, struct http_request *request, bool nodes, const char *wanted, struct error *reterr)
+static enum err reply_tallies(struct api *api, struct http_request *request, bool nodes, const char *wanted,
+                              struct error *reterr)
 {
     struct sample sample = {.detail = true, .flow_id = nodes ? NULL : wanted};
     enum err code = take_sample(api, &sample, reterr);
@@ -339,8 +342,12 @@ static void take_snapshot(struct api *api, const struct sample *sample, struct s
     struct process_usage usage = {0};
     struct error error;
     struct tally total = total_of(sample);
-    *ret = (struct snapshot){.at_ms = clock_now_ms(), .active = json_get_int(sample->counts, "running", 0), .waiting = json_get_int(sample->counts, "pending", 0),
-                             .completed = finished_good(sample), .failed = finished_bad(sample), .average_ms = average(&total)};
+    *ret = (struct snapshot){.at_ms = clock_now_ms(),
+                             .active = json_get_int(sample->counts, "running", 0),
+                             .waiting = json_get_int(sample->counts, "pending", 0),
+                             .completed = finished_good(sample),
+                             .failed = finished_bad(sample),
+                             .average_ms = average(&total)};
     (void)api;
     if (process_usage_read("/proc", &usage, &error) != ERR_OK)
         return;
@@ -402,7 +409,8 @@ void api_monitor_free(struct api *api)
 }
 
 /* Snapshots since a time, oldest first, as `show` makes them. */
-static struct json *history(struct api *api, int64_t since_ms, struct json *(*show)(const struct api *, const struct snapshot *))
+static struct json *history(struct api *api, int64_t since_ms,
+                            struct json *(*show)(const struct api *, const struct snapshot *))
 {
     struct json *list = json_array_new();
     pthread_mutex_lock(&api->lock);
@@ -455,8 +463,10 @@ static enum err get_system(struct api *api, struct http_request *request, struct
     return ERR_OK;
 }
 
-static const struct field hours_fields[] = {{.name = "hours", .kind = FIELD_INT, .min = 1, .max = 24, .default_json = "24", .help = "How far back."}, {0}};
-static const struct field limit_fields[] = {{.name = "limit", .kind = FIELD_INT, .min = 1, .max = 100, .default_json = "10", .help = "How many."}, {0}};
+static const struct field hours_fields[] = {
+    {.name = "hours", .kind = FIELD_INT, .min = 1, .max = 24, .default_json = "24", .help = "How far back."}, {0}};
+static const struct field limit_fields[] = {
+    {.name = "limit", .kind = FIELD_INT, .min = 1, .max = 100, .default_json = "10", .help = "How many."}, {0}};
 
 static enum err get_history(struct api *api, struct http_request *request, struct error *reterr)
 {
@@ -488,7 +498,10 @@ static struct json *execution_metrics(const struct json *detail)
     json_set_str(metrics, "startTime", json_get_str(detail, "startTime"));
     json_set_str(metrics, "endTime", json_get_str(detail, "endTime"));
     json_set(metrics, "duration", json_ref(json_get(detail, "duration")));
-    json_set_str(metrics, "status", strcmp(status, "success") == 0 ? "completed" : strcmp(status, "timeout") == 0 ? "failed" : status);
+    json_set_str(metrics, "status",
+                 strcmp(status, "success") == 0   ? "completed"
+                 : strcmp(status, "timeout") == 0 ? "failed"
+                                                  : status);
     json_set_int(metrics, "nodeCount", (int64_t)json_count(nodes));
     json_set_int(metrics, "completedNodes", good);
     json_set_int(metrics, "failedNodes", bad);
@@ -543,17 +556,20 @@ static enum err get_job(struct api *api, struct http_request *request, struct er
 
 static int by_duration(const void *a, const void *b)
 {
-    int64_t x = json_get_int(*(struct json *const *)a, "duration", -1), y = json_get_int(*(struct json *const *)b, "duration", -1);
+    int64_t x = json_get_int(*(struct json *const *)a, "duration", -1),
+            y = json_get_int(*(struct json *const *)b, "duration", -1);
     return (y > x) - (y < x);
 }
 
 static int by_memory(const void *a, const void *b)
 {
-    int64_t x = json_get_int(*(struct json *const *)a, "memoryUsage", 0), y = json_get_int(*(struct json *const *)b, "memoryUsage", 0);
+    int64_t x = json_get_int(*(struct json *const *)a, "memoryUsage", 0),
+            y = json_get_int(*(struct json *const *)b, "memoryUsage", 0);
     return (y > x) - (y < x);
 }
 
-static enum err reply_ranking(struct api *api, struct http_request *request, int (*compare)(const void *, const void *), struct error *reterr)
+static enum err reply_ranking(struct api *api, struct http_request *request, int (*compare)(const void *, const void *),
+                              struct error *reterr)
 {
     struct error error = {0};
     int64_t limit = api_query_int(request, "limit", 1, 100, 10, &error);
@@ -606,7 +622,11 @@ static struct json *check(const char *status, struct json *take_value)
 static struct json *text_value(const char *format, double value)
 {
     char text[40];
-    (void)snprintf(text, sizeof text, strcmp(format, "MB") == 0 ? "%.0fMB" : strcmp(format, "%") == 0 ? "%.1f%%" : "%.0fmin", value);
+    (void)snprintf(text, sizeof text,
+                   strcmp(format, "MB") == 0  ? "%.0fMB"
+                   : strcmp(format, "%") == 0 ? "%.1f%%"
+                                              : "%.0fmin",
+                   value);
     return json_string_new(text);
 }
 
@@ -628,7 +648,11 @@ static enum err get_health(struct api *api, struct http_request *request, struct
     json_set_int(answer, "healthScore", score);
     json_set(checks, "memoryUsage", check(megabytes < 800 ? "ok" : "warning", text_value("MB", megabytes)));
     json_set(checks, "successRate", check(rate >= 95 ? "ok" : rate >= 90 ? "warning" : "error", text_value("%", rate)));
-    json_set(checks, "activeExecutions", check(s.active < 30 ? "ok" : s.active < 50 ? "warning" : "error", json_int_new(s.active)));
+    json_set(checks, "activeExecutions",
+             check(s.active < 30   ? "ok"
+                   : s.active < 50 ? "warning"
+                                   : "error",
+                   json_int_new(s.active)));
     json_set(checks, "uptime", check("ok", text_value("min", (double)(s.at_ms - api->started_ms) / MINUTE_MS)));
     json_set(answer, "checks", checks);
     set_at(answer, "timestamp", s.at_ms);
@@ -702,17 +726,24 @@ static enum err get_dashboard(struct api *api, struct http_request *request, str
 
 #define BASE "/api/v1/monitoring"
 const struct route monitoring_routes[] = {
-    {"GET", BASE "/system", ROLE_VIEWER, 0, NULL, NULL, 200, "monitoring", "Present figures and running executions", get_system},
-    {"GET", BASE "/system/history", ROLE_VIEWER, 0, NULL, hours_fields, 200, "monitoring", "Figures of each minute, a day at most", get_history},
-    {"GET", BASE "/execution/:executionId", ROLE_VIEWER, 0, NULL, NULL, 200, "monitoring", "Figures of one execution", get_execution},
+    {"GET", BASE "/system", ROLE_VIEWER, 0, NULL, NULL, 200, "monitoring", "Present figures and running executions",
+     get_system},
+    {"GET", BASE "/system/history", ROLE_VIEWER, 0, NULL, hours_fields, 200, "monitoring",
+     "Figures of each minute, a day at most", get_history},
+    {"GET", BASE "/execution/:executionId", ROLE_VIEWER, 0, NULL, NULL, 200, "monitoring", "Figures of one execution",
+     get_execution},
     {"GET", BASE "/flows", ROLE_VIEWER, 0, NULL, NULL, 200, "monitoring", "Figures by flow", get_flows},
     {"GET", BASE "/flows/:flowId", ROLE_VIEWER, 0, NULL, NULL, 200, "monitoring", "Figures of one flow", get_flow},
     {"GET", BASE "/nodes", ROLE_VIEWER, 0, NULL, NULL, 200, "monitoring", "Figures by node type", get_nodes},
-    {"GET", BASE "/nodes/:nodeType", ROLE_VIEWER, 0, NULL, NULL, 200, "monitoring", "Figures of one node type", get_node},
+    {"GET", BASE "/nodes/:nodeType", ROLE_VIEWER, 0, NULL, NULL, 200, "monitoring", "Figures of one node type",
+     get_node},
     {"GET", BASE "/stats", ROLE_VIEWER, 0, NULL, NULL, 200, "monitoring", "Totals", get_stats},
-    {"GET", BASE "/performance/slow-executions", ROLE_VIEWER, 0, NULL, limit_fields, 200, "monitoring", "The longest executions", get_slow},
-    {"GET", BASE "/performance/high-memory-executions", ROLE_VIEWER, 0, NULL, limit_fields, 200, "monitoring", "The executions with the most data", get_large},
+    {"GET", BASE "/performance/slow-executions", ROLE_VIEWER, 0, NULL, limit_fields, 200, "monitoring",
+     "The longest executions", get_slow},
+    {"GET", BASE "/performance/high-memory-executions", ROLE_VIEWER, 0, NULL, limit_fields, 200, "monitoring",
+     "The executions with the most data", get_large},
     {"GET", BASE "/jobs/:jobId", ROLE_VIEWER, 0, NULL, NULL, 200, "monitoring", "One execution as a job", get_job},
     {"GET", BASE "/health", ROLE_VIEWER, 0, NULL, NULL, 200, "monitoring", "A score of the system", get_health},
-    {"GET", BASE "/dashboard", ROLE_VIEWER, 0, NULL, NULL, 200, "monitoring", "Everything a dashboard shows", get_dashboard},
+    {"GET", BASE "/dashboard", ROLE_VIEWER, 0, NULL, NULL, 200, "monitoring", "Everything a dashboard shows",
+     get_dashboard},
     {0}};

@@ -4,9 +4,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static const char *const error_statuses[][2] = {{"400", "The request is not what it must be."}, {"401", "No valid credential was given."}, {"403", "The credential does not allow this."},
-                                               {"404", "Nothing has that id."}, {"409", "The present state does not allow this."}, {"413", "The body is too large."},
-                                               {"422", "It cannot be done."}, {"429", "Too many requests."}, {"503", "Overloaded, starting, or the store cannot be reached."}};
+static const char *const error_statuses[][2] = {{"400", "The request is not what it must be."},
+                                                {"401", "No valid credential was given."},
+                                                {"403", "The credential does not allow this."},
+                                                {"404", "Nothing has that id."},
+                                                {"409", "The present state does not allow this."},
+                                                {"413", "The body is too large."},
+                                                {"422", "It cannot be done."},
+                                                {"429", "Too many requests."},
+                                                {"503", "Overloaded, starting, or the store cannot be reached."}};
 
 static struct json *ref(const char *name)
 {
@@ -65,10 +71,13 @@ static void add_query_parameters(const struct route *route, struct json *paramet
         json_set_int(limit, "default", 20);
         json_push(parameters, parameter("page", "query", page, "Page number."));
         json_push(parameters, parameter("limit", "query", limit, "Rows of a page."));
-        json_push(parameters, parameter("cursor", "query", typed("string"), "pagination.nextCursor of the page before, instead of a page number."));
+        json_push(parameters, parameter("cursor", "query", typed("string"),
+                                        "pagination.nextCursor of the page before, instead of a page number."));
     }
     for (const struct field *field = route->query; field != NULL && field->name != NULL; field++) {
-        struct json *schema = typed(field->kind == FIELD_INT ? "integer" : field->kind == FIELD_BOOL ? "boolean" : "string");
+        struct json *schema = typed(field->kind == FIELD_INT    ? "integer"
+                                    : field->kind == FIELD_BOOL ? "boolean"
+                                                                : "string");
         if (field->kind == FIELD_ENUM) {
             struct json *values = json_array_new();
             for (size_t i = 0; field->values[i] != NULL; i++)
@@ -168,10 +177,13 @@ static void add_route(struct json *paths, const struct route *route)
 
 static struct json *schemas(void)
 {
-    static const char envelope[] = "{\"type\":\"object\",\"required\":[\"data\",\"timestamp\",\"path\"],\"properties\":{\"data\":{},"
-                                   "\"timestamp\":{\"type\":\"string\",\"format\":\"date-time\"},\"path\":{\"type\":\"string\"}}}";
-    static const char failure[] = "{\"type\":\"object\",\"required\":[\"code\",\"message\",\"timestamp\",\"path\"],\"properties\":{\"code\":{\"type\":\"string\"},"
-                                  "\"message\":{\"type\":\"string\"},\"details\":{\"type\":\"object\"},\"timestamp\":{\"type\":\"string\",\"format\":\"date-time\"},"
+    static const char envelope[] =
+        "{\"type\":\"object\",\"required\":[\"data\",\"timestamp\",\"path\"],\"properties\":{\"data\":{},"
+        "\"timestamp\":{\"type\":\"string\",\"format\":\"date-time\"},\"path\":{\"type\":\"string\"}}}";
+    static const char failure[] = "{\"type\":\"object\",\"required\":[\"code\",\"message\",\"timestamp\",\"path\"],"
+                                  "\"properties\":{\"code\":{\"type\":\"string\"},"
+                                  "\"message\":{\"type\":\"string\"},\"details\":{\"type\":\"object\"},\"timestamp\":{"
+                                  "\"type\":\"string\",\"format\":\"date-time\"},"
                                   "\"path\":{\"type\":\"string\"}}}";
     struct json *all = json_object_new(), *schema = NULL;
     if (json_parse(envelope, sizeof envelope - 1, &schema, NULL) == ERR_OK)
@@ -183,7 +195,8 @@ static struct json *schemas(void)
 
 struct json *api_openapi(void)
 {
-    struct json *document = json_object_new(), *info = json_object_new(), *paths = json_object_new(), *components = json_object_new();
+    struct json *document = json_object_new(), *info = json_object_new(), *paths = json_object_new(),
+                *components = json_object_new();
     json_set_str(document, "openapi", "3.1.0");
     json_set_str(info, "title", "Caudal");
     json_set_str(info, "version", CAUDAL_VERSION);
@@ -213,16 +226,24 @@ static void add_text(struct buf *out, const char *text)
 {
     for (; text != NULL && *text != '\0'; text++)
         switch (*text) {
-        case '<': buf_add_str(out, "&lt;"); break;
-        case '>': buf_add_str(out, "&gt;"); break;
-        case '&': buf_add_str(out, "&amp;"); break;
-        default: buf_add_char(out, *text);
+        case '<':
+            buf_add_str(out, "&lt;");
+            break;
+        case '>':
+            buf_add_str(out, "&gt;");
+            break;
+        case '&':
+            buf_add_str(out, "&amp;");
+            break;
+        default:
+            buf_add_char(out, *text);
         }
 }
 
 static const char *kind_name(enum field_kind kind)
 {
-    static const char *const names[] = {"string", "integer", "number", "boolean", "one of", "object", "array", "array of strings", "any"};
+    static const char *const names[] = {"string", "integer", "number",           "boolean", "one of",
+                                        "object", "array",   "array of strings", "any"};
     return names[kind];
 }
 
@@ -230,7 +251,8 @@ static void add_fields(struct buf *out, const struct field *fields)
 {
     buf_add_str(out, "<table><tr><th>Field<th>Type<th>Default<th>Meaning</tr>");
     for (; fields->name != NULL; fields++) {
-        buf_printf(out, "<tr><td><code>%s</code>%s<td>%s", fields->name, fields->required ? " *" : "", kind_name(fields->kind));
+        buf_printf(out, "<tr><td><code>%s</code>%s<td>%s", fields->name, fields->required ? " *" : "",
+                   kind_name(fields->kind));
         for (size_t i = 0; fields->kind == FIELD_ENUM && fields->values[i] != NULL; i++)
             buf_printf(out, "%s%s", i == 0 ? " " : ", ", fields->values[i]);
         buf_add_str(out, "<td>");
@@ -245,7 +267,8 @@ static void add_fields(struct buf *out, const struct field *fields)
 static void add_route_html(struct buf *out, const struct route *route)
 {
     AUTO_FREE char *path = path_of(route->pattern);
-    buf_printf(out, "<details><summary><b class=\"%s\">%s</b> <code>%s</code> <span>", route->method, strcmp(route->method, "*") == 0 ? "ANY" : route->method, path);
+    buf_printf(out, "<details><summary><b class=\"%s\">%s</b> <code>%s</code> <span>", route->method,
+               strcmp(route->method, "*") == 0 ? "ANY" : route->method, path);
     add_text(out, route->summary);
     buf_printf(out, "</span></summary><p>Answers <code>%d</code>.", route->status);
     if ((route->flags & ROUTE_LIST) != 0)
@@ -263,14 +286,20 @@ static void add_route_html(struct buf *out, const struct route *route)
 }
 
 static const char page_head[] =
-    "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><title>Caudal API</title><style>"
-    "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1b1f24;background:#fff}"
+    "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" "
+    "content=\"width=device-width\"><title>Caudal API</title><style>"
+    "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 "
+    "1rem;color:#1b1f24;background:#fff}"
     "h1{margin-bottom:0}h2{margin-top:2.5rem;text-transform:capitalize}code{font:14px ui-monospace,monospace}"
-    "details{border:1px solid #d5dae1;border-radius:6px;margin:.4rem 0;padding:.4rem .8rem}summary{cursor:pointer}summary span{color:#57606a}"
+    "details{border:1px solid #d5dae1;border-radius:6px;margin:.4rem 0;padding:.4rem "
+    ".8rem}summary{cursor:pointer}summary span{color:#57606a}"
     "b{display:inline-block;min-width:4.2rem;color:#0b5cad}.POST,.PUT{color:#1a7f37}.DELETE{color:#b3261e}"
-    "table{border-collapse:collapse;width:100%}td,th{border-bottom:1px solid #e5e9ee;padding:.3rem .5rem;text-align:left;vertical-align:top}"
-    "@media(prefers-color-scheme:dark){body{background:#0f1419;color:#e6e9ed}details,td,th{border-color:#30363d}summary span{color:#9aa4af}b{color:#6cb6ff}}"
-    "</style><h1>Caudal API</h1><p>Version " CAUDAL_VERSION ". The same as <a href=\"/api/docs-json\">OpenAPI 3.1</a>. Answers are "
+    "table{border-collapse:collapse;width:100%}td,th{border-bottom:1px solid #e5e9ee;padding:.3rem "
+    ".5rem;text-align:left;vertical-align:top}"
+    "@media(prefers-color-scheme:dark){body{background:#0f1419;color:#e6e9ed}details,td,th{border-color:#30363d}"
+    "summary span{color:#9aa4af}b{color:#6cb6ff}}"
+    "</style><h1>Caudal API</h1><p>Version " CAUDAL_VERSION
+    ". The same as <a href=\"/api/docs-json\">OpenAPI 3.1</a>. Answers are "
     "<code>{data, timestamp, path}</code>, errors <code>{code, message, details, timestamp, path}</code>.</p>";
 
 static enum err get_page(struct api *api, struct http_request *request, struct error *reterr)
@@ -303,5 +332,6 @@ static enum err get_root(struct api *api, struct http_request *request, struct e
 const struct route document_routes[] = {
     {"GET", "/", ROLE_NONE, 0, NULL, NULL, 302, "documentation", "To the documentation", get_root},
     {"GET", "/api/docs", ROLE_NONE, 0, NULL, NULL, 200, "documentation", "This documentation as a page", get_page},
-    {"GET", "/api/docs-json", ROLE_NONE, 0, NULL, NULL, 200, "documentation", "This documentation as OpenAPI 3.1", get_json},
+    {"GET", "/api/docs-json", ROLE_NONE, 0, NULL, NULL, 200, "documentation", "This documentation as OpenAPI 3.1",
+     get_json},
     {0}};

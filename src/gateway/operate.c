@@ -167,7 +167,9 @@ static void add_worker(void *user, const char *key, void *value)
 
 static struct json *workers_of(struct api *api)
 {
-    struct worker_listing listing = {.list = json_array_new(), .now_ms = clock_now_ms(), .timeout_ms = config_int(api->options.config, CONFIG_WORKER_TIMEOUT)};
+    struct worker_listing listing = {.list = json_array_new(),
+                                     .now_ms = clock_now_ms(),
+                                     .timeout_ms = config_int(api->options.config, CONFIG_WORKER_TIMEOUT)};
     pthread_mutex_lock(&api->lock);
     map_each(&api->workers, add_worker, &listing);
     pthread_mutex_unlock(&api->lock);
@@ -211,7 +213,8 @@ static enum err list_letters(struct api *api, struct http_request *request, stru
     for (size_t i = 0; status != NULL && known[i] != NULL; i++)
         good |= strcmp(status, known[i]) == 0;
     if (code == ERR_OK && !good)
-        code = error_set(reterr, ERR_VALIDATION, "status", "status must be open, retried or discarded, not \"%.40s\".", status);
+        code = error_set(reterr, ERR_VALIDATION, "status", "status must be open, retried or discarded, not \"%.40s\".",
+                         status);
     struct operate_access access = {.filter = filter};
     if (code == ERR_OK)
         code = api_read(api, read_letters, &access, reterr);
@@ -244,12 +247,14 @@ static enum err write_letter(struct store_session *session, void *arg, struct er
         return code;
     const char *status = json_get_str(present, "status");
     if (status == NULL || strcmp(status, "open") != 0)
-        return error_set(reterr, ERR_CONFLICT, "status", "The dead letter is %s already.", status == NULL ? "closed" : status);
+        return error_set(reterr, ERR_CONFLICT, "status", "The dead letter is %s already.",
+                         status == NULL ? "closed" : status);
     return store_put(session, STORE_DEAD_LETTERS, access->id, access->document, access->now_ms, reterr);
 }
 
 /* Marked first: a letter is never sent twice. */
-static enum err close_letter(struct api *api, struct http_request *request, const char *status, struct json **ret, struct error *reterr)
+static enum err close_letter(struct api *api, struct http_request *request, const char *status, struct json **ret,
+                             struct error *reterr)
 {
     struct operate_access access = {.id = request->params[0], .now_ms = clock_now_ms()};
     enum err code = api_read(api, read_letter, &access, reterr);
@@ -294,8 +299,11 @@ static enum err discard_letter(struct api *api, struct http_request *request, st
 /* ---- settings: what may be changed while running */
 
 static const char *const strategies[] = {"round_robin", "least_busy", "weighted", NULL};
-static const struct field setting_fields[] = {
-    {.name = "loadBalanceStrategy", .kind = FIELD_ENUM, .values = strategies, .help = "How the worker of an execution is chosen."}, {0}};
+static const struct field setting_fields[] = {{.name = "loadBalanceStrategy",
+                                               .kind = FIELD_ENUM,
+                                               .values = strategies,
+                                               .help = "How the worker of an execution is chosen."},
+                                              {0}};
 #define SETTING_STRATEGY "loadBalanceStrategy"
 
 static enum err read_settings(struct store_session *session, void *arg, struct error *reterr)
@@ -313,7 +321,8 @@ static enum err get_settings(struct api *api, struct http_request *request, stru
         return code;
     struct json *settings = json_object_new();
     const char *kept = json_get_str(access.loaded, "value");
-    json_set_str(settings, SETTING_STRATEGY, kept != NULL ? kept : config_str(api->options.config, CONFIG_LOAD_BALANCE_STRATEGY));
+    json_set_str(settings, SETTING_STRATEGY,
+                 kept != NULL ? kept : config_str(api->options.config, CONFIG_LOAD_BALANCE_STRATEGY));
     json_unref(access.loaded);
     http_reply(request, 200, settings);
     return ERR_OK;
@@ -353,15 +362,26 @@ static enum err get_metrics(struct api *api, struct http_request *request, struc
 
 void api_collect(void *user, struct metrics_writer *writer)
 {
-    static const struct metric_desc executions = {.name = "caudal_executions_total", .help = "Executions that ended.", .kind = METRIC_COUNTER};
-    static const struct metric_desc dispatched = {.name = "caudal_dispatched_total", .help = "Executions handed to workers.", .kind = METRIC_COUNTER};
-    static const struct metric_desc reassigned = {.name = "caudal_reassigned_total", .help = "Executions handed out again after a loss or a wait.", .kind = METRIC_COUNTER};
-    static const struct metric_desc failed = {.name = "caudal_store_failed_writes_total", .help = "Batches of events the store did not take at once.", .kind = METRIC_COUNTER};
-    static const struct metric_desc waiting = {.name = "caudal_executions_waiting", .help = "Executions waiting for a worker.", .kind = METRIC_GAUGE};
-    static const struct metric_desc running = {.name = "caudal_executions_running", .help = "Executions on workers.", .kind = METRIC_GAUGE};
-    static const struct metric_desc workers = {.name = "caudal_workers", .help = "Workers heard of lately.", .kind = METRIC_GAUGE};
-    static const struct metric_desc commits = {.name = "caudal_store_commits_total", .help = "Transactions committed.", .kind = METRIC_COUNTER};
-    static const struct metric_desc bytes = {.name = "caudal_store_bytes", .help = "Size of the database, its log included.", .kind = METRIC_GAUGE};
+    static const struct metric_desc executions = {
+        .name = "caudal_executions_total", .help = "Executions that ended.", .kind = METRIC_COUNTER};
+    static const struct metric_desc dispatched = {
+        .name = "caudal_dispatched_total", .help = "Executions handed to workers.", .kind = METRIC_COUNTER};
+    static const struct metric_desc reassigned = {.name = "caudal_reassigned_total",
+                                                  .help = "Executions handed out again after a loss or a wait.",
+                                                  .kind = METRIC_COUNTER};
+    static const struct metric_desc failed = {.name = "caudal_store_failed_writes_total",
+                                              .help = "Batches of events the store did not take at once.",
+                                              .kind = METRIC_COUNTER};
+    static const struct metric_desc waiting = {
+        .name = "caudal_executions_waiting", .help = "Executions waiting for a worker.", .kind = METRIC_GAUGE};
+    static const struct metric_desc running = {
+        .name = "caudal_executions_running", .help = "Executions on workers.", .kind = METRIC_GAUGE};
+    static const struct metric_desc workers = {
+        .name = "caudal_workers", .help = "Workers heard of lately.", .kind = METRIC_GAUGE};
+    static const struct metric_desc commits = {
+        .name = "caudal_store_commits_total", .help = "Transactions committed.", .kind = METRIC_COUNTER};
+    static const struct metric_desc bytes = {
+        .name = "caudal_store_bytes", .help = "Size of the database, its log included.", .kind = METRIC_GAUGE};
     struct api *api = user;
     struct store_stats store;
     store_stats(api->options.store, &store);
@@ -382,17 +402,25 @@ void api_collect(void *user, struct metrics_writer *writer)
 
 #define BASE "/api/v1"
 const struct route operate_routes[] = {
-    {"GET", BASE "/health", ROLE_NONE, 0, NULL, NULL, 200, "health", "State of the service and what it depends on", get_health},
+    {"GET", BASE "/health", ROLE_NONE, 0, NULL, NULL, 200, "health", "State of the service and what it depends on",
+     get_health},
     {"GET", BASE "/health/live", ROLE_NONE, ROUTE_INLINE, NULL, NULL, 200, "health", "The process answers", get_live},
-    {"GET", BASE "/health/ready", ROLE_NONE, 0, NULL, NULL, 200, "health", "Requests can be served; 503 while they cannot", get_ready},
-    {"GET", BASE "/health/work", ROLE_NONE, 0, NULL, NULL, 200, "health", "Work is moving; 503 when something waits and nothing happens", get_work},
+    {"GET", BASE "/health/ready", ROLE_NONE, 0, NULL, NULL, 200, "health",
+     "Requests can be served; 503 while they cannot", get_ready},
+    {"GET", BASE "/health/work", ROLE_NONE, 0, NULL, NULL, 200, "health",
+     "Work is moving; 503 when something waits and nothing happens", get_work},
     {"GET", BASE "/workers", ROLE_VIEWER, 0, NULL, NULL, 200, "operation", "List workers", list_workers},
     {"GET", BASE "/workers/:id", ROLE_VIEWER, 0, NULL, NULL, 200, "operation", "Get a worker", get_worker},
-    {"GET", BASE "/dead-letters", ROLE_OPERATOR, ROUTE_LIST, NULL, NULL, 200, "operation", "List messages that could not be handled", list_letters},
+    {"GET", BASE "/dead-letters", ROLE_OPERATOR, ROUTE_LIST, NULL, NULL, 200, "operation",
+     "List messages that could not be handled", list_letters},
     {"GET", BASE "/dead-letters/:id", ROLE_OPERATOR, 0, NULL, NULL, 200, "operation", "Get a dead letter", get_letter},
-    {"POST", BASE "/dead-letters/:id/retry", ROLE_OPERATOR, 0, NULL, NULL, 202, "operation", "Send a dead letter again", retry_letter},
-    {"POST", BASE "/dead-letters/:id/discard", ROLE_OPERATOR, 0, NULL, NULL, 200, "operation", "Close a dead letter without sending it", discard_letter},
-    {"GET", BASE "/settings", ROLE_VIEWER, 0, NULL, NULL, 200, "operation", "Settings that can change while running", get_settings},
+    {"POST", BASE "/dead-letters/:id/retry", ROLE_OPERATOR, 0, NULL, NULL, 202, "operation", "Send a dead letter again",
+     retry_letter},
+    {"POST", BASE "/dead-letters/:id/discard", ROLE_OPERATOR, 0, NULL, NULL, 200, "operation",
+     "Close a dead letter without sending it", discard_letter},
+    {"GET", BASE "/settings", ROLE_VIEWER, 0, NULL, NULL, 200, "operation", "Settings that can change while running",
+     get_settings},
     {"PUT", BASE "/settings", ROLE_ADMIN, 0, setting_fields, NULL, 200, "operation", "Change settings", put_settings},
-    {"GET", "/metrics", ROLE_NONE, 0, NULL, NULL, 200, "operation", "Metrics in the Prometheus text format", get_metrics},
+    {"GET", "/metrics", ROLE_NONE, 0, NULL, NULL, 200, "operation", "Metrics in the Prometheus text format",
+     get_metrics},
     {0}};

@@ -47,8 +47,9 @@ static const char *reason(int status)
     static const struct {
         int status;
         const char *text;
-    } reasons[] = {{400, "Bad Request"}, {401, "Unauthorized"}, {403, "Forbidden"}, {404, "Not Found"}, {405, "Method Not Allowed"},
-                   {409, "Conflict"}, {413, "Payload Too Large"}, {422, "Unprocessable Entity"}, {429, "Too Many Requests"},
+    } reasons[] = {{400, "Bad Request"},        {401, "Unauthorized"},         {403, "Forbidden"},
+                   {404, "Not Found"},          {405, "Method Not Allowed"},   {409, "Conflict"},
+                   {413, "Payload Too Large"},  {422, "Unprocessable Entity"}, {429, "Too Many Requests"},
                    {503, "Service Unavailable"}};
     for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++)
         if (reasons[i].status == status)

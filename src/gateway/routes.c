@@ -1,8 +1,9 @@
 /* All routes, in the order they are matched and documented. */
 #include "gateway/api_int.h"
 
-extern const struct route flow_routes[], execution_routes[], schedule_routes[], catalog_routes[], monitoring_routes[], operate_routes[], webhook_routes[],
-    document_routes[], websocket_routes[];
+extern const struct route flow_routes[], execution_routes[], schedule_routes[], catalog_routes[], monitoring_routes[],
+    operate_routes[], webhook_routes[], document_routes[], websocket_routes[];
 
-const struct route *const route_tables[] = {flow_routes, execution_routes, schedule_routes, catalog_routes, monitoring_routes,
-                                            operate_routes, webhook_routes, document_routes, websocket_routes, NULL};
+const struct route *const route_tables[] = {
+    flow_routes,    execution_routes, schedule_routes, catalog_routes,   monitoring_routes,
+    operate_routes, webhook_routes,   document_routes, websocket_routes, NULL};

@@ -13,23 +13,77 @@ struct schedule_access {
 };
 
 #define SCHEDULE_MEMBERS(needed)                                                                                       \
-    {.name = "flowId", .kind = FIELD_STRING, .required = (needed), .min = 1, .max = 40, .help = "The flow that it starts."},                                  \
-        {.name = "name", .kind = FIELD_STRING, .required = (needed), .min = 1, .max = LIMIT_NAME_CHARS, .help = "Its name."},                                 \
-        {.name = "description", .kind = FIELD_STRING, .nullable = true, .max = LIMIT_DESCRIPTION_CHARS, .help = "What it is for."},                           \
-        {.name = "cronExpression", .kind = FIELD_STRING, .required = (needed), .min = 1, .max = CRON_TEXT_MAX, .help = "Five or six cron fields, or a macro such as @daily."}, \
-        {.name = "timezone", .kind = FIELD_STRING, .nullable = true, .min = 1, .max = 64, .default_json = "\"UTC\"", .help = "IANA time zone of the expression."}, \
-        {.name = "enabled", .kind = FIELD_BOOL, .default_json = "true", .help = "Whether it fires."},                                                         \
-        {.name = "maxRetries", .kind = FIELD_INT, .max = 10, .default_json = "3", .help = "How often a failed execution is started again."},                  \
-        {.name = "retryDelay", .kind = FIELD_INT, .min = 1, .max = 86400, .default_json = "300", .help = "Seconds before the first of these; it doubles each time."}, \
-        {.name = "metadata", .kind = FIELD_OBJECT, .nullable = true, .help = "Yours; kept as it is."}
+    {.name = "flowId",                                                                                                 \
+     .kind = FIELD_STRING,                                                                                             \
+     .required = (needed),                                                                                             \
+     .min = 1,                                                                                                         \
+     .max = 40,                                                                                                        \
+     .help = "The flow that it starts."},                                                                              \
+        {.name = "name",                                                                                               \
+         .kind = FIELD_STRING,                                                                                         \
+         .required = (needed),                                                                                         \
+         .min = 1,                                                                                                     \
+         .max = LIMIT_NAME_CHARS,                                                                                      \
+         .help = "Its name."},                                                                                         \
+        {.name = "description",                                                                                        \
+         .kind = FIELD_STRING,                                                                                         \
+         .nullable = true,                                                                                             \
+         .max = LIMIT_DESCRIPTION_CHARS,                                                                               \
+         .help = "What it is for."},                                                                                   \
+        {.name = "cronExpression",                                                                                     \
+         .kind = FIELD_STRING,                                                                                         \
+         .required = (needed),                                                                                         \
+         .min = 1,                                                                                                     \
+         .max = CRON_TEXT_MAX,                                                                                         \
+         .help = "Five or six cron fields, or a macro such as @daily."},                                               \
+        {.name = "timezone",                                                                                           \
+         .kind = FIELD_STRING,                                                                                         \
+         .nullable = true,                                                                                             \
+         .min = 1,                                                                                                     \
+         .max = 64,                                                                                                    \
+         .default_json = "\"UTC\"",                                                                                    \
+         .help = "IANA time zone of the expression."},                                                                 \
+        {.name = "enabled", .kind = FIELD_BOOL, .default_json = "true", .help = "Whether it fires."},                  \
+        {.name = "maxRetries",                                                                                         \
+         .kind = FIELD_INT,                                                                                            \
+         .max = 10,                                                                                                    \
+         .default_json = "3",                                                                                          \
+         .help = "How often a failed execution is started again."},                                                    \
+        {.name = "retryDelay",                                                                                         \
+         .kind = FIELD_INT,                                                                                            \
+         .min = 1,                                                                                                     \
+         .max = 86400,                                                                                                 \
+         .default_json = "300",                                                                                        \
+         .help = "Seconds before the first of these; it doubles each time."},                                          \
+    {                                                                                                                  \
+        .name = "metadata", .kind = FIELD_OBJECT, .nullable = true, .help = "Yours; kept as it is."                    \
+    }
 static const struct field new_fields[] = {SCHEDULE_MEMBERS(true), {0}};
 static const struct field change_fields[] = {SCHEDULE_MEMBERS(false), {0}};
-static const struct field bulk_fields[] = {{.name = "scheduleIds", .kind = FIELD_STRINGS, .required = true, .min = 1, .max = 100, .help = "Ids of schedules."}, {0}};
+static const struct field bulk_fields[] = {
+    {.name = "scheduleIds", .kind = FIELD_STRINGS, .required = true, .min = 1, .max = 100, .help = "Ids of schedules."},
+    {0}};
 static const struct field preview_fields[] = {
-    {.name = "cronExpression", .kind = FIELD_STRING, .required = true, .min = 1, .max = CRON_TEXT_MAX, .help = "Five or six cron fields, or a macro such as @daily."},
-    {.name = "timezone", .kind = FIELD_STRING, .nullable = true, .min = 1, .max = 64, .default_json = "\"UTC\"", .help = "IANA time zone of the expression."},
+    {.name = "cronExpression",
+     .kind = FIELD_STRING,
+     .required = true,
+     .min = 1,
+     .max = CRON_TEXT_MAX,
+     .help = "Five or six cron fields, or a macro such as @daily."},
+    {.name = "timezone",
+     .kind = FIELD_STRING,
+     .nullable = true,
+     .min = 1,
+     .max = 64,
+     .default_json = "\"UTC\"",
+     .help = "IANA time zone of the expression."},
     {.name = "count", .kind = FIELD_INT, .min = 1, .max = 100, .default_json = "5", .help = "How many instants."},
-    {.name = "after", .kind = FIELD_STRING, .nullable = true, .min = 1, .max = 40, .help = "Instants after this ISO time; now if absent."},
+    {.name = "after",
+     .kind = FIELD_STRING,
+     .nullable = true,
+     .min = 1,
+     .max = 40,
+     .help = "Instants after this ISO time; now if absent."},
     {0}};
 
 static enum err read_schedule(struct store_session *session, void *arg, struct error *reterr)
@@ -63,7 +117,8 @@ static enum err list_schedules(struct api *api, struct http_request *request, st
     const char *enabled = json_get_str(filter, "enabled"), *before = json_get_str(filter, "nextRunBefore");
     int64_t ms;
     if (before != NULL && clock_parse_iso(before, &ms) != 0)
-        return error_set(reterr, ERR_VALIDATION, "nextRunBefore", "nextRunBefore must be an ISO 8601 time such as 2026-01-02T03:04:05Z, not \"%.40s\".", before);
+        return error_set(reterr, ERR_VALIDATION, "nextRunBefore",
+                         "nextRunBefore must be an ISO 8601 time such as 2026-01-02T03:04:05Z, not \"%.40s\".", before);
     if (enabled != NULL && strcmp(enabled, "true") != 0 && strcmp(enabled, "false") != 0)
         return error_set(reterr, ERR_VALIDATION, "enabled", "enabled must be true or false, not \"%.40s\".", enabled);
     if (enabled != NULL)
@@ -80,9 +135,12 @@ static enum err set_next_run(struct json *document, const struct json *merged, i
 {
     int64_t next = 0;
     char at[ISO_TEXT_BYTES];
-    enum err code = cron_next_text(json_get_str(merged, "cronExpression"), json_get_str(merged, "timezone"), now_ms, &next, reterr);
+    enum err code =
+        cron_next_text(json_get_str(merged, "cronExpression"), json_get_str(merged, "timezone"), now_ms, &next, reterr);
     if (code != ERR_OK)
-        return code == ERR_NOT_FOUND ? error_set(reterr, ERR_VALIDATION, "cronExpression", "The expression has no instant in the next hundred years.") : code;
+        return code == ERR_NOT_FOUND ? error_set(reterr, ERR_VALIDATION, "cronExpression",
+                                                 "The expression has no instant in the next hundred years.")
+                                     : code;
     clock_format_iso(next, at);
     json_set_str(document, "nextRun", json_get_bool(merged, "enabled", true) ? at : NULL);
     return ERR_OK;
@@ -142,7 +200,8 @@ static enum err write_change(struct store_session *session, void *arg, struct er
     return store_schedule_update(session, access->id, changes, access->now_ms, reterr);
 }
 
-static enum err change(struct api *api, const char *id, const struct json *changes, struct json **ret, struct error *reterr)
+static enum err change(struct api *api, const char *id, const struct json *changes, struct json **ret,
+                       struct error *reterr)
 {
     /* A copy of its own: the writer's thread works on it. */
     AUTO_JSON struct json *document = json_dup(changes);
@@ -156,7 +215,8 @@ static enum err update_schedule(struct api *api, struct http_request *request, s
     AUTO_JSON struct json *changes = json_object_new();
     struct json *schedule = NULL;
     for (const struct field *field = change_fields; field->name != NULL; field++)
-        if (json_has(request->json, field->name) && (json_get(request->json, field->name) != NULL || strcmp(field->name, "timezone") != 0))
+        if (json_has(request->json, field->name) &&
+            (json_get(request->json, field->name) != NULL || strcmp(field->name, "timezone") != 0))
             json_set(changes, field->name, json_ref(json_get(request->json, field->name)));
     if (json_has(changes, "flowId")) {
         enum err code = load(api, request->params[0], &schedule, reterr);
@@ -165,7 +225,8 @@ static enum err update_schedule(struct api *api, struct http_request *request, s
         bool same = strcmp(json_get_str(schedule, "flowId"), json_get_str(changes, "flowId")) == 0;
         json_unref(schedule);
         if (!same)
-            return error_set(reterr, ERR_VALIDATION, "flowId", "A schedule stays with its flow; create another schedule for the other flow.");
+            return error_set(reterr, ERR_VALIDATION, "flowId",
+                             "A schedule stays with its flow; create another schedule for the other flow.");
         json_remove(changes, "flowId");
     }
     enum err code = change(api, request->params[0], changes, &schedule, reterr);
@@ -262,9 +323,14 @@ static enum err execute_schedule(struct api *api, struct http_request *request, 
         return code;
     char at[ISO_TEXT_BYTES], id[ID_TEXT_BYTES];
     clock_format_iso(clock_now_ms(), at);
-    const char *input = arena_printf(&request->arena, "{\"scheduleId\":\"%s\",\"scheduledTime\":\"%s\"}", json_get_str(schedule, "id"), at);
-    struct start_request wanted = {.flow_id = json_get_str(schedule, "flowId"), .trigger = "schedule", .schedule_id = json_get_str(schedule, "id"),
-                                   .idempotency_key = http_request_header(request, "Idempotency-Key"), .input_json = input, .priority = 1};
+    const char *input = arena_printf(&request->arena, "{\"scheduleId\":\"%s\",\"scheduledTime\":\"%s\"}",
+                                     json_get_str(schedule, "id"), at);
+    struct start_request wanted = {.flow_id = json_get_str(schedule, "flowId"),
+                                   .trigger = "schedule",
+                                   .schedule_id = json_get_str(schedule, "id"),
+                                   .idempotency_key = http_request_header(request, "Idempotency-Key"),
+                                   .input_json = input,
+                                   .priority = 1};
     code = api_start(api, &wanted, id, reterr);
     if (code != ERR_OK)
         return code;
@@ -282,12 +348,14 @@ static enum err preview(struct api *api, struct http_request *request, struct er
     int64_t at = clock_now_ms(), count = json_get_int(body, "count", 5);
     const char *after = json_get_str(body, "after");
     if (after != NULL && clock_parse_iso(after, &at) != 0)
-        return error_set(reterr, ERR_VALIDATION, "after", "after must be an ISO 8601 time such as 2026-01-02T03:04:05Z, not \"%.40s\".", after);
+        return error_set(reterr, ERR_VALIDATION, "after",
+                         "after must be an ISO 8601 time such as 2026-01-02T03:04:05Z, not \"%.40s\".", after);
     struct json *runs = json_array_new();
     for (int64_t i = 0; i < count; i++) {
         char text[ISO_TEXT_BYTES];
         struct error error = {0};
-        enum err code = cron_next_text(json_get_str(body, "cronExpression"), json_get_str(body, "timezone"), at, &at, &error);
+        enum err code =
+            cron_next_text(json_get_str(body, "cronExpression"), json_get_str(body, "timezone"), at, &at, &error);
         if (code == ERR_NOT_FOUND)
             break;
         if (code != ERR_OK) {
@@ -308,13 +376,20 @@ static enum err preview(struct api *api, struct http_request *request, struct er
 const struct route schedule_routes[] = {
     {"GET", BASE, ROLE_VIEWER, ROUTE_LIST, NULL, NULL, 200, "schedules", "List schedules", list_schedules},
     {"POST", BASE, ROLE_EDITOR, 0, new_fields, NULL, 201, "schedules", "Create a schedule", create_schedule},
-    {"POST", BASE "/preview", ROLE_VIEWER, 0, preview_fields, NULL, 200, "schedules", "The next instants of an expression", preview},
-    {"POST", BASE "/bulk/enable", ROLE_EDITOR, 0, bulk_fields, NULL, 200, "schedules", "Enable several schedules", enable_many},
-    {"POST", BASE "/bulk/disable", ROLE_EDITOR, 0, bulk_fields, NULL, 200, "schedules", "Disable several schedules", disable_many},
+    {"POST", BASE "/preview", ROLE_VIEWER, 0, preview_fields, NULL, 200, "schedules",
+     "The next instants of an expression", preview},
+    {"POST", BASE "/bulk/enable", ROLE_EDITOR, 0, bulk_fields, NULL, 200, "schedules", "Enable several schedules",
+     enable_many},
+    {"POST", BASE "/bulk/disable", ROLE_EDITOR, 0, bulk_fields, NULL, 200, "schedules", "Disable several schedules",
+     disable_many},
     {"GET", BASE "/:id", ROLE_VIEWER, ROUTE_ID, NULL, NULL, 200, "schedules", "Get a schedule", get_schedule},
-    {"PUT", BASE "/:id", ROLE_EDITOR, ROUTE_ID, change_fields, NULL, 200, "schedules", "Change a schedule; only the given members change", update_schedule},
+    {"PUT", BASE "/:id", ROLE_EDITOR, ROUTE_ID, change_fields, NULL, 200, "schedules",
+     "Change a schedule; only the given members change", update_schedule},
     {"DELETE", BASE "/:id", ROLE_EDITOR, ROUTE_ID, NULL, NULL, 204, "schedules", "Delete a schedule", delete_schedule},
-    {"POST", BASE "/:id/enable", ROLE_EDITOR, ROUTE_ID, NULL, NULL, 200, "schedules", "Enable a schedule", enable_schedule},
-    {"POST", BASE "/:id/disable", ROLE_EDITOR, ROUTE_ID, NULL, NULL, 200, "schedules", "Disable a schedule", disable_schedule},
-    {"POST", BASE "/:id/execute", ROLE_OPERATOR, ROUTE_ID, NULL, NULL, 201, "schedules", "Start the schedule's flow now", execute_schedule},
+    {"POST", BASE "/:id/enable", ROLE_EDITOR, ROUTE_ID, NULL, NULL, 200, "schedules", "Enable a schedule",
+     enable_schedule},
+    {"POST", BASE "/:id/disable", ROLE_EDITOR, ROUTE_ID, NULL, NULL, 200, "schedules", "Disable a schedule",
+     disable_schedule},
+    {"POST", BASE "/:id/execute", ROLE_OPERATOR, ROUTE_ID, NULL, NULL, 201, "schedules",
+     "Start the schedule's flow now", execute_schedule},
     {0}};

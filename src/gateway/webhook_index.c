@@ -60,8 +60,9 @@ static void put(struct map *paths, struct webhook *webhook)
     struct webhook *former = map_get(paths, webhook->key);
     if (former != NULL && (former->active || !webhook->active)) {
         if (former->active && webhook->active)
-            log_event(LOG_WARN, "two active flows listen on one webhook path; the first one answers", LOG_STR("path", webhook->key),
-                      LOG_STR("flowId", former->flow_id), LOG_STR("otherFlowId", webhook->flow_id), LOG_END);
+            log_event(LOG_WARN, "two active flows listen on one webhook path; the first one answers",
+                      LOG_STR("path", webhook->key), LOG_STR("flowId", former->flow_id),
+                      LOG_STR("otherFlowId", webhook->flow_id), LOG_END);
         webhook_release(webhook);
         return;
     }
@@ -71,14 +72,16 @@ static void put(struct map *paths, struct webhook *webhook)
 static void add_node(struct map *paths, const struct json *flow, const struct json *node, const char *definition)
 {
     const struct json *config = json_get(node, "config");
-    const char *path = json_get_str(config, "path"), *method = json_get_str(config, "method"), *mode = json_get_str(config, "responseMode");
+    const char *path = json_get_str(config, "path"), *method = json_get_str(config, "method"),
+               *mode = json_get_str(config, "responseMode");
     const char *status = json_get_str(flow, "status");
     struct webhook *webhook = mem_alloc(sizeof *webhook);
     atomic_init(&webhook->users, 1);
     webhook->flow_id = mem_dup(json_get_str(flow, "id"));
     webhook->flow_name = mem_dup(json_get_str(flow, "name"));
     webhook->node_id = mem_dup(json_get_str(node, "id"));
-    webhook->key = mem_printf("%s %s", method == NULL ? "POST" : method, path == NULL || *path == '\0' ? webhook->flow_id : path);
+    webhook->key =
+        mem_printf("%s %s", method == NULL ? "POST" : method, path == NULL || *path == '\0' ? webhook->flow_id : path);
     webhook->definition = mem_dup(definition);
     webhook->version = (int)json_get_int(flow, "version", 1);
     webhook->answers = mode != NULL && strcmp(mode, "lastNode") == 0;
@@ -155,8 +158,8 @@ static struct webhook *look_up(struct webhook_index *index, const char *method, 
     return webhook;
 }
 
-enum err webhook_find(struct webhook_index *index, struct store *store, unsigned generation, const char *method, const char *path,
-                      struct webhook **ret, struct error *reterr)
+enum err webhook_find(struct webhook_index *index, struct store *store, unsigned generation, const char *method,
+                      const char *path, struct webhook **ret, struct error *reterr)
 {
     pthread_rwlock_rdlock(&index->lock);
     bool old = index->generation < generation;
@@ -184,7 +187,9 @@ enum err webhook_find(struct webhook_index *index, struct store *store, unsigned
         return other ? error_set(reterr, ERR_METHOD_NOT_ALLOWED, NULL, "The webhook %s does not take %s.", path, method)
                      : error_set(reterr, ERR_NOT_FOUND, NULL, "No flow listens on the webhook path \"%.200s\".", path);
     if (!found->active) {
-        (void)error_set(reterr, ERR_NOT_FOUND, NULL, "The flow \"%s\" has this webhook, but it is not active; set its status to active.", found->flow_name);
+        (void)error_set(reterr, ERR_NOT_FOUND, NULL,
+                        "The flow \"%s\" has this webhook, but it is not active; set its status to active.",
+                        found->flow_name);
         webhook_release(found);
         return ERR_NOT_FOUND;
     }

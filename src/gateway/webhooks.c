@@ -1,7 +1,8 @@
 /* /webhooks/…: a request starts the flow that listens there, and is answered at once or with the flow's result.
  *
- * A flow of pure nodes runs on the server's thread: its execution is stored once, finished, and the answer is given after
- * the commit. Every other flow goes the way of all executions; whoever waits for its result waits in `waiters`. */
+ * A flow of pure nodes runs on the server's thread: its execution is stored once, finished, and the answer is given
+ * after the commit. Every other flow goes the way of all executions; whoever waits for its result waits in `waiters`.
+ */
 #include "gateway/webhooks.h"
 
 #include "base/utf8.h"
@@ -18,7 +19,7 @@
 
 #define ANSWER_WITHIN_MS 30000 /* then the caller gets 202 and the execution's id */
 #define LOOK_MS 500
-#define FLOWS_KEPT 256         /* compiled, of one thread */
+#define FLOWS_KEPT 256 /* compiled, of one thread */
 
 /* A webhook's request between its commit and its answer. */
 struct waiter {
@@ -78,7 +79,10 @@ static void add_query(void *user, const char *name, const char *value)
 
 static int hex(char c)
 {
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
 }
 
 static char *form_decode(struct arena *arena, const char *text, size_t n)
@@ -103,7 +107,8 @@ static struct json *form_body(struct http_request *request)
         while (name < n && at[name] != '=')
             name++;
         if (n > 0)
-            add_value(object, form_decode(&request->arena, at, name), json_string_new(name < n ? form_decode(&request->arena, at + name + 1, n - name - 1) : ""));
+            add_value(object, form_decode(&request->arena, at, name),
+                      json_string_new(name < n ? form_decode(&request->arena, at + name + 1, n - name - 1) : ""));
         at += n + (at[n] == '&');
     }
     return object;
@@ -146,7 +151,8 @@ static struct json *input_of(struct http_request *request)
         body = json_ref(request->json);
     else if (request->size > 0 && type != NULL && strncasecmp(type, "application/x-www-form-urlencoded", 33) == 0)
         body = form_body(request);
-    else if (request->size > 0 && (memchr(request->body, '\0', request->size) != NULL || !is_utf8(request->body, request->size)))
+    else if (request->size > 0 &&
+             (memchr(request->body, '\0', request->size) != NULL || !is_utf8(request->body, request->size)))
         body = binary_body(request, input);
     else if (request->size > 0)
         body = json_string_new_n(request->body, request->size);
@@ -189,7 +195,8 @@ static struct flow *compile(const struct webhook *webhook, struct error *reterr)
     struct flow *flow = NULL;
     enum err code = json_parse(webhook->definition, strlen(webhook->definition), &definition, reterr);
     if (code == ERR_OK)
-        code = flow_compile(webhook->flow_id, webhook->version, definition, node_registry_catalog(), &flow, NULL, reterr);
+        code =
+            flow_compile(webhook->flow_id, webhook->version, definition, node_registry_catalog(), &flow, NULL, reterr);
     return code == ERR_OK ? flow : NULL;
 }
 
@@ -247,7 +254,8 @@ static void add_response_headers(struct http_request *request, const struct json
             (void)snprintf(number, sizeof number, "%.15g", json_as_double(header.value));
         if (strcasecmp(header.key, "content-type") == 0)
             request->response.content_type = arena_dup(&request->arena, text == NULL ? number : text);
-        else if (strcasecmp(header.key, "content-length") != 0 && strcasecmp(header.key, "transfer-encoding") != 0 && strcasecmp(header.key, "connection") != 0)
+        else if (strcasecmp(header.key, "content-length") != 0 && strcasecmp(header.key, "transfer-encoding") != 0 &&
+                 strcasecmp(header.key, "connection") != 0)
             http_response_header(request, header.key, text == NULL ? number : text);
     }
 }
@@ -285,7 +293,8 @@ static void answer_failure(struct http_request *request, const char *id, const c
 {
     struct error error = {0};
     enum err code = error_code == NULL ? ERR_INTERNAL : error_parse_id(error_code);
-    (void)error_set(&error, code == ERR_OK || error_http_status(code) < 500 ? ERR_UNPROCESSABLE : code, NULL, "%s", message == NULL ? "The execution failed." : message);
+    (void)error_set(&error, code == ERR_OK || error_http_status(code) < 500 ? ERR_UNPROCESSABLE : code, NULL, "%s",
+                    message == NULL ? "The execution failed." : message);
     add_id(request, id);
     http_reply_error(request, &error, NULL);
 }
@@ -396,9 +405,15 @@ void api_waiters_free(struct api *api)
 
 static struct store_execution row_of(const struct waiter *waiter)
 {
-    return (struct store_execution){.id = waiter->id, .flow_id = waiter->webhook->flow_id, .flow_version = waiter->webhook->version, .trigger = "webhook",
-                                    .trigger_node = waiter->webhook->node_id, .priority = 1, .input_json = waiter->input_json,
-                                    .idempotency_key = waiter->idempotency_key, .created_ms = waiter->created_ms,
+    return (struct store_execution){.id = waiter->id,
+                                    .flow_id = waiter->webhook->flow_id,
+                                    .flow_version = waiter->webhook->version,
+                                    .trigger = "webhook",
+                                    .trigger_node = waiter->webhook->node_id,
+                                    .priority = 1,
+                                    .input_json = waiter->input_json,
+                                    .idempotency_key = waiter->idempotency_key,
+                                    .created_ms = waiter->created_ms,
                                     .finish = waiter->finished ? &waiter->finish : NULL};
 }
 
@@ -418,17 +433,24 @@ static void answer_finished(struct waiter *waiter)
         answer_failure(waiter->request, waiter->id, error_id(waiter->result.error.code), waiter->result.error.message);
 }
 
-/* What ran here no orchestrator tells. Nobody can know its id beforehand, so it concerns followers of all executions only. */
+/* What ran here no orchestrator tells. Nobody can know its id beforehand, so it concerns followers of all executions
+ * only. */
 static void announce_finished(const struct waiter *waiter)
 {
     const struct store_finish *finish = &waiter->finish;
     char message[640];
     if (waiter->api->options.ws == NULL || !ws_follows_all(waiter->api->options.ws))
         return;
-    (void)snprintf(message, sizeof message, "Execution %s%s%s", run_status_name(finish->status), finish->error_message == NULL ? "." : ": ",
+    (void)snprintf(message, sizeof message, "Execution %s%s%s", run_status_name(finish->status),
+                   finish->error_message == NULL ? "." : ": ",
                    finish->error_message == NULL ? "" : finish->error_message);
-    api_announce(waiter->api, &(struct live_update){.id = waiter->id, .status = finish->status, .at_ms = finish->ended_ms, .records = finish->records,
-                                                    .message = message, .error_id = finish->error_id, .error_message = finish->error_message});
+    api_announce(waiter->api, &(struct live_update){.id = waiter->id,
+                                                    .status = finish->status,
+                                                    .at_ms = finish->ended_ms,
+                                                    .records = finish->records,
+                                                    .message = message,
+                                                    .error_id = finish->error_id,
+                                                    .error_message = finish->error_message});
 }
 
 /* On the writer's thread. A waiter that is in the map may be taken and gone as soon as its message is out. */
@@ -469,13 +491,21 @@ static bool run_here(struct waiter *waiter, const struct json *input)
     const struct flow *flow = flow_of(waiter->webhook, &error);
     if (flow == NULL || !pure_run_is_possible(flow))
         return false;
-    struct run_options options = {.execution_id = waiter->id, .trigger = "webhook", .trigger_node = waiter->webhook->node_id, .created_ms = waiter->created_ms,
-                                  .seed = hash_str(waiter->id), .epoch = 1};
+    struct run_options options = {.execution_id = waiter->id,
+                                  .trigger = "webhook",
+                                  .trigger_node = waiter->webhook->node_id,
+                                  .created_ms = waiter->created_ms,
+                                  .seed = hash_str(waiter->id),
+                                  .epoch = 1};
     if (!pure_run(flow, &options, input, &waiter->result))
         return false;
     struct pure_result *result = &waiter->result;
-    waiter->finish = (struct store_finish){.status = result->status, .started_ms = result->started_ms, .ended_ms = result->ended_ms, .records = result->records,
-                                           .document_json = result->document_json, .result_json = result->result_json};
+    waiter->finish = (struct store_finish){.status = result->status,
+                                           .started_ms = result->started_ms,
+                                           .ended_ms = result->ended_ms,
+                                           .records = result->records,
+                                           .document_json = result->document_json,
+                                           .result_json = result->result_json};
     if (result->error.code != ERR_OK) {
         waiter->finish.error_id = error_id(result->error.code);
         waiter->finish.error_message = result->error.message;
@@ -496,9 +526,11 @@ static enum err receive(struct api *api, struct http_request *request, struct er
 {
     struct webhook *webhook = NULL;
     const char *key = http_request_header(request, "Idempotency-Key");
-    enum err code = webhook_find(api->webhooks, api->options.store, atomic_load(&api->generation), request->method, request->rest, &webhook, reterr);
+    enum err code = webhook_find(api->webhooks, api->options.store, atomic_load(&api->generation), request->method,
+                                 request->rest, &webhook, reterr);
     if (code == ERR_OK && key != NULL && strlen(key) > 200)
-        code = error_set(reterr, ERR_VALIDATION, "Idempotency-Key", "Idempotency-Key must have at most 200 characters.");
+        code =
+            error_set(reterr, ERR_VALIDATION, "Idempotency-Key", "Idempotency-Key must have at most 200 characters.");
     if (code == ERR_OK)
         code = api_check_load(api, reterr);
     if (code != ERR_OK) {
@@ -507,7 +539,8 @@ static enum err receive(struct api *api, struct http_request *request, struct er
     }
     AUTO_JSON struct json *input = input_of(request);
     struct waiter *waiter = mem_alloc(sizeof *waiter);
-    *waiter = (struct waiter){.api = api, .request = request, .webhook = webhook, .idempotency_key = key, .created_ms = clock_now_ms()};
+    *waiter = (struct waiter){
+        .api = api, .request = request, .webhook = webhook, .idempotency_key = key, .created_ms = clock_now_ms()};
     id_new(waiter->id);
     waiter->finished = run_here(waiter, input);
     if (waiter->finished && waiter->finish.document_json == NULL && key == NULL) { /* history: none or errors */
@@ -523,5 +556,6 @@ static enum err receive(struct api *api, struct http_request *request, struct er
     return ERR_OK;
 }
 
-const struct route webhook_routes[] = {
-    {"*", "/webhooks/*", ROLE_NONE, ROUTE_INLINE, NULL, NULL, 200, "webhooks", "Start the flow that listens on this path", receive}, {0}};
+const struct route webhook_routes[] = {{"*", "/webhooks/*", ROLE_NONE, ROUTE_INLINE, NULL, NULL, 200, "webhooks",
+                                        "Start the flow that listens on this path", receive},
+                                       {0}};

@@ -6,12 +6,12 @@
 
 struct webhook {
     atomic_uint users;
-    char *key;     /* "METHOD path" */
+    char *key; /* "METHOD path" */
     char *flow_id, *flow_name, *node_id;
     char *definition; /* the flow as JSON text: each thread compiles its own */
     int version;
-    bool answers;  /* responseMode lastNode: the caller waits for the result */
-    bool active;   /* the flow's status allows it */
+    bool answers; /* responseMode lastNode: the caller waits for the result */
+    bool active;  /* the flow's status allows it */
 };
 
 struct webhook_index;
@@ -20,6 +20,6 @@ void webhook_index_free(struct webhook_index *index);
 
 /* Looks up method and path ("ANY" listens to all methods). `generation` is that of the flows: a new one rebuilds first.
  * NOT_FOUND, or METHOD_NOT_ALLOWED when the path listens to other methods. *ret is released by webhook_release. */
-enum err webhook_find(struct webhook_index *index, struct store *store, unsigned generation, const char *method, const char *path,
-                      struct webhook **ret, struct error *reterr) ERROR_MUST_CHECK;
+enum err webhook_find(struct webhook_index *index, struct store *store, unsigned generation, const char *method,
+                      const char *path, struct webhook **ret, struct error *reterr) ERROR_MUST_CHECK;
 void webhook_release(struct webhook *webhook);

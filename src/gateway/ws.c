@@ -111,7 +111,8 @@ void ws_stats_start(struct ws_hub *hub)
 {
     if (hub->system_count != 1 || hub->reading_stats)
         return;
-    int64_t wait_ms = hub->stats_at_us == 0 ? 0 : hub->options.stats_ms - (clock_monotonic_us() - hub->stats_at_us) / 1000;
+    int64_t wait_ms =
+        hub->stats_at_us == 0 ? 0 : hub->options.stats_ms - (clock_monotonic_us() - hub->stats_at_us) / 1000;
     loop_timer_set(hub->stats, wait_ms < 0 ? 0 : wait_ms); /* however often somebody comes and goes */
 }
 
@@ -165,10 +166,15 @@ static void on_tick(void *user)
 
 static void register_metrics(struct ws_hub *hub)
 {
-    static const struct metric_desc connections = {.name = "caudal_ws_connections", .help = "Open WebSocket connections.", .kind = METRIC_GAUGE};
-    static const struct metric_desc sent = {.name = "caudal_ws_messages_sent_total", .help = "Messages given to WebSocket connections.", .kind = METRIC_COUNTER};
-    static const struct metric_desc dropped = {
-        .name = "caudal_ws_dropped_total", .help = "WebSocket connections dropped, by reason.", .kind = METRIC_COUNTER, .labels = {"reason"}};
+    static const struct metric_desc connections = {
+        .name = "caudal_ws_connections", .help = "Open WebSocket connections.", .kind = METRIC_GAUGE};
+    static const struct metric_desc sent = {.name = "caudal_ws_messages_sent_total",
+                                            .help = "Messages given to WebSocket connections.",
+                                            .kind = METRIC_COUNTER};
+    static const struct metric_desc dropped = {.name = "caudal_ws_dropped_total",
+                                               .help = "WebSocket connections dropped, by reason.",
+                                               .kind = METRIC_COUNTER,
+                                               .labels = {"reason"}};
     hub->gauge = metric_only(metrics_register(hub->options.metrics, &connections));
     hub->sent = metric_only(metrics_register(hub->options.metrics, &sent));
     hub->dropped = metrics_register(hub->options.metrics, &dropped);

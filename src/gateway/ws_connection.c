@@ -13,9 +13,9 @@
 #include <unistd.h>
 #include <wslay/wslay.h>
 
-#define READ_BUDGET (64 << 10)       /* bytes taken from one connection before the others have their turn */
+#define READ_BUDGET (64 << 10)        /* bytes taken from one connection before the others have their turn */
 #define SEND_BUFFER_BYTES (128 << 10) /* the kernel's: a slow reader is noticed by the queue here */
-#define LINGER_US 5000000            /* for the peer to read our Close before the socket goes */
+#define LINGER_US 5000000             /* for the peer to read our Close before the socket goes */
 
 void ws_connection_drop(struct ws_connection *c, const char *why)
 {
@@ -37,7 +37,8 @@ void ws_connection_free(struct ws_connection *c)
         c->next->prev = c->prev;
     loop_watch_free(c->watch);
     wslay_event_context_free(c->frames);
-    metric_set(hub->gauge, (int64_t)atomic_fetch_sub(&hub->count, 1) - 1); /* first: who sees the end finds the place free */
+    metric_set(hub->gauge,
+               (int64_t)atomic_fetch_sub(&hub->count, 1) - 1); /* first: who sees the end finds the place free */
     close(c->fd);
     buf_done(&c->early);
     free(c->topics);
@@ -102,14 +103,16 @@ static void on_message(wslay_event_context_ptr frames, const struct wslay_event_
 } /* control frames are wslay's: it answers ping and close */
 
 /* RFC 6455, 5.5.1: a Close has no body or one that begins with a code; wslay lets half a code pass. */
-static void on_frame(wslay_event_context_ptr frames, const struct wslay_event_on_frame_recv_start_arg *frame, void *user)
+static void on_frame(wslay_event_context_ptr frames, const struct wslay_event_on_frame_recv_start_arg *frame,
+                     void *user)
 {
     (void)frames;
     if (frame->opcode == WSLAY_CONNECTION_CLOSE && frame->payload_length == 1)
         refuse(user, WSLAY_CODE_PROTOCOL_ERROR, "half a code");
 }
 
-/* A reset, which closing with unread bytes would cause, could overtake the Close: what still comes is read for a while. */
+/* A reset, which closing with unread bytes would cause, could overtake the Close: what still comes is read for a while.
+ */
 static void linger(struct ws_connection *c)
 {
     c->state = WS_LINGERING;
@@ -118,12 +121,13 @@ static void linger(struct ws_connection *c)
     loop_watch_set(c->watch, 1);
 }
 
-/* For a frame with a bad head wslay queues a Close without a code. This one says 1002, where nothing half written is before
- * it. */
+/* For a frame with a bad head wslay queues a Close without a code. This one says 1002, where nothing half written is
+ * before it. */
 static void close_bad_head(struct ws_connection *c)
 {
     static const uint8_t frame[] = {0x88, 2, WSLAY_CODE_PROTOCOL_ERROR >> 8, WSLAY_CODE_PROTOCOL_ERROR & 0xff};
-    if (wslay_event_get_queued_msg_count(c->frames) == 1 && send(c->fd, frame, sizeof frame, MSG_DONTWAIT | MSG_NOSIGNAL) == sizeof frame)
+    if (wslay_event_get_queued_msg_count(c->frames) == 1 &&
+        send(c->fd, frame, sizeof frame, MSG_DONTWAIT | MSG_NOSIGNAL) == sizeof frame)
         linger(c);
 }
 
@@ -159,10 +163,12 @@ static void flush(struct ws_connection *c)
         ws_connection_drop(c, NULL);
     } else if (wslay_event_get_close_sent(c->frames)) {
         linger(c);
-    } else if (wslay_event_get_queued_msg_count(c->frames) > LIMIT_WS_QUEUE_MESSAGES || wslay_event_get_queued_msg_length(c->frames) > LIMIT_WS_QUEUE_BYTES) {
+    } else if (wslay_event_get_queued_msg_count(c->frames) > LIMIT_WS_QUEUE_MESSAGES ||
+               wslay_event_get_queued_msg_length(c->frames) > LIMIT_WS_QUEUE_BYTES) {
         ws_connection_drop(c, "slow");
     } else {
-        loop_watch_set(c->watch, (wslay_event_want_read(c->frames) ? 1 : 0) | (wslay_event_want_write(c->frames) ? 2 : 0));
+        loop_watch_set(c->watch,
+                       (wslay_event_want_read(c->frames) ? 1 : 0) | (wslay_event_want_write(c->frames) ? 2 : 0));
     }
 }
 
@@ -190,10 +196,14 @@ static void on_ready(void *user, int fd, int events)
 
 void ws_connection_open(struct ws_hub *hub, int take_fd, const void *early, size_t size)
 {
-    static const struct wslay_event_callbacks callbacks = {.recv_callback = on_recv, .send_callback = on_send, .on_frame_recv_start_callback = on_frame, .on_msg_recv_callback = on_message};
+    static const struct wslay_event_callbacks callbacks = {.recv_callback = on_recv,
+                                                           .send_callback = on_send,
+                                                           .on_frame_recv_start_callback = on_frame,
+                                                           .on_msg_recv_callback = on_message};
     struct ws_connection *c = mem_alloc(sizeof *c);
     int yes = 1, bytes = SEND_BUFFER_BYTES;
-    *c = (struct ws_connection){.hub = hub, .fd = take_fd, .next = hub->first, .seen_us = clock_monotonic_us(), .budget = READ_BUDGET};
+    *c = (struct ws_connection){
+        .hub = hub, .fd = take_fd, .next = hub->first, .seen_us = clock_monotonic_us(), .budget = READ_BUDGET};
     c->pinged_us = c->seen_us;
     (void)setsockopt(take_fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes); /* both only tune */
     (void)setsockopt(take_fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);

@@ -71,7 +71,8 @@ static bool origin_is_allowed(const struct ws_hub *hub, const struct http_reques
 static enum err answer_upgrade_required(struct http_request *request)
 {
     struct error error = {0};
-    (void)error_set(&error, ERR_VALIDATION, "Upgrade", "This path speaks WebSocket: Upgrade: websocket, Connection: Upgrade, Sec-WebSocket-Version: 13.");
+    (void)error_set(&error, ERR_VALIDATION, "Upgrade",
+                    "This path speaks WebSocket: Upgrade: websocket, Connection: Upgrade, Sec-WebSocket-Version: 13.");
     http_reply_error(request, &error, NULL);
     request->response.status = 426;
     http_response_header(request, "Upgrade", "websocket");
@@ -83,7 +84,9 @@ static bool key_is_valid(const char *key)
 {
     unsigned char bytes[18];
     size_t size = 0;
-    return key != NULL && strlen(key) == 24 && sodium_base642bin(bytes, sizeof bytes, key, 24, NULL, &size, NULL, sodium_base64_VARIANT_ORIGINAL) == 0 && size == 16;
+    return key != NULL && strlen(key) == 24 &&
+           sodium_base642bin(bytes, sizeof bytes, key, 24, NULL, &size, NULL, sodium_base64_VARIANT_ORIGINAL) == 0 &&
+           size == 16;
 }
 
 static void accept_text(const char *key, char out[32])
@@ -99,14 +102,19 @@ static void accept_text(const char *key, char out[32])
 
 enum err ws_handshake(struct ws_hub *hub, struct http_request *request, struct error *reterr)
 {
-    const char *key = http_request_header(request, "Sec-WebSocket-Key"), *version = http_request_header(request, "Sec-WebSocket-Version");
+    const char *key = http_request_header(request, "Sec-WebSocket-Key"),
+               *version = http_request_header(request, "Sec-WebSocket-Version");
     char accept[32];
-    if (!has_token(request, "Upgrade", "websocket") || !has_token(request, "Connection", "upgrade") || version == NULL || strcmp(version, "13") != 0)
+    if (!has_token(request, "Upgrade", "websocket") || !has_token(request, "Connection", "upgrade") ||
+        version == NULL || strcmp(version, "13") != 0)
         return answer_upgrade_required(request);
     if (!key_is_valid(key))
-        return error_set(reterr, ERR_VALIDATION, "Sec-WebSocket-Key", "Sec-WebSocket-Key must be the base64 of 16 bytes.");
+        return error_set(reterr, ERR_VALIDATION, "Sec-WebSocket-Key",
+                         "Sec-WebSocket-Key must be the base64 of 16 bytes.");
     if (!origin_is_allowed(hub, request))
-        return error_set(reterr, ERR_FORBIDDEN, "Origin", "Pages of %.200s may not connect; WS_CORS_ORIGINS lists those that may.", http_request_header(request, "Origin"));
+        return error_set(reterr, ERR_FORBIDDEN, "Origin",
+                         "Pages of %.200s may not connect; WS_CORS_ORIGINS lists those that may.",
+                         http_request_header(request, "Origin"));
     if (atomic_load(&hub->count) >= hub->options.max_connections)
         return error_set(reterr, ERR_UNAVAILABLE, NULL, "All %u connections are taken.", hub->options.max_connections);
     accept_text(key, accept);
@@ -122,5 +130,6 @@ static enum err open_socket(struct api *api, struct http_request *request, struc
     return ws_handshake(api->options.ws, request, reterr);
 }
 
-const struct route websocket_routes[] = {
-    {"GET", "/ws", ROLE_VIEWER, ROUTE_INLINE, NULL, NULL, 101, "live", "Live events of executions, as a WebSocket", open_socket}, {0}};
+const struct route websocket_routes[] = {{"GET", "/ws", ROLE_VIEWER, ROUTE_INLINE, NULL, NULL, 101, "live",
+                                          "Live events of executions, as a WebSocket", open_socket},
+                                         {0}};

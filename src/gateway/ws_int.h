@@ -45,10 +45,10 @@ struct ws_hub {
     struct broker_connection *broker;
     struct pool *pool;
     pthread_mutex_t lock;
-    bool stopped;       /* under lock */
-    atomic_uint count;  /* connections, those on their way included; any thread */
+    bool stopped;      /* under lock */
+    atomic_uint count; /* connections, those on their way included; any thread */
     struct ws_connection *first;
-    struct map topics;  /* execution id -> struct ws_topic */
+    struct map topics;     /* execution id -> struct ws_topic */
     atomic_uint all_count; /* any thread may read it */
     size_t system_count;
     uint64_t event;
@@ -56,7 +56,7 @@ struct ws_hub {
     struct loop_timer *tick, *stats;
     bool reading_stats;
     int64_t stats_at_us;
-    char *stats_text;   /* the pool's thread while reading_stats */
+    char *stats_text; /* the pool's thread while reading_stats */
     struct metric *gauge, *sent;
     struct metric_family *dropped;
 };
@@ -67,7 +67,7 @@ void ws_connection_free(struct ws_connection *connection);
 /* Queues a text message and writes what the socket takes. A dead or closing connection ignores it. */
 void ws_connection_send(struct ws_connection *connection, const char *text, size_t size);
 void ws_connection_queue(struct ws_connection *connection, const char *text, size_t size); /* from within ws_receive */
-void ws_connection_drop(struct ws_connection *connection, const char *why); /* ws_sweep frees it */
+void ws_connection_drop(struct ws_connection *connection, const char *why);                /* ws_sweep frees it */
 void ws_connection_tick(struct ws_connection *connection, int64_t now_us);
 
 /* ws_messages.c: what clients say and what they are told */
@@ -77,5 +77,5 @@ bool ws_update_format(const struct json *live, struct buf *out);
 void ws_unsubscribe_everything(struct ws_connection *connection);
 
 /* ws.c */
-void ws_sweep(struct ws_hub *hub);      /* frees the dead; at the end of each callback */
+void ws_sweep(struct ws_hub *hub);       /* frees the dead; at the end of each callback */
 void ws_stats_start(struct ws_hub *hub); /* somebody follows channel system now */

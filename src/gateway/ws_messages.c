@@ -25,7 +25,10 @@ static enum err follow(struct ws_connection *c, const char *id, struct error *re
     if (topic != NULL && follows(c, topic))
         return ERR_OK;
     if (c->topic_count >= LIMIT_WS_SUBSCRIPTIONS)
-        return error_set(reterr, ERR_LIMIT, "executionId", "A connection follows at most %d executions; unsubscribe from one first, or subscribe to channel executions.", LIMIT_WS_SUBSCRIPTIONS);
+        return error_set(reterr, ERR_LIMIT, "executionId",
+                         "A connection follows at most %d executions; unsubscribe from one first, or subscribe to "
+                         "channel executions.",
+                         LIMIT_WS_SUBSCRIPTIONS);
     if (topic == NULL) {
         topic = mem_alloc(sizeof *topic);
         topic->id = mem_dup(id);
@@ -124,10 +127,12 @@ static enum err on_system(struct ws_connection *c, const struct json *message, b
 
 static const struct {
     const char *name;
-    enum err (*on_subscription)(struct ws_connection *c, const struct json *message, bool subscribe, struct error *reterr);
+    enum err (*on_subscription)(struct ws_connection *c, const struct json *message, bool subscribe,
+                                struct error *reterr);
 } channels[] = {{"execution", on_execution}, {"executions", on_executions}, {"system", on_system}};
 
-static enum err on_subscription(struct ws_connection *c, const struct json *message, bool subscribe, struct error *reterr)
+static enum err on_subscription(struct ws_connection *c, const struct json *message, bool subscribe,
+                                struct error *reterr)
 {
     const char *channel = json_get_str(message, "channel");
     for (size_t i = 0; channel != NULL && i < sizeof channels / sizeof *channels; i++)
@@ -143,7 +148,8 @@ static enum err understand(struct ws_connection *c, const char *text, size_t siz
     if (code != ERR_OK)
         return code;
     if (!json_is(message, JSON_OBJECT))
-        return error_set(reterr, ERR_VALIDATION, NULL, "A message must be a JSON object, not %s.", json_kind_name(message));
+        return error_set(reterr, ERR_VALIDATION, NULL, "A message must be a JSON object, not %s.",
+                         json_kind_name(message));
     const char *type = json_get_str(message, "type");
     if (type != NULL && strcmp(type, "ping") == 0) {
         static const char pong[] = "{\"type\":\"pong\"}";
@@ -178,7 +184,8 @@ void ws_receive(struct ws_connection *c, const char *text, size_t size)
 
 bool ws_update_format(const struct json *live, struct buf *out)
 {
-    static const char *const fields[] = {"executionId", "status", "progress", "currentNode", "recordsProcessed", "message", "timestamp"};
+    static const char *const fields[] = {"executionId",      "status",  "progress", "currentNode",
+                                         "recordsProcessed", "message", "timestamp"};
     if (json_get_str(live, "executionId") == NULL || json_get_str(live, "status") == NULL)
         return false;
     AUTO_JSON struct json *update = json_object_new();

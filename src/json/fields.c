@@ -14,7 +14,7 @@ size_t fields_code_points(const char *text)
 }
 
 struct problems {
-    struct json *list;        /* collect all, or NULL: stop at the first */
+    struct json *list; /* collect all, or NULL: stop at the first */
     struct error *first;
     size_t count;
 };
@@ -49,20 +49,29 @@ static bool check_type(const struct field *field, const struct json *value)
 {
     switch (field->kind) {
     case FIELD_STRING:
-    case FIELD_ENUM: return json_is(value, JSON_STRING);
-    case FIELD_INT: return json_is(value, JSON_INT) || (json_is(value, JSON_DOUBLE) && floor(json_as_double(value)) == json_as_double(value));
-    case FIELD_NUMBER: return json_is_number(value);
-    case FIELD_BOOL: return json_is(value, JSON_BOOL);
-    case FIELD_OBJECT: return json_is(value, JSON_OBJECT);
+    case FIELD_ENUM:
+        return json_is(value, JSON_STRING);
+    case FIELD_INT:
+        return json_is(value, JSON_INT) ||
+               (json_is(value, JSON_DOUBLE) && floor(json_as_double(value)) == json_as_double(value));
+    case FIELD_NUMBER:
+        return json_is_number(value);
+    case FIELD_BOOL:
+        return json_is(value, JSON_BOOL);
+    case FIELD_OBJECT:
+        return json_is(value, JSON_OBJECT);
     case FIELD_ARRAY:
-    case FIELD_STRINGS: return json_is(value, JSON_ARRAY);
-    case FIELD_ANY: return true;
+    case FIELD_STRINGS:
+        return json_is(value, JSON_ARRAY);
+    case FIELD_ANY:
+        return true;
     }
     return false;
 }
 
-static const char *const kind_names[] = {"a string", "an integer", "a number", "true or false", "a string", "an object",
-                                         "an array", "an array of strings", "any value"};
+static const char *const kind_names[] = {"a string", "an integer", "a number", "true or false",
+                                         "a string", "an object",  "an array", "an array of strings",
+                                         "any value"};
 
 static bool check_elements(const struct field *field, const struct json *value, const char *path, struct problems *out)
 {
@@ -74,7 +83,8 @@ static bool check_elements(const struct field *field, const struct json *value, 
             (void)snprintf(text, sizeof text, "%s must be a string, not %s.", inner, json_kind_name(element));
             if (problem(out, inner, text))
                 return true;
-        } else if (field->kind == FIELD_ARRAY && field->fields != NULL && check_object(field->fields, element, inner, out)) {
+        } else if (field->kind == FIELD_ARRAY && field->fields != NULL &&
+                   check_object(field->fields, element, inner, out)) {
             return true;
         }
     }
@@ -86,13 +96,14 @@ static bool check_value(const struct field *field, const struct json *value, con
 {
     char text[512];
     if (!check_type(field, value)) {
-        (void)snprintf(text, sizeof text, "%s must be %s, not %s.", path, kind_names[field->kind], json_kind_name(value));
+        (void)snprintf(text, sizeof text, "%s must be %s, not %s.", path, kind_names[field->kind],
+                       json_kind_name(value));
         return problem(out, path, text);
     }
-    double n = field->kind == FIELD_STRING                                    ? (double)fields_code_points(json_as_str(value))
-               : field->kind == FIELD_INT || field->kind == FIELD_NUMBER      ? json_as_double(value)
-               : field->kind == FIELD_ARRAY || field->kind == FIELD_STRINGS   ? (double)json_count(value)
-                                                                              : (double)field->min;
+    double n = field->kind == FIELD_STRING ? (double)fields_code_points(json_as_str(value))
+               : field->kind == FIELD_INT || field->kind == FIELD_NUMBER    ? json_as_double(value)
+               : field->kind == FIELD_ARRAY || field->kind == FIELD_STRINGS ? (double)json_count(value)
+                                                                            : (double)field->min;
     if (out_of_range(field, n)) {
         bool counted = *unit(field->kind) != '\0';
         (void)snprintf(text, sizeof text, "%s must %s %lld to %lld%s%s.", path, counted ? "have" : "be from",
@@ -118,7 +129,8 @@ static bool check_object(const struct field *fields, const struct json *value, c
 {
     char inner[160], text[256];
     if (!json_is(value, JSON_OBJECT)) {
-        (void)snprintf(text, sizeof text, "%s must be an object, not %s.", *path ? path : "The body", json_kind_name(value));
+        (void)snprintf(text, sizeof text, "%s must be an object, not %s.", *path ? path : "The body",
+                       json_kind_name(value));
         return problem(out, path, text);
     }
     for (const struct field *field = fields; field->name != NULL; field++) {
@@ -167,8 +179,10 @@ void fields_apply_defaults(const struct field *fields, struct json *object)
 
 static struct json *schema_of(const struct field *field)
 {
-    static const char *const types[] = {"string", "integer", "number", "boolean", "string", "object", "array", "array", NULL};
-    struct json *schema = field->kind == FIELD_OBJECT && field->fields != NULL ? fields_schema(field->fields) : json_object_new();
+    static const char *const types[] = {"string", "integer", "number", "boolean", "string",
+                                        "object", "array",   "array",  NULL};
+    struct json *schema =
+        field->kind == FIELD_OBJECT && field->fields != NULL ? fields_schema(field->fields) : json_object_new();
     if (types[field->kind] != NULL && field->nullable) {
         struct json *both = json_array_new();
         json_push(both, json_string_new(types[field->kind]));
@@ -204,7 +218,8 @@ static struct json *schema_of(const struct field *field)
         json_set(schema, "items", field->fields != NULL ? fields_schema(field->fields) : json_object_new());
     }
     struct json *value = NULL;
-    if (field->default_json != NULL && json_parse(field->default_json, strlen(field->default_json), &value, NULL) == ERR_OK)
+    if (field->default_json != NULL &&
+        json_parse(field->default_json, strlen(field->default_json), &value, NULL) == ERR_OK)
         json_set(schema, "default", value);
     return schema;
 }

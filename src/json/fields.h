@@ -4,9 +4,9 @@
 #include "json/json.h"
 
 enum field_kind {
-    FIELD_STRING,  /* min..max code points */
-    FIELD_INT,     /* min..max; a double without fraction is accepted */
-    FIELD_NUMBER,  /* min..max */
+    FIELD_STRING, /* min..max code points */
+    FIELD_INT,    /* min..max; a double without fraction is accepted */
+    FIELD_NUMBER, /* min..max */
     FIELD_BOOL,
     FIELD_ENUM,    /* string, one of `values` */
     FIELD_OBJECT,  /* free-form, or checked against `fields` when given */
@@ -19,15 +19,15 @@ struct field {
     const char *name; /* NULL ends a table */
     enum field_kind kind;
     bool required;
-    bool nullable;               /* null counts as absent */
-    bool secret;                 /* masked wherever shown */
-    int64_t min, max;            /* both 0 = unbounded */
-    const char *const *values;   /* FIELD_ENUM, NULL-terminated */
-    const char *pattern;         /* informational, for the schema; checked by the owner */
-    const struct field *fields;  /* nested table */
-    const char *default_json;    /* JSON text, or NULL */
-    const char *help;            /* one sentence */
-    const char *label;           /* for forms; NULL: the name */
+    bool nullable;              /* null counts as absent */
+    bool secret;                /* masked wherever shown */
+    int64_t min, max;           /* both 0 = unbounded */
+    const char *const *values;  /* FIELD_ENUM, NULL-terminated */
+    const char *pattern;        /* informational, for the schema; checked by the owner */
+    const struct field *fields; /* nested table */
+    const char *default_json;   /* JSON text, or NULL */
+    const char *help;           /* one sentence */
+    const char *label;          /* for forms; NULL: the name */
 };
 
 /* Checks `value` against the table; unknown members are ignored (api-contract 1.1). The first problem is reported with

@@ -24,10 +24,10 @@ static struct json *wrap(struct json_object *value)
 static size_t find_foreign(const char *text, size_t len)
 {
     static const char allowed[256] = {
-        ['{'] = 1, ['}'] = 1, ['['] = 1, [']'] = 1, [':'] = 1, [','] = 1, [' '] = 1, ['\t'] = 1, ['\n'] = 1, ['\r'] = 1,
-        ['0'] = 1, ['1'] = 1, ['2'] = 1, ['3'] = 1, ['4'] = 1, ['5'] = 1, ['6'] = 1, ['7'] = 1, ['8'] = 1, ['9'] = 1,
-        ['+'] = 1, ['-'] = 1, ['.'] = 1, ['e'] = 1, ['E'] = 1, ['t'] = 1, ['r'] = 1, ['u'] = 1, ['f'] = 1, ['a'] = 1,
-        ['l'] = 1, ['s'] = 1, ['n'] = 1, ['"'] = 1};
+        ['{'] = 1,  ['}'] = 1, ['['] = 1, [']'] = 1, [':'] = 1, [','] = 1, [' '] = 1, ['\t'] = 1, ['\n'] = 1,
+        ['\r'] = 1, ['0'] = 1, ['1'] = 1, ['2'] = 1, ['3'] = 1, ['4'] = 1, ['5'] = 1, ['6'] = 1,  ['7'] = 1,
+        ['8'] = 1,  ['9'] = 1, ['+'] = 1, ['-'] = 1, ['.'] = 1, ['e'] = 1, ['E'] = 1, ['t'] = 1,  ['r'] = 1,
+        ['u'] = 1,  ['f'] = 1, ['a'] = 1, ['l'] = 1, ['s'] = 1, ['n'] = 1, ['"'] = 1};
     for (size_t i = 0; i < len; i++) {
         if (!allowed[(unsigned char)text[i]])
             return i;
@@ -44,7 +44,8 @@ enum err json_parse(const char *text, size_t len, struct json **ret, struct erro
         return error_set(reterr, ERR_TOO_LARGE, NULL, "The JSON text is larger than 2 GiB.");
     size_t foreign = find_foreign(text, len);
     if (foreign < len)
-        return error_set(reterr, ERR_VALIDATION, NULL, "The JSON text is broken at byte %zu: unexpected character.", foreign);
+        return error_set(reterr, ERR_VALIDATION, NULL, "The JSON text is broken at byte %zu: unexpected character.",
+                         foreign);
     struct json_tokener *tokener = json_tokener_new_ex(LIMIT_JSON_DEPTH);
     json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
     struct json_object *value = json_tokener_parse_ex(tokener, text, (int)len);
@@ -59,7 +60,8 @@ enum err json_parse(const char *text, size_t len, struct json **ret, struct erro
     }
     json_object_put(value);
     if (status == json_tokener_error_depth)
-        return error_set(reterr, ERR_VALIDATION, NULL, "The JSON text is nested deeper than %d levels.", LIMIT_JSON_DEPTH);
+        return error_set(reterr, ERR_VALIDATION, NULL, "The JSON text is nested deeper than %d levels.",
+                         LIMIT_JSON_DEPTH);
     if (status == json_tokener_continue || len == 0)
         return error_set(reterr, ERR_VALIDATION, NULL, "The JSON text ends too early, after %zu bytes.", len);
     return error_set(reterr, ERR_VALIDATION, NULL, "The JSON text is broken at byte %zu: %s.", end,
@@ -80,11 +82,18 @@ static void print_string(const char *text, size_t n, struct buf *out)
         char escape[6] = {'\\', (char)c, 0, 0, 0, 0};
         size_t len = 2;
         switch (c) {
-        case '\n': escape[1] = 'n'; break;
-        case '\r': escape[1] = 'r'; break;
-        case '\t': escape[1] = 't'; break;
+        case '\n':
+            escape[1] = 'n';
+            break;
+        case '\r':
+            escape[1] = 'r';
+            break;
+        case '\t':
+            escape[1] = 't';
+            break;
         case '"':
-        case '\\': break;
+        case '\\':
+            break;
         default:
             escape[1] = 'u';
             escape[2] = escape[3] = '0';
@@ -127,15 +136,23 @@ static void print(const struct json *value, struct buf *out, int indent)
 {
     int inner = indent < 0 ? -1 : indent + 1;
     switch (json_kind(value)) {
-    case JSON_NULL: buf_add_str(out, "null"); return;
-    case JSON_BOOL: buf_add_str(out, json_as_bool(value) ? "true" : "false"); return;
+    case JSON_NULL:
+        buf_add_str(out, "null");
+        return;
+    case JSON_BOOL:
+        buf_add_str(out, json_as_bool(value) ? "true" : "false");
+        return;
     case JSON_INT: {
         char text[24];
         buf_add(out, text, (size_t)snprintf(text, sizeof text, "%lld", (long long)json_as_int(value)));
         return;
     }
-    case JSON_DOUBLE: print_double(json_as_double(value), out); return;
-    case JSON_STRING: print_string(json_as_str(value), json_as_str_len(value), out); return;
+    case JSON_DOUBLE:
+        print_double(json_as_double(value), out);
+        return;
+    case JSON_STRING:
+        print_string(json_as_str(value), json_as_str_len(value), out);
+        return;
     case JSON_ARRAY: {
         size_t n = json_count(value);
         buf_add_char(out, '[');
@@ -288,13 +305,20 @@ void json_push(struct json *array, struct json *take_value)
 enum json_kind json_kind(const struct json *value)
 {
     switch (json_object_get_type(raw(value))) {
-    case json_type_null: return JSON_NULL;
-    case json_type_boolean: return JSON_BOOL;
-    case json_type_int: return JSON_INT;
-    case json_type_double: return JSON_DOUBLE;
-    case json_type_string: return JSON_STRING;
-    case json_type_array: return JSON_ARRAY;
-    case json_type_object: return JSON_OBJECT;
+    case json_type_null:
+        return JSON_NULL;
+    case json_type_boolean:
+        return JSON_BOOL;
+    case json_type_int:
+        return JSON_INT;
+    case json_type_double:
+        return JSON_DOUBLE;
+    case json_type_string:
+        return JSON_STRING;
+    case json_type_array:
+        return JSON_ARRAY;
+    case json_type_object:
+        return JSON_OBJECT;
     }
     return JSON_NULL;
 }
@@ -425,7 +449,8 @@ bool json_equal(const struct json *a, const struct json *b)
     if (a == b)
         return true;
     if (json_is_number(a) && json_is_number(b))
-        return kind == JSON_INT && json_is(b, JSON_INT) ? json_as_int(a) == json_as_int(b) : json_as_double(a) == json_as_double(b);
+        return kind == JSON_INT && json_is(b, JSON_INT) ? json_as_int(a) == json_as_int(b)
+                                                        : json_as_double(a) == json_as_double(b);
     if (kind != json_kind(b) || json_count(a) != json_count(b))
         return false;
     if (kind == JSON_OBJECT)
@@ -443,10 +468,13 @@ size_t json_size(const struct json *value)
     size_t n = 2, count = json_count(value);
     switch (json_kind(value)) {
     case JSON_NULL:
-    case JSON_BOOL: return 5;
+    case JSON_BOOL:
+        return 5;
     case JSON_INT:
-    case JSON_DOUBLE: return 12;
-    case JSON_STRING: return 2 + json_as_str_len(value);
+    case JSON_DOUBLE:
+        return 12;
+    case JSON_STRING:
+        return 2 + json_as_str_len(value);
     case JSON_ARRAY:
         for (size_t i = 0; i < count; i++)
             n += 1 + json_size(json_at(value, i));

@@ -12,9 +12,9 @@ enum json_kind { JSON_NULL, JSON_BOOL, JSON_INT, JSON_DOUBLE, JSON_STRING, JSON_
 /* Strict RFC 8259, valid UTF-8, at most LIMIT_JSON_DEPTH deep, nothing after the value. ERR_VALIDATION otherwise.
  * A JSON text of `null` gives OK and *ret = NULL. */
 enum err json_parse(const char *text, size_t len, struct json **ret, struct error *reterr) ERROR_MUST_CHECK;
-void json_print(const struct json *value, struct buf *out);         /* compact */
-void json_print_pretty(const struct json *value, struct buf *out);  /* two spaces */
-char *json_dup_text(const struct json *value);                      /* compact, heap, yours */
+void json_print(const struct json *value, struct buf *out);        /* compact */
+void json_print_pretty(const struct json *value, struct buf *out); /* two spaces */
+char *json_dup_text(const struct json *value);                     /* compact, heap, yours */
 
 struct json *json_ref(const struct json *value); /* NULL stays NULL */
 void json_unref(struct json *value);
@@ -46,7 +46,7 @@ bool json_is_number(const struct json *value);
 
 /* Borrowed reads; a wrong type gives the neutral value. */
 bool json_has(const struct json *object, const char *key);
-struct json *json_get(const struct json *object, const char *key); /* NULL if absent, null or not an object */
+struct json *json_get(const struct json *object, const char *key);    /* NULL if absent, null or not an object */
 const char *json_get_str(const struct json *object, const char *key); /* NULL if absent or no string */
 int64_t json_get_int(const struct json *object, const char *key, int64_t otherwise);
 double json_get_double(const struct json *object, const char *key, double otherwise);

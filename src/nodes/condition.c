@@ -6,17 +6,25 @@
 #include <string.h>
 
 const char *const condition_basic_operators[] = {"equals", "not_equals", "greater_than", "less_than", "contains", NULL};
-const char *const condition_operators[] = {"equals", "not_equals", "greater_than", "less_than", "contains", ">=", "<=", "exists",
-                                           "not_exists", "empty", "not_empty", NULL};
+const char *const condition_operators[] = {"equals", "not_equals", "greater_than", "less_than", "contains",  ">=",
+                                           "<=",     "exists",     "not_exists",   "empty",     "not_empty", NULL};
 
 static const struct {
     const char *name;
     enum condition_operator operator;
 } operators[] = {
-    {"equals", CONDITION_EQUALS}, {"not_equals", CONDITION_NOT_EQUALS}, {"greater_than", CONDITION_GREATER},
-    {"less_than", CONDITION_LESS}, {"contains", CONDITION_CONTAINS}, {">=", CONDITION_GREATER_EQUAL},
-    {"<=", CONDITION_LESS_EQUAL}, {"greater_or_equal", CONDITION_GREATER_EQUAL}, {"less_or_equal", CONDITION_LESS_EQUAL},
-    {"exists", CONDITION_EXISTS}, {"not_exists", CONDITION_NOT_EXISTS}, {"empty", CONDITION_EMPTY},
+    {"equals", CONDITION_EQUALS},
+    {"not_equals", CONDITION_NOT_EQUALS},
+    {"greater_than", CONDITION_GREATER},
+    {"less_than", CONDITION_LESS},
+    {"contains", CONDITION_CONTAINS},
+    {">=", CONDITION_GREATER_EQUAL},
+    {"<=", CONDITION_LESS_EQUAL},
+    {"greater_or_equal", CONDITION_GREATER_EQUAL},
+    {"less_or_equal", CONDITION_LESS_EQUAL},
+    {"exists", CONDITION_EXISTS},
+    {"not_exists", CONDITION_NOT_EXISTS},
+    {"empty", CONDITION_EMPTY},
     {"not_empty", CONDITION_NOT_EMPTY},
 };
 
@@ -28,7 +36,8 @@ enum condition_operator condition_operator_parse(const char *name)
     return CONDITION_NEVER;
 }
 
-enum err condition_parse(const struct json *json, bool basic, const char *path, struct condition *ret, struct error *reterr)
+enum err condition_parse(const struct json *json, bool basic, const char *path, struct condition *ret,
+                         struct error *reterr)
 {
     char field[160];
     if (!json_is(json, JSON_OBJECT))
@@ -39,14 +48,16 @@ enum err condition_parse(const struct json *json, bool basic, const char *path, 
     if (ret->field == NULL)
         return error_set(reterr, ERR_VALIDATION, field, "%s must be the name of a field, not %s.", field,
                          json_kind_name(json_get(json, "field")));
-    ret->operator = condition_operator_parse(json_get_str(json, "operator"));
-    if (basic && ret->operator > CONDITION_CONTAINS)
-        ret->operator = CONDITION_NEVER;
+    ret->operator= condition_operator_parse(json_get_str(json, "operator"));
+    if (basic && ret->operator> CONDITION_CONTAINS)
+        ret->operator= CONDITION_NEVER;
     (void)snprintf(field, sizeof field, "%.100s.operator", path);
-    if (!basic && ret->operator == CONDITION_NEVER)
-        return error_set(reterr, ERR_VALIDATION, field,
-                         "%s must be one of equals, not_equals, greater_than, less_than, >=, <=, contains, exists, not_exists, "
-                         "empty, not_empty.", field);
+    if (!basic && ret->operator== CONDITION_NEVER)
+        return error_set(
+            reterr, ERR_VALIDATION, field,
+            "%s must be one of equals, not_equals, greater_than, less_than, >=, <=, contains, exists, not_exists, "
+            "empty, not_empty.",
+            field);
     ret->value = value_property(json, "value");
     return ERR_OK;
 }
@@ -71,11 +82,15 @@ static bool contains(const struct value *value, const struct value *part)
 static bool is_empty(const struct value *value)
 {
     switch (json_kind(value->json)) {
-    case JSON_NULL: return true;
-    case JSON_STRING: return json_as_str_len(value->json) == 0;
+    case JSON_NULL:
+        return true;
+    case JSON_STRING:
+        return json_as_str_len(value->json) == 0;
     case JSON_ARRAY:
-    case JSON_OBJECT: return json_count(value->json) == 0;
-    default: return false;
+    case JSON_OBJECT:
+        return json_count(value->json) == 0;
+    default:
+        return false;
     }
 }
 
@@ -83,10 +98,14 @@ bool condition_holds(const struct condition *condition, const struct value *valu
 {
     const struct value *other = &condition->value;
     switch (condition->operator) {
-    case CONDITION_EQUALS: return value_strict_equal(value, other);
-    case CONDITION_NOT_EQUALS: return !value_strict_equal(value, other);
-    case CONDITION_GREATER: return value_compare(value, other) == VALUE_GREATER;
-    case CONDITION_LESS: return value_compare(value, other) == VALUE_LESS;
+    case CONDITION_EQUALS:
+        return value_strict_equal(value, other);
+    case CONDITION_NOT_EQUALS:
+        return !value_strict_equal(value, other);
+    case CONDITION_GREATER:
+        return value_compare(value, other) == VALUE_GREATER;
+    case CONDITION_LESS:
+        return value_compare(value, other) == VALUE_LESS;
     case CONDITION_GREATER_EQUAL: {
         enum value_order order = value_compare(value, other);
         return order == VALUE_GREATER || order == VALUE_SAME;
@@ -95,12 +114,18 @@ bool condition_holds(const struct condition *condition, const struct value *valu
         enum value_order order = value_compare(value, other);
         return order == VALUE_LESS || order == VALUE_SAME;
     }
-    case CONDITION_CONTAINS: return contains(value, other);
-    case CONDITION_EXISTS: return value->present;
-    case CONDITION_NOT_EXISTS: return !value->present;
-    case CONDITION_EMPTY: return is_empty(value);
-    case CONDITION_NOT_EMPTY: return !is_empty(value);
-    case CONDITION_NEVER: return false;
+    case CONDITION_CONTAINS:
+        return contains(value, other);
+    case CONDITION_EXISTS:
+        return value->present;
+    case CONDITION_NOT_EXISTS:
+        return !value->present;
+    case CONDITION_EMPTY:
+        return is_empty(value);
+    case CONDITION_NOT_EMPTY:
+        return !is_empty(value);
+    case CONDITION_NEVER:
+        return false;
     }
     return false;
 }

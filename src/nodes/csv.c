@@ -21,7 +21,11 @@ static bool is_utf8(const char *text, size_t len)
 {
     for (size_t i = 0; i < len;) {
         unsigned char c = (unsigned char)text[i];
-        size_t more = c < 0x80 ? 0 : c >= 0xC2 && c <= 0xDF ? 1 : (c & 0xF0) == 0xE0 ? 2 : c >= 0xF0 && c <= 0xF4 ? 3 : 9;
+        size_t more = c < 0x80                 ? 0
+                      : c >= 0xC2 && c <= 0xDF ? 1
+                      : (c & 0xF0) == 0xE0     ? 2
+                      : c >= 0xF0 && c <= 0xF4 ? 3
+                                               : 9;
         if (more == 9 || more >= len - i)
             return false;
         for (size_t k = 1; k <= more; k++)
@@ -44,7 +48,8 @@ static enum err read_quoted(struct reader *reader, struct error *reterr)
         reader->line += *reader->at == '\n';
         buf_add_char(&reader->cell, *reader->at);
     }
-    return error_set(reterr, ERR_NODE, NULL, "The CSV text is broken: the quote opened in line %zu is never closed.", first);
+    return error_set(reterr, ERR_NODE, NULL, "The CSV text is broken: the quote opened in line %zu is never closed.",
+                     first);
 }
 
 /* One cell; *ret_last when the row ends with it. */
@@ -58,7 +63,8 @@ static enum err read_cell(struct reader *reader, bool *ret_last, struct error *r
             return code;
     } else {
         const char *from = reader->at;
-        while (reader->at < reader->end && *reader->at != reader->options->delimiter && *reader->at != '\n' && *reader->at != '\r')
+        while (reader->at < reader->end && *reader->at != reader->options->delimiter && *reader->at != '\n' &&
+               *reader->at != '\r')
             reader->at++;
         buf_add(&reader->cell, from, (size_t)(reader->at - from));
     }
@@ -70,7 +76,8 @@ static enum err read_cell(struct reader *reader, bool *ret_last, struct error *r
     } else if (*reader->at == '\r' && reader->at + 1 < reader->end && reader->at[1] == '\n') {
         reader->at++;
     } else if (*reader->at != '\n' && *reader->at != '\r') {
-        return error_set(reterr, ERR_NODE, NULL, "The CSV text is broken: line %zu has text after a closing quote.", reader->line);
+        return error_set(reterr, ERR_NODE, NULL, "The CSV text is broken: line %zu has text after a closing quote.",
+                         reader->line);
     }
     reader->line += *ret_last;
     reader->at++;
@@ -81,7 +88,8 @@ static struct json *cell_value(const struct reader *reader)
 {
     const char *text = buf_str(&reader->cell);
     size_t len = reader->cell.len;
-    if (!reader->options->numbers || reader->was_quoted || len == 0 || len > 24 || (*text != '-' && (*text < '0' || *text > '9')))
+    if (!reader->options->numbers || reader->was_quoted || len == 0 || len > 24 ||
+        (*text != '-' && (*text < '0' || *text > '9')))
         return json_string_new_n(text, len);
     struct json *number = NULL;
     if (json_parse(text, len, &number, NULL) != ERR_OK)
@@ -129,7 +137,8 @@ static enum err read_row(struct reader *reader, const struct json *columns, stru
         if (blank)
             break;
         if (i >= json_count(columns))
-            code = error_set(reterr, ERR_NODE, NULL, "The CSV text is broken: line %zu has more than %zu cells.", line, json_count(columns));
+            code = error_set(reterr, ERR_NODE, NULL, "The CSV text is broken: line %zu has more than %zu cells.", line,
+                             json_count(columns));
         else
             json_set(row, json_as_str(json_at(columns, i)), cell_value(reader));
     }
@@ -143,8 +152,8 @@ static enum err read_row(struct reader *reader, const struct json *columns, stru
     return ERR_OK;
 }
 
-enum err csv_parse(const char *text, size_t len, const struct csv_options *options, struct json **ret_rows, struct json **ret_columns,
-                   struct error *reterr)
+enum err csv_parse(const char *text, size_t len, const struct csv_options *options, struct json **ret_rows,
+                   struct json **ret_columns, struct error *reterr)
 {
     if (!is_utf8(text, len))
         return error_set(reterr, ERR_NODE, NULL, "The CSV text is no valid UTF-8; convert it first.");
@@ -207,7 +216,8 @@ enum err csv_format(const struct json *rows, char delimiter, struct buf *out, st
         if (!json_is(json_at(rows, i), JSON_OBJECT)) {
             char field[64];
             (void)snprintf(field, sizeof field, "data[%zu]", i);
-            return error_set(reterr, ERR_VALIDATION, field, "%s must be an object to be a row, not %s.", field, json_kind_name(json_at(rows, i)));
+            return error_set(reterr, ERR_VALIDATION, field, "%s must be an object to be a row, not %s.", field,
+                             json_kind_name(json_at(rows, i)));
         }
         JSON_EACH(json_at(rows, i), column) json_set(columns, column.key, NULL);
     }

@@ -15,14 +15,17 @@
 static enum err check_path(const char *root, const char *path, struct error *reterr)
 {
     if (root == NULL)
-        return error_set(reterr, ERR_UNSUPPORTED, "path", "No data directory is set on this worker, so nodes cannot use files.");
+        return error_set(reterr, ERR_UNSUPPORTED, "path",
+                         "No data directory is set on this worker, so nodes cannot use files.");
     size_t len = strlen(path);
     if (len == 0 || len > PATH_BYTES_MAX || path[0] == '/' || path[len - 1] == '/')
-        return error_set(reterr, ERR_VALIDATION, "path", "path must be a file name below the data directory, such as out/orders.csv.");
+        return error_set(reterr, ERR_VALIDATION, "path",
+                         "path must be a file name below the data directory, such as out/orders.csv.");
     for (const char *part = path; part != NULL; part = strchr(part, '/'), part = part == NULL ? NULL : part + 1) {
         size_t n = strcspn(part, "/");
         if (n == 0 || n > 200 || (n == 1 && part[0] == '.') || (n == 2 && part[0] == '.' && part[1] == '.'))
-            return error_set(reterr, ERR_VALIDATION, "path", "path must not hold . or .. or empty parts: it stays below the data directory.");
+            return error_set(reterr, ERR_VALIDATION, "path",
+                             "path must not hold . or .. or empty parts: it stays below the data directory.");
     }
     for (const char *c = path; *c != '\0'; c++)
         if ((unsigned char)*c < 0x20 || *c == '\\')
@@ -36,7 +39,9 @@ static enum err io_error(const char *path, const char *what, struct error *reter
     if (code == ENOENT)
         return error_set(reterr, ERR_NODE, "path", "There is no file %s below the data directory.", path);
     if (code == ELOOP || code == ENOTDIR || code == EMLINK)
-        return error_set(reterr, ERR_VALIDATION, "path", "%s goes through a symbolic link or a file; only folders below the data directory are allowed.", path);
+        return error_set(
+            reterr, ERR_VALIDATION, "path",
+            "%s goes through a symbolic link or a file; only folders below the data directory are allowed.", path);
     if (code == EISDIR)
         return error_set(reterr, ERR_VALIDATION, "path", "%s is a folder.", path);
     return error_set(reterr, ERR_IO, "path", "%s could not be %s: %s.", path, what, strerror(code));
@@ -120,7 +125,8 @@ static bool write_all(int fd, const char *bytes, size_t len)
     return fsync(fd) == 0;
 }
 
-static enum err write_in(int folder, const char *name, const char *path, const void *bytes, size_t len, struct error *reterr)
+static enum err write_in(int folder, const char *name, const char *path, const void *bytes, size_t len,
+                         struct error *reterr)
 {
     char id[ID_TEXT_BYTES], temporary[64];
     struct stat info;
@@ -176,7 +182,8 @@ enum err data_dir_locate(const char *root, const char *path, char **ret, struct 
     if (other)
         return error_set(reterr, ERR_VALIDATION, "path", "%s is there already, and not a regular file.", path);
     if (n < 0 || n == (ssize_t)sizeof real)
-        return error_set(reterr, ERR_IO, "path", "The folder of %s could not be found: %s.", path, n < 0 ? strerror(errno) : "its path is too long");
+        return error_set(reterr, ERR_IO, "path", "The folder of %s could not be found: %s.", path,
+                         n < 0 ? strerror(errno) : "its path is too long");
     *ret = mem_printf("%.*s/%s", (int)n, real, name);
     return ERR_OK;
 }

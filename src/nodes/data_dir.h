@@ -4,13 +4,16 @@
 #include "base/buf.h"
 #include "base/error.h"
 
-/* Reads a regular file of at most max_bytes. ERR_VALIDATION for a bad path (field `path`), ERR_NODE when it is not there,
- * ERR_LIMIT when it is larger, ERR_IO otherwise. `ret` is added to. */
-enum err data_dir_read(const char *root, const char *path, size_t max_bytes, struct buf *ret, struct error *reterr) ERROR_MUST_CHECK;
+/* Reads a regular file of at most max_bytes. ERR_VALIDATION for a bad path (field `path`), ERR_NODE when it is not
+ * there, ERR_LIMIT when it is larger, ERR_IO otherwise. `ret` is added to. */
+enum err data_dir_read(const char *root, const char *path, size_t max_bytes, struct buf *ret,
+                       struct error *reterr) ERROR_MUST_CHECK;
 
 /* Writes the whole file or nothing: into a temporary file that is synced and renamed over `path`. Folders are made. */
-enum err data_dir_write(const char *root, const char *path, const void *bytes, size_t len, struct error *reterr) ERROR_MUST_CHECK;
+enum err data_dir_write(const char *root, const char *path, const void *bytes, size_t len,
+                        struct error *reterr) ERROR_MUST_CHECK;
 
-/* For libraries that open files by themselves: makes the folders and gives the absolute path, free of symbolic links, of a
- * regular file or of one that is not there yet. Heap, yours. Open it without following links: it is checked only now. */
+/* For libraries that open files by themselves: makes the folders and gives the absolute path, free of symbolic links,
+ * of a regular file or of one that is not there yet. Heap, yours. Open it without following links: it is checked only
+ * now. */
 enum err data_dir_locate(const char *root, const char *path, char **ret, struct error *reterr) ERROR_MUST_CHECK;

@@ -23,10 +23,12 @@ static enum err mapping_error(struct error *reterr, enum err code, size_t index,
 }
 
 /* *ret_used is false for a transformation that does not exist: its field is skipped. */
-static enum err parse_mapping(const struct json *entry, size_t index, struct mapping *ret, bool *ret_used, struct error *reterr)
+static enum err parse_mapping(const struct json *entry, size_t index, struct mapping *ret, bool *ret_used,
+                              struct error *reterr)
 {
     if (!json_is(entry, JSON_OBJECT))
-        return mapping_error(reterr, ERR_VALIDATION, index, "", "must be an object {sourceField, targetField, transformation}.");
+        return mapping_error(reterr, ERR_VALIDATION, index, "",
+                             "must be an object {sourceField, targetField, transformation}.");
     const char *name = json_get_str(entry, "transformation");
     const struct json *parameters = json_get(entry, "parameters");
     *ret = (struct mapping){.source = json_get_str(entry, "sourceField"), .target = json_get_str(entry, "targetField")};
@@ -45,7 +47,8 @@ static enum err parse_mapping(const struct json *entry, size_t index, struct map
     if (ret->is_constant)
         ret->constant = value_property(parameters, "constantValue");
     else if (ret->source == NULL)
-        return mapping_error(reterr, ERR_VALIDATION, index, "sourceField", "must be the name of a field of the record.");
+        return mapping_error(reterr, ERR_VALIDATION, index, "sourceField",
+                             "must be the name of a field of the record.");
     return ERR_OK;
 }
 
@@ -70,7 +73,8 @@ static enum err map_all(struct node_call *call, const struct json *source, const
 {
     if (!json_is(source, JSON_ARRAY)) {
         if (source == NULL)
-            return error_set(reterr, ERR_NODE, "source", "source is null: a mapping needs a record or a list of records.");
+            return error_set(reterr, ERR_NODE, "source",
+                             "source is null: a mapping needs a record or a list of records.");
         node_call_set(call, "mapped", map_item(source, mappings, count));
         call->records = 1;
         return ERR_OK;
@@ -96,13 +100,16 @@ static enum err execute(struct node_call *call, struct error *reterr)
 {
     const struct json *source = json_get(call->inputs, "source"), *list = json_get(call->inputs, "mapping");
     if (!json_has(call->inputs, "source"))
-        return error_set(reterr, ERR_VALIDATION, "source", "source is required: connect a list of records or a record.");
+        return error_set(reterr, ERR_VALIDATION, "source",
+                         "source is required: connect a list of records or a record.");
     if (!json_is(list, JSON_ARRAY))
-        return error_set(reterr, ERR_VALIDATION, "mapping", "mapping must be an array of {sourceField, targetField, transformation}, not %s.",
+        return error_set(reterr, ERR_VALIDATION, "mapping",
+                         "mapping must be an array of {sourceField, targetField, transformation}, not %s.",
                          json_has(call->inputs, "mapping") ? json_kind_name(list) : "missing");
     size_t n = json_count(list), count = 0;
     if (n > MAPPING_MAX)
-        return error_set(reterr, ERR_VALIDATION, "mapping", "mapping must have at most %d entries, not %zu.", MAPPING_MAX, n);
+        return error_set(reterr, ERR_VALIDATION, "mapping", "mapping must have at most %d entries, not %zu.",
+                         MAPPING_MAX, n);
     struct mapping few[16];
     struct mapping *mappings = n <= 16 ? few : mem_array(n, sizeof *mappings);
     enum err code = ERR_OK;
@@ -123,17 +130,19 @@ static enum err execute(struct node_call *call, struct error *reterr)
 static const char *const transformations[] = {"rename", "function", "constant", NULL};
 static const struct flow_pin inputs[] = {
     {.name = "source", .type = "array", .required = true, .description = "The records, or one record."},
-    {.name = "mapping", .type = "array", .required = true,
-     .description = "Fields of the new record: {sourceField, targetField, transformation, parameters}.", .default_json = DEFAULT_MAPPING},
+    {.name = "mapping",
+     .type = "array",
+     .required = true,
+     .description = "Fields of the new record: {sourceField, targetField, transformation, parameters}.",
+     .default_json = DEFAULT_MAPPING},
     {0}};
 static const struct flow_pin outputs[] = {
     {.name = "mapped", .type = "array", .description = "The new records; one object when source was one."}, {0}};
-static const struct flow_rule rules[] = {
-    {"data-filter", "mapped", "data", "full"},
-    {"mongodb-operations", "mapped", "document", "full"},
-    {"postgresql-query", "mapped", "parameters", "partial"},
-    {"field-mapper", "mapped", "source", "full"},
-    {0}};
+static const struct flow_rule rules[] = {{"data-filter", "mapped", "data", "full"},
+                                         {"mongodb-operations", "mapped", "document", "full"},
+                                         {"postgresql-query", "mapped", "parameters", "partial"},
+                                         {"field-mapper", "mapped", "source", "full"},
+                                         {0}};
 static const struct field parameter_fields[] = {
     {.name = "constantValue", .kind = FIELD_ANY, .help = "The value of a constant."},
     {.name = "functionBody", .kind = FIELD_STRING, .help = "JavaScript function body with one argument, value."},
@@ -141,12 +150,24 @@ static const struct field parameter_fields[] = {
 static const struct field mapping_fields[] = {
     {.name = "sourceField", .kind = FIELD_STRING, .help = "Top-level field of the record; not needed for a constant."},
     {.name = "targetField", .kind = FIELD_STRING, .required = true, .help = "Name of the field in the new record."},
-    {.name = "transformation", .kind = FIELD_STRING, .values = transformations, .default_json = "\"rename\"",
+    {.name = "transformation",
+     .kind = FIELD_STRING,
+     .values = transformations,
+     .default_json = "\"rename\"",
      .help = "rename copies the value, constant sets one; function is not available yet."},
-    {.name = "parameters", .kind = FIELD_OBJECT, .fields = parameter_fields, .nullable = true, .help = "constantValue, for a constant."},
+    {.name = "parameters",
+     .kind = FIELD_OBJECT,
+     .fields = parameter_fields,
+     .nullable = true,
+     .help = "constantValue, for a constant."},
     {0}};
 static const struct field fields[] = {
-    {.name = "mapping", .kind = FIELD_ARRAY, .fields = mapping_fields, .min = 0, .max = MAPPING_MAX, .default_json = DEFAULT_MAPPING,
+    {.name = "mapping",
+     .kind = FIELD_ARRAY,
+     .fields = mapping_fields,
+     .min = 0,
+     .max = MAPPING_MAX,
+     .default_json = DEFAULT_MAPPING,
      .help = "The fields of the new records, in order; a later one with the same target wins."},
     {.name = "source", .kind = FIELD_ANY, .help = "The records, when no connection brings them."},
     {0}};
@@ -165,26 +186,39 @@ static const struct node_example examples[] = {
     {0}};
 static const struct node_trouble troubles[] = {
     {"mapping[0].transformation is function", "JavaScript is not part of this build yet.", "Use rename or constant."},
-    {"A field is missing in the result", "Its source field was missing in the record, or its transformation does not exist.",
+    {"A field is missing in the result",
+     "Its source field was missing in the record, or its transformation does not exist.",
      "Check the spelling of sourceField and transformation."},
     {"source[0] is null", "A record of the list is null.", "Filter such records out before."},
     {0}};
 
 const struct node_type node_field_mapper = {
-    .spec = {.type = "field-mapper", .inputs = inputs, .outputs = outputs, .rules = rules, .fields = fields, .data_input = "source", .pure = true},
+    .spec = {.type = "field-mapper",
+             .inputs = inputs,
+             .outputs = outputs,
+             .rules = rules,
+             .fields = fields,
+             .data_input = "source",
+             .pure = true},
     .name = "Field Mapper",
     .version = "1.0.0",
     .description = "Makes new records from fields of the old ones.",
     .category = "transformation",
     .icon = "transform",
-    .timeout_ms = 15000, .retries = 2, .concurrency = 1, .batch_size = 2000,
+    .timeout_ms = 15000,
+    .retries = 2,
+    .concurrency = 1,
+    .batch_size = 2000,
     .tags = (const char *const[]){"transformation", "mapping", "field-transformation", NULL},
     .related = (const char *const[]){"data-filter", "postgresql-query", "mongodb-operations", NULL},
-    .purpose = "Use it to give records the names and the shape that the next step expects. Each new record starts empty and gets "
+    .purpose = "Use it to give records the names and the shape that the next step expects. Each new record starts "
+               "empty and gets "
                "only the mapped fields, in order.",
     .requirements = (const char *const[]){"source is a list of records, or one record.", NULL},
-    .limitations = (const char *const[]){"Source fields are top-level fields, not paths; set-fields takes paths.",
-                                         "The transformation function needs JavaScript, which is not part of this build yet.", NULL},
+    .limitations =
+        (const char *const[]){"Source fields are top-level fields, not paths; set-fields takes paths.",
+                              "The transformation function needs JavaScript, which is not part of this build yet.",
+                              NULL},
     .best_practices = (const char *const[]){"Map early: what is not mapped is not carried along.", NULL},
     .examples = examples,
     .troubles = troubles,

@@ -17,7 +17,6 @@ struct http_client {
     struct loop *loop;
     struct loop_timer *timer;
     struct http_transfer *transfers; /* list */
-
 };
 
 struct http_transfer {
@@ -108,7 +107,8 @@ static size_t on_header(char *bytes, size_t one, size_t n, void *user)
         *c = (char)tolower((unsigned char)*c);
     if (transfer->received == NULL)
         transfer->received = mem_array(HEADERS_MAX, sizeof *transfer->received);
-    transfer->received[transfer->received_count++] = (struct http_header){.name = name, .value = mem_dup_n(value, (size_t)(end - value))};
+    transfer->received[transfer->received_count++] =
+        (struct http_header){.name = name, .value = mem_dup_n(value, (size_t)(end - value))};
     return n;
 }
 
@@ -118,12 +118,14 @@ static void fill_error(const struct http_transfer *transfer, CURLcode code, stru
     char *url = NULL;
     (void)curl_easy_getinfo(transfer->easy, CURLINFO_EFFECTIVE_URL, &url);
     if (transfer->is_too_large) {
-        (void)error_set(error, ERR_LIMIT, NULL, "The answer is larger than %zu bytes, or its headers than %d.", transfer->max_bytes, HEADER_BYTES_MAX);
+        (void)error_set(error, ERR_LIMIT, NULL, "The answer is larger than %zu bytes, or its headers than %d.",
+                        transfer->max_bytes, HEADER_BYTES_MAX);
         return;
     }
     switch (code) {
     case CURLE_OPERATION_TIMEDOUT:
-        (void)error_set(error, ERR_NODE_RETRY, NULL, "No complete answer within %lld ms: %s.", (long long)transfer->timeout_ms, text);
+        (void)error_set(error, ERR_NODE_RETRY, NULL, "No complete answer within %lld ms: %s.",
+                        (long long)transfer->timeout_ms, text);
         return;
     case CURLE_COULDNT_RESOLVE_HOST:
     case CURLE_COULDNT_CONNECT:
@@ -134,12 +136,17 @@ static void fill_error(const struct http_transfer *transfer, CURLcode code, stru
     case CURLE_PARTIAL_FILE:
     case CURLE_SSL_CONNECT_ERROR:
     case CURLE_HTTP2:
-    case CURLE_HTTP2_STREAM: (void)error_set(error, ERR_NODE_RETRY, NULL, "The connection failed: %s.", text); return;
-    case CURLE_TOO_MANY_REDIRECTS: (void)error_set(error, ERR_NODE, NULL, "The server redirected more than 10 times."); return;
+    case CURLE_HTTP2_STREAM:
+        (void)error_set(error, ERR_NODE_RETRY, NULL, "The connection failed: %s.", text);
+        return;
+    case CURLE_TOO_MANY_REDIRECTS:
+        (void)error_set(error, ERR_NODE, NULL, "The server redirected more than 10 times.");
+        return;
     case CURLE_UNSUPPORTED_PROTOCOL:
         (void)error_set(error, ERR_NODE, "url", "Only http and https are allowed, for redirects too: %s.", text);
         return;
-    default: (void)error_set(error, ERR_NODE, NULL, "The request failed: %s.", text);
+    default:
+        (void)error_set(error, ERR_NODE, NULL, "The request failed: %s.", text);
     }
 }
 
@@ -152,8 +159,11 @@ static void finish(struct http_transfer *transfer, CURLcode code)
     for (size_t i = 0; i < transfer->received_count; i++)
         if (strcmp(transfer->received[i].name, "content-type") == 0)
             type = transfer->received[i].value;
-    struct http_response response = {.status = (int)status, .content_type = type, .headers = transfer->received,
-                                     .header_count = transfer->received_count, .body = buf_str(&transfer->body),
+    struct http_response response = {.status = (int)status,
+                                     .content_type = type,
+                                     .headers = transfer->received,
+                                     .header_count = transfer->received_count,
+                                     .body = buf_str(&transfer->body),
                                      .body_len = transfer->body.len};
     if (code != CURLE_OK)
         fill_error(transfer, code, &error);
@@ -231,7 +241,8 @@ struct http_client *http_client_new(struct loop *loop, const struct http_client_
     curl_multi_setopt(client->multi, CURLMOPT_SOCKETDATA, client);
     curl_multi_setopt(client->multi, CURLMOPT_TIMERFUNCTION, on_timer_change);
     curl_multi_setopt(client->multi, CURLMOPT_TIMERDATA, client);
-    curl_multi_setopt(client->multi, CURLMOPT_MAXCONNECTS, options->max_connections > 0 ? options->max_connections : 256L);
+    curl_multi_setopt(client->multi, CURLMOPT_MAXCONNECTS,
+                      options->max_connections > 0 ? options->max_connections : 256L);
     curl_multi_setopt(client->multi, CURLMOPT_MAX_HOST_CONNECTIONS, options->max_per_host);
     return client;
 }
@@ -260,7 +271,8 @@ static enum err check(const struct http_request *request, struct error *reterr)
     if (strncasecmp(request->url, "http://", 7) != 0 && strncasecmp(request->url, "https://", 8) != 0)
         return error_set(reterr, ERR_VALIDATION, "url", "url must begin with http:// or https://.");
     if (strpbrk(request->url, "\r\n\t ") != NULL)
-        return error_set(reterr, ERR_VALIDATION, "url", "url must not contain spaces or line breaks; write them as %%20.");
+        return error_set(reterr, ERR_VALIDATION, "url",
+                         "url must not contain spaces or line breaks; write them as %%20.");
     CURLU *parts = curl_url();
     CURLUcode code = curl_url_set(parts, CURLUPART_URL, request->url, 0);
     curl_url_cleanup(parts);
@@ -271,7 +283,8 @@ static enum err check(const struct http_request *request, struct error *reterr)
     for (size_t i = 0; i < request->header_count; i++) {
         const struct http_header *header = &request->headers[i];
         if (!is_token(header->name) || strpbrk(header->value, "\r\n") != NULL)
-            return error_set(reterr, ERR_VALIDATION, "headers", "headers has a name or value with characters HTTP does not allow: %.60s.", header->name);
+            return error_set(reterr, ERR_VALIDATION, "headers",
+                             "headers has a name or value with characters HTTP does not allow: %.60s.", header->name);
     }
     return ERR_OK;
 }
@@ -282,7 +295,8 @@ static void set_headers(struct http_transfer *transfer, const struct http_reques
     for (size_t i = 0; i < request->header_count; i++) {
         const struct http_header *header = &request->headers[i];
         /* curl drops "Name:" and wants "Name;" for an empty value */
-        AUTO_FREE char *line = *header->value == '\0' ? mem_printf("%s;", header->name) : mem_printf("%s: %s", header->name, header->value);
+        AUTO_FREE char *line = *header->value == '\0' ? mem_printf("%s;", header->name)
+                                                      : mem_printf("%s: %s", header->name, header->value);
         transfer->headers = curl_slist_append(transfer->headers, line);
         has_expect |= strcasecmp(header->name, "expect") == 0;
     }
@@ -340,16 +354,20 @@ static void set_options(struct http_transfer *transfer, const struct http_reques
     }
 }
 
-enum err http_client_start(struct http_client *client, const struct http_request *request, http_done_fn done, void *user,
-                           struct http_transfer **ret, struct error *reterr)
+enum err http_client_start(struct http_client *client, const struct http_request *request, http_done_fn done,
+                           void *user, struct http_transfer **ret, struct error *reterr)
 {
     enum err code = check(request, reterr);
     if (code != ERR_OK)
         return code;
     struct http_transfer *transfer = mem_alloc(sizeof *transfer);
-    *transfer = (struct http_transfer){.client = client, .done = done, .user = user, .next = client->transfers,
-                                       .timeout_ms = request->timeout_ms > 0 ? request->timeout_ms : 30000,
-                                       .max_bytes = request->max_response_bytes > 0 ? request->max_response_bytes : 8 << 20};
+    *transfer =
+        (struct http_transfer){.client = client,
+                               .done = done,
+                               .user = user,
+                               .next = client->transfers,
+                               .timeout_ms = request->timeout_ms > 0 ? request->timeout_ms : 30000,
+                               .max_bytes = request->max_response_bytes > 0 ? request->max_response_bytes : 8 << 20};
     buf_init(&transfer->body, transfer->max_bytes);
     transfer->easy = curl_easy_init();
     if (transfer->easy == NULL)
@@ -363,7 +381,8 @@ enum err http_client_start(struct http_client *client, const struct http_request
     CURLMcode added = curl_multi_add_handle(client->multi, transfer->easy);
     if (added != CURLM_OK) {
         transfer_free(transfer);
-        return error_set(reterr, ERR_INTERNAL, NULL, "The request could not be started: %s.", curl_multi_strerror(added));
+        return error_set(reterr, ERR_INTERNAL, NULL, "The request could not be started: %s.",
+                         curl_multi_strerror(added));
     }
     *ret = transfer;
     return ERR_OK;

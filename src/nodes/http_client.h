@@ -32,7 +32,7 @@ struct http_request {
 
 struct http_response {
     int status;
-    const char *content_type; /* "" when absent */
+    const char *content_type;          /* "" when absent */
     const struct http_header *headers; /* of the last answer, names in lower case, in order */
     size_t header_count;
     const char *body; /* NUL-terminated */
@@ -45,9 +45,10 @@ struct http_response {
 typedef void (*http_done_fn)(void *user, const struct http_response *response, const struct error *error);
 
 struct http_client *http_client_new(struct loop *loop, const struct http_client_options *options);
-void http_client_free(struct http_client *client); /* unfinished transfers are dropped, their done is not called; NULL ok */
+void http_client_free(
+    struct http_client *client); /* unfinished transfers are dropped, their done is not called; NULL ok */
 
 /* ERR_VALIDATION (field url, method, headers) when the request cannot be made. */
-enum err http_client_start(struct http_client *client, const struct http_request *request, http_done_fn done, void *user,
-                           struct http_transfer **ret, struct error *reterr) ERROR_MUST_CHECK;
+enum err http_client_start(struct http_client *client, const struct http_request *request, http_done_fn done,
+                           void *user, struct http_transfer **ret, struct error *reterr) ERROR_MUST_CHECK;
 void http_transfer_abort(struct http_transfer *transfer); /* no done follows; NULL ok */

@@ -114,19 +114,23 @@ static enum err add_headers(const struct node_call *call, struct draft *draft, s
     const struct json *headers = json_get(call->inputs, "headers");
     struct json_iter header;
     if (json_count(headers) > HEADERS_MAX)
-        return error_set(reterr, ERR_VALIDATION, "headers", "headers must have at most %d members, not %zu.", HEADERS_MAX, json_count(headers));
+        return error_set(reterr, ERR_VALIDATION, "headers", "headers must have at most %d members, not %zu.",
+                         HEADERS_MAX, json_count(headers));
     JSON_EACH(headers, header)
     {
         enum json_kind kind = json_kind(header.value);
         if (kind == JSON_NULL)
             continue;
-        if (kind == JSON_ARRAY || kind == JSON_OBJECT || (kind == JSON_STRING && strlen(json_as_str(header.value)) != json_as_str_len(header.value)))
-            return error_set(reterr, ERR_VALIDATION, "headers", "headers.%.60s must be text or a number, not %s.", header.key,
+        if (kind == JSON_ARRAY || kind == JSON_OBJECT ||
+            (kind == JSON_STRING && strlen(json_as_str(header.value)) != json_as_str_len(header.value)))
+            return error_set(reterr, ERR_VALIDATION, "headers", "headers.%.60s must be text or a number, not %s.",
+                             header.key,
                              kind == JSON_STRING ? "text with a NUL character" : json_kind_name(header.value));
         struct buf text;
         buf_init(&text, 0);
         value_add_text(&(struct value){.present = true, .json = header.value}, &text);
-        draft->headers[draft->count++] = (struct http_header){.name = header.key, .value = arena_dup(&draft->arena, buf_str(&text))};
+        draft->headers[draft->count++] =
+            (struct http_header){.name = header.key, .value = arena_dup(&draft->arena, buf_str(&text))};
         buf_done(&text);
     }
     return ERR_OK;
@@ -143,12 +147,14 @@ static enum err add_body(const struct node_call *call, struct draft *draft, stru
         return ERR_OK;
     if (strcmp(type, "form") == 0) {
         if (!json_is(body, JSON_OBJECT))
-            return error_set(reterr, ERR_VALIDATION, "body", "body must be an object for bodyType form, not %s.", json_kind_name(body));
+            return error_set(reterr, ERR_VALIDATION, "body", "body must be an object for bodyType form, not %s.",
+                             json_kind_name(body));
         add_pairs(&draft->body, body);
         add_header(draft, "Content-Type", "application/x-www-form-urlencoded");
     } else if (strcmp(type, "text") == 0) {
         if (!json_is(body, JSON_STRING))
-            return error_set(reterr, ERR_VALIDATION, "body", "body must be a string for bodyType text, not %s.", json_kind_name(body));
+            return error_set(reterr, ERR_VALIDATION, "body", "body must be a string for bodyType text, not %s.",
+                             json_kind_name(body));
         buf_add(&draft->body, json_as_str(body), json_as_str_len(body));
         add_header(draft, "Content-Type", "text/plain; charset=utf-8");
     } else {
@@ -170,7 +176,8 @@ static enum err set_auth(const struct node_call *call, struct http_request *requ
     } else if (strcmp(type, "bearer") == 0) {
         request->bearer = json_get_str(auth, "token");
         if (request->bearer == NULL || strpbrk(request->bearer, "\r\n") != NULL)
-            return error_set(reterr, ERR_VALIDATION, "auth.token", "auth.token is required for auth.type bearer: one line of text.");
+            return error_set(reterr, ERR_VALIDATION, "auth.token",
+                             "auth.token is required for auth.type bearer: one line of text.");
     }
     return ERR_OK;
 }
@@ -192,10 +199,16 @@ static enum err decode_body(const struct http_response *response, struct json **
     }
     for (size_t i = 0; i < response->body_len;) {
         unsigned char c = (unsigned char)response->body[i];
-        size_t more = c < 0x80 ? 0 : c >= 0xC2 && c <= 0xDF ? 1 : (c & 0xF0) == 0xE0 ? 2 : c >= 0xF0 && c <= 0xF4 ? 3 : 9;
+        size_t more = c < 0x80                 ? 0
+                      : c >= 0xC2 && c <= 0xDF ? 1
+                      : (c & 0xF0) == 0xE0     ? 2
+                      : c >= 0xF0 && c <= 0xF4 ? 3
+                                               : 9;
         for (size_t k = 1; k <= more; k++)
             if (more == 9 || i + k >= response->body_len || ((unsigned char)response->body[i + k] & 0xC0) != 0x80)
-                return error_set(reterr, ERR_NODE, NULL, "The answer is no UTF-8 text (%.80s); binary answers are not supported.", response->content_type);
+                return error_set(reterr, ERR_NODE, NULL,
+                                 "The answer is no UTF-8 text (%.80s); binary answers are not supported.",
+                                 response->content_type);
         i += 1 + more;
     }
     *ret = json_string_new_n(response->body, response->body_len);
@@ -210,8 +223,8 @@ static enum err status_error(const struct http_response *response, struct error 
     for (size_t i = 0; i < shown; i++)
         if ((unsigned char)response->body[i] < 0x20 || (unsigned char)response->body[i] >= 0x7F)
             shown = i; /* one line, plain text only */
-    return error_set(reterr, retry ? ERR_NODE_RETRY : ERR_NODE, NULL, "The server answered %d%s%.*s", status, shown > 0 ? ": " : ".", (int)shown,
-                     response->body);
+    return error_set(reterr, retry ? ERR_NODE_RETRY : ERR_NODE, NULL, "The server answered %d%s%.*s", status,
+                     shown > 0 ? ": " : ".", (int)shown, response->body);
 }
 
 static enum err fill(struct node_call *call, const struct http_response *response, struct error *reterr)
@@ -258,10 +271,12 @@ static enum err start(struct node_call *call, struct draft *draft, struct error 
     if (call->timeout_ms > 0 && call->timeout_ms < timeout_ms)
         timeout_ms = call->timeout_ms;
     draft->url = build_url(call);
-    struct http_request request = {
-        .method = node_input_str(call, "method", "GET"), .url = draft->url, .timeout_ms = timeout_ms,
-        .max_response_bytes = (size_t)json_get_int(call->inputs, "maxResponseBytes", RESPONSE_DEFAULT_BYTES),
-        .follow_redirects = json_get_bool(call->inputs, "followRedirects", true)};
+    struct http_request request = {.method = node_input_str(call, "method", "GET"),
+                                   .url = draft->url,
+                                   .timeout_ms = timeout_ms,
+                                   .max_response_bytes =
+                                       (size_t)json_get_int(call->inputs, "maxResponseBytes", RESPONSE_DEFAULT_BYTES),
+                                   .follow_redirects = json_get_bool(call->inputs, "followRedirects", true)};
     enum err code = set_auth(call, &request, reterr);
     if (code == ERR_OK)
         code = add_headers(call, draft, reterr);
@@ -325,47 +340,98 @@ static const struct flow_pin outputs[] = {
 static const struct flow_rule rules[] = {
     {"data-filter", "response", "data", "full"}, {"field-mapper", "response", "source", "full"}, {0}};
 static const struct field auth_fields[] = {
-    {.name = "type", .kind = FIELD_ENUM, .values = auth_types, .required = true, .help = "none, basic (username, password) or bearer (token)."},
+    {.name = "type",
+     .kind = FIELD_ENUM,
+     .values = auth_types,
+     .required = true,
+     .help = "none, basic (username, password) or bearer (token)."},
     {.name = "username", .kind = FIELD_STRING, .max = 500, .help = "For basic authentication."},
     {.name = "password", .kind = FIELD_STRING, .max = 500, .secret = true, .help = "For basic authentication."},
     {.name = "token", .kind = FIELD_STRING, .max = 8000, .secret = true, .help = "For bearer authentication."},
     {0}};
 static const struct field fields[] = {
     {.name = "url", .kind = FIELD_STRING, .min = 1, .max = 8000, .help = "Address, http or https."},
-    {.name = "method", .kind = FIELD_ENUM, .values = methods, .default_json = "\"GET\"", .help = "HTTP method of the request."},
+    {.name = "method",
+     .kind = FIELD_ENUM,
+     .values = methods,
+     .default_json = "\"GET\"",
+     .help = "HTTP method of the request."},
     {.name = "headers", .kind = FIELD_OBJECT, .help = "Header names and values; they win over those the node adds."},
     {.name = "query", .kind = FIELD_OBJECT, .help = "Parameters added to the address."},
     {.name = "body", .kind = FIELD_ANY, .help = "What is sent, except with GET and HEAD; nothing when absent."},
-    {.name = "bodyType", .kind = FIELD_ENUM, .values = body_types, .default_json = "\"json\"", .help = "How the body is written: json, text or form."},
-    {.name = "auth", .kind = FIELD_OBJECT, .fields = auth_fields, .nullable = true, .help = "Authentication at the server."},
-    {.name = "timeout", .kind = FIELD_INT, .min = 1, .max = 3600000, .default_json = "30000", .help = "Milliseconds until the answer must be complete."},
-    {.name = "followRedirects", .kind = FIELD_BOOL, .default_json = "true", .help = "Follow up to 10 redirects, to http and https only."},
-    {.name = "failOnStatus", .kind = FIELD_BOOL, .default_json = "true", .help = "Fail on status 400 and above; 408, 429 and 5xx may be retried."},
-    {.name = "maxResponseBytes", .kind = FIELD_INT, .min = 1, .max = LIMIT_OUTPUT_BYTES, .default_json = "8388608", .help = "A larger answer fails the node."},
+    {.name = "bodyType",
+     .kind = FIELD_ENUM,
+     .values = body_types,
+     .default_json = "\"json\"",
+     .help = "How the body is written: json, text or form."},
+    {.name = "auth",
+     .kind = FIELD_OBJECT,
+     .fields = auth_fields,
+     .nullable = true,
+     .help = "Authentication at the server."},
+    {.name = "timeout",
+     .kind = FIELD_INT,
+     .min = 1,
+     .max = 3600000,
+     .default_json = "30000",
+     .help = "Milliseconds until the answer must be complete."},
+    {.name = "followRedirects",
+     .kind = FIELD_BOOL,
+     .default_json = "true",
+     .help = "Follow up to 10 redirects, to http and https only."},
+    {.name = "failOnStatus",
+     .kind = FIELD_BOOL,
+     .default_json = "true",
+     .help = "Fail on status 400 and above; 408, 429 and 5xx may be retried."},
+    {.name = "maxResponseBytes",
+     .kind = FIELD_INT,
+     .min = 1,
+     .max = LIMIT_OUTPUT_BYTES,
+     .default_json = "8388608",
+     .help = "A larger answer fails the node."},
     {0}};
 static const struct node_example examples[] = {
     {"Read a list", "A GET with a query parameter; JSON answers are parsed.",
      "{\"url\":\"http://localhost:8080/orders\",\"query\":{\"status\":\"open\"}}",
-     "{\"response\":[{\"id\":1,\"status\":\"open\"}],\"statusCode\":200,\"headers\":{\"content-type\":\"application/json\",\"content-length\":\"26\"}}"},
+     "{\"response\":[{\"id\":1,\"status\":\"open\"}],\"statusCode\":200,\"headers\":{\"content-type\":\"application/"
+     "json\",\"content-length\":\"26\"}}"},
     {0}};
 static const struct node_trouble troubles[] = {
-    {"The connection failed", "Nothing listens at that address, or a firewall is between.", "Try the address from the worker's machine."},
+    {"The connection failed", "Nothing listens at that address, or a firewall is between.",
+     "Try the address from the worker's machine."},
     {"No complete answer within 30000 ms", "The server is slow.", "Raise timeout, and give the node a retry policy."},
-    {"The answer is larger than 8388608 bytes", "The limit protects the worker's memory.", "Ask for less, page by page, or raise maxResponseBytes."},
+    {"The answer is larger than 8388608 bytes", "The limit protects the worker's memory.",
+     "Ask for less, page by page, or raise maxResponseBytes."},
     {0}};
 
 const struct node_type node_http_request = {
-    .spec = {.type = "http-request", .inputs = inputs, .outputs = outputs, .rules = rules, .fields = fields, .data_input = "body"},
-    .name = "HTTP Request", .version = "1.0.0",
+    .spec = {.type = "http-request",
+             .inputs = inputs,
+             .outputs = outputs,
+             .rules = rules,
+             .fields = fields,
+             .data_input = "body"},
+    .name = "HTTP Request",
+    .version = "1.0.0",
     .description = "Calls a web service and hands its answer on.",
-    .category = "external-api", .icon = "http",
-    .timeout_ms = TIMEOUT_DEFAULT_MS, .retries = 3, .concurrency = 1, .batch_size = 1,
+    .category = "external-api",
+    .icon = "http",
+    .timeout_ms = TIMEOUT_DEFAULT_MS,
+    .retries = 3,
+    .concurrency = 1,
+    .batch_size = 1,
     .tags = (const char *const[]){"http", "api", "rest", NULL},
     .related = (const char *const[]){"data-filter", "field-mapper", "if", NULL},
-    .purpose = "Use it to read from or write to anything that speaks HTTP. Each request carries an Idempotency-Key that stays the "
+    .purpose = "Use it to read from or write to anything that speaks HTTP. Each request carries an Idempotency-Key "
+               "that stays the "
                "same over retries, so that a careful server does the work once.",
-    .limitations = (const char *const[]){"Binary answers are refused.", "A redirected PUT, PATCH or DELETE is sent again with its method.", NULL},
-    .best_practices = (const char *const[]){"Set a timeout that fits the service.", "Keep tokens in auth, where they are masked.", NULL},
-    .examples = examples, .troubles = troubles,
-    .mode = NODE_ASYNC, .execute = execute, .abort = abort_request,
+    .limitations = (const char *const[]){"Binary answers are refused.",
+                                         "A redirected PUT, PATCH or DELETE is sent again with its method.", NULL},
+    .best_practices = (const char *const[]){"Set a timeout that fits the service.",
+                                            "Keep tokens in auth, where they are masked.", NULL},
+    .examples = examples,
+    .troubles = troubles,
+    .mode = NODE_ASYNC,
+    .execute = execute,
+    .abort = abort_request,
 };

@@ -33,25 +33,40 @@ static const struct flow_pin inputs[] = {
 static const struct flow_pin outputs[] = {{.name = "output", .type = "any", .description = "data, unchanged."}, {0}};
 static const struct field fields[] = {
     {.name = "message", .kind = FIELD_STRING, .max = 4000, .help = "The text of the line."},
-    {.name = "level", .kind = FIELD_ENUM, .values = levels, .default_json = "\"info\"", .help = "How important the line is."},
+    {.name = "level",
+     .kind = FIELD_ENUM,
+     .values = levels,
+     .default_json = "\"info\"",
+     .help = "How important the line is."},
     {.name = "data", .kind = FIELD_ANY, .help = "Something to show, when no connection brings it."},
     {0}};
 static const struct node_example examples[] = {
-    {"A warning", "The log shows: stock is low {\"left\":2}", "{\"level\":\"warn\",\"message\":\"stock is low\",\"data\":{\"left\":2}}", "{\"output\":{\"left\":2}}"}, {0}};
+    {"A warning", "The log shows: stock is low {\"left\":2}",
+     "{\"level\":\"warn\",\"message\":\"stock is low\",\"data\":{\"left\":2}}", "{\"output\":{\"left\":2}}"},
+    {0}};
 static const struct node_trouble troubles[] = {
-    {"The log shows only a size", "data is larger than 4 KB.", "Log the part that matters; the history has the whole."}, {0}};
+    {"The log shows only a size", "data is larger than 4 KB.", "Log the part that matters; the history has the whole."},
+    {0}};
 
 const struct node_type node_log = {
     .spec = {.type = "log", .inputs = inputs, .outputs = outputs, .fields = fields, .data_input = "data", .pure = true},
-    .name = "Log", .version = "1.0.0",
+    .name = "Log",
+    .version = "1.0.0",
     .description = "Writes a line into the execution's log.",
-    .category = "logic", .icon = "list",
-    .timeout_ms = 5000, .concurrency = 1, .batch_size = 1,
+    .category = "logic",
+    .icon = "list",
+    .timeout_ms = 5000,
+    .concurrency = 1,
+    .batch_size = 1,
     .tags = (const char *const[]){"log", "debug", NULL},
     .related = (const char *const[]){"stop-with-error", NULL},
     .purpose = "Use it to see what passes at a point of the flow.",
     .limitations = (const char *const[]){"Lines are cut at 8 KB.", NULL},
-    .best_practices = (const char *const[]){"Do not log passwords and tokens: logs are shown to everyone who may see the flow.", NULL},
-    .examples = examples, .troubles = troubles,
-    .mode = NODE_INLINE, .execute = execute,
+    .best_practices =
+        (const char *const[]){"Do not log passwords and tokens: logs are shown to everyone who may see the flow.",
+                              NULL},
+    .examples = examples,
+    .troubles = troubles,
+    .mode = NODE_INLINE,
+    .execute = execute,
 };

@@ -42,8 +42,9 @@ static enum err combine(const struct node_call *call, struct json **ret, struct 
             continue;
         if (!json_is(input.value, JSON_OBJECT)) {
             json_unref(all);
-            return error_set(reterr, ERR_VALIDATION, input.key, "%.64s must be an object to be combined, not %s; use mode append for lists.",
-                             input.key, json_kind_name(input.value));
+            return error_set(reterr, ERR_VALIDATION, input.key,
+                             "%.64s must be an object to be combined, not %s; use mode append for lists.", input.key,
+                             json_kind_name(input.value));
         }
         JSON_EACH(input.value, member) json_set(all, member.key, json_ref(member.value));
     }
@@ -87,32 +88,53 @@ static const struct flow_pin inputs[] = {
     {.name = "input2", .type = "any", .description = "Another branch."},
     {0}};
 static const struct flow_pin outputs[] = {
-    {.name = "output", .type = "any", .description = "append: a list; combine: one object; wait: an object with each input by its name."}, {0}};
-static const struct field fields[] = {
-    {.name = "mode", .kind = FIELD_ENUM, .values = modes, .default_json = "\"append\"",
-     .help = "append puts lists one after the other, combine merges objects (later inputs win), wait keeps each input by its name."},
+    {.name = "output",
+     .type = "any",
+     .description = "append: a list; combine: one object; wait: an object with each input by its name."},
     {0}};
+static const struct field fields[] = {{.name = "mode",
+                                       .kind = FIELD_ENUM,
+                                       .values = modes,
+                                       .default_json = "\"append\"",
+                                       .help = "append puts lists one after the other, combine merges objects (later "
+                                               "inputs win), wait keeps each input by its name."},
+                                      {0}};
 static const struct node_example examples[] = {
-    {"Two lists", "Values that are no list become one element.", "{\"mode\":\"append\",\"input1\":[1,2],\"input2\":3}", "{\"output\":[1,2,3]}"},
-    {"Two objects", "The later input wins.", "{\"mode\":\"combine\",\"input1\":{\"a\":1,\"b\":1},\"input2\":{\"b\":2}}", "{\"output\":{\"a\":1,\"b\":2}}"},
+    {"Two lists", "Values that are no list become one element.", "{\"mode\":\"append\",\"input1\":[1,2],\"input2\":3}",
+     "{\"output\":[1,2,3]}"},
+    {"Two objects", "The later input wins.", "{\"mode\":\"combine\",\"input1\":{\"a\":1,\"b\":1},\"input2\":{\"b\":2}}",
+     "{\"output\":{\"a\":1,\"b\":2}}"},
     {"Wait for both", "Both results, by the inputs' names.", "{\"mode\":\"wait\",\"orders\":[1],\"stock\":{\"n\":2}}",
      "{\"output\":{\"orders\":[1],\"stock\":{\"n\":2}}}"},
     {0}};
 static const struct node_trouble troubles[] = {
-    {"A branch is missing in the result", "Two connections lead to the same input, and the later one wins.", "Give each connection an input name of its own."},
+    {"A branch is missing in the result", "Two connections lead to the same input, and the later one wins.",
+     "Give each connection an input name of its own."},
     {"input1 must be an object", "combine got something else.", "Use append for lists."},
     {0}};
 
 const struct node_type node_merge = {
-    .spec = {.type = "merge", .inputs = inputs, .outputs = outputs, .fields = fields, .data_input = "input1", .pure = true, .any_input = true},
-    .name = "Merge", .version = "1.0.0",
+    .spec = {.type = "merge",
+             .inputs = inputs,
+             .outputs = outputs,
+             .fields = fields,
+             .data_input = "input1",
+             .pure = true,
+             .any_input = true},
+    .name = "Merge",
+    .version = "1.0.0",
     .description = "Brings branches together.",
-    .category = "logic", .icon = "merge",
-    .timeout_ms = 5000, .concurrency = 1, .batch_size = 1,
+    .category = "logic",
+    .icon = "merge",
+    .timeout_ms = 5000,
+    .concurrency = 1,
+    .batch_size = 1,
     .tags = (const char *const[]){"logic", "join", "merge", NULL},
     .related = (const char *const[]){"if", "switch", "set-fields", NULL},
     .purpose = "Use it where branches meet. It runs once all of them have ended; skipped branches bring nothing.",
     .limitations = (const char *const[]){"combine merges top-level members only.", NULL},
-    .examples = examples, .troubles = troubles,
-    .mode = NODE_INLINE, .execute = execute,
+    .examples = examples,
+    .troubles = troubles,
+    .mode = NODE_INLINE,
+    .execute = execute,
 };

@@ -69,7 +69,8 @@ enum err node_inputs_check(const struct node_call *call, struct error *reterr)
 {
     for (const struct flow_pin *pin = call->type->spec.inputs; pin != NULL && pin->name != NULL; pin++)
         if (pin->required && !json_has(call->inputs, pin->name))
-            return error_set(reterr, ERR_VALIDATION, pin->name, "%s is required: set it in the configuration or connect it.", pin->name);
+            return error_set(reterr, ERR_VALIDATION, pin->name,
+                             "%s is required: set it in the configuration or connect it.", pin->name);
     return call->type->spec.fields == NULL ? ERR_OK : fields_check(call->type->spec.fields, call->inputs, reterr);
 }
 
@@ -97,7 +98,8 @@ bool node_is_engine_field(const char *name)
 
 /* ---- catalog documents (api-contract 1.5) ---- */
 
-#define DEFINITION_DATE "2025-01-01T00:00:00.000Z" /* of version 1.0.0; built-in types are not rows with times of their own */
+#define DEFINITION_DATE                                                                                                \
+    "2025-01-01T00:00:00.000Z" /* of version 1.0.0; built-in types are not rows with times of their own */
 
 static struct json *parse_own(const char *text)
 {
@@ -172,7 +174,8 @@ static struct json *input_entry(const char *name, const char *type, bool require
 /* The page edits what is listed as inputs, so configuration fields follow the pins. */
 static struct json *inputs_of(const struct node_type *type)
 {
-    static const char *const kinds[] = {"string", "number", "number", "boolean", "string", "object", "array", "array", "any"};
+    static const char *const kinds[] = {"string", "number", "number", "boolean", "string",
+                                        "object", "array",  "array",  "any"};
     struct json *inputs = json_array_new();
     for (const struct flow_pin *pin = type->spec.inputs; pin != NULL && pin->name != NULL; pin++)
         json_push(inputs, input_entry(pin->name, pin->type, pin->required, pin->description, pin->default_json,

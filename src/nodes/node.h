@@ -1,4 +1,5 @@
-/* A node type: one file each, listed in registry.c. The engine owns retries, timeouts and checkpoints; a node does its work once. */
+/* A node type: one file each, listed in registry.c. The engine owns retries, timeouts and checkpoints; a node does its
+ * work once. */
 #pragma once
 #include "flow/run.h"
 
@@ -6,9 +7,9 @@ struct node_call;
 
 /* How a node runs. */
 enum node_mode {
-    NODE_INLINE,   /* quick, in memory, on the caller's thread */
-    NODE_ASYNC,    /* starts, then completes through node_call_done/failed/wait on the loop's thread */
-    NODE_BLOCKING  /* on a thread of the bounded pool; its JSON values belong to that thread meanwhile */
+    NODE_INLINE,  /* quick, in memory, on the caller's thread */
+    NODE_ASYNC,   /* starts, then completes through node_call_done/failed/wait on the loop's thread */
+    NODE_BLOCKING /* on a thread of the bounded pool; its JSON values belong to that thread meanwhile */
 };
 
 struct node_example {
@@ -26,12 +27,12 @@ struct node_type {
     const char *const *tags, *const *related;         /* NULL-terminated */
     const char *purpose;
     const char *const *requirements, *const *limitations, *const *best_practices; /* may be NULL */
-    const struct node_example *examples;  /* ends with title NULL */
-    const struct node_trouble *troubles;  /* ends with issue NULL, may be NULL */
+    const struct node_example *examples;                                          /* ends with title NULL */
+    const struct node_trouble *troubles; /* ends with issue NULL, may be NULL */
     enum node_mode mode;
-    /* INLINE, BLOCKING: do it, fill the result by node_call_* setters, or return the error (ERR_NODE, ERR_NODE_RETRY, …).
-     * ASYNC: start it; an error returned means that it did not start; else exactly one of node_call_done/failed/wait
-     * follows later on the loop's thread. */
+    /* INLINE, BLOCKING: do it, fill the result by node_call_* setters, or return the error (ERR_NODE, ERR_NODE_RETRY,
+     * …). ASYNC: start it; an error returned means that it did not start; else exactly one of
+     * node_call_done/failed/wait follows later on the loop's thread. */
     enum err (*execute)(struct node_call *call, struct error *reterr);
     /* ASYNC: stops it early; no completion follows. NULL for the others. */
     void (*abort)(struct node_call *call);
@@ -39,46 +40,48 @@ struct node_type {
 
 /* The services a node may use; of the loop it runs on. */
 struct node_host {
-    struct http_client *http;                      /* nodes/http_client.h; NULL inside BLOCKING nodes */
-    bool allow_command;                            /* reserved: the command node, off by default */
-    const char *data_dir;                          /* the only folder whose files nodes read and write; NULL: they refuse */
+    struct http_client *http; /* nodes/http_client.h; NULL inside BLOCKING nodes */
+    bool allow_command;       /* reserved: the command node, off by default */
+    const char *data_dir;     /* the only folder whose files nodes read and write; NULL: they refuse */
 };
 
 /* One attempt of one node. The engine makes it; the fields are the node's to read. */
 struct node_call {
     const struct node_type *type;
-    const struct json *inputs;      /* effective inputs, object */
+    const struct json *inputs; /* effective inputs, object */
     const char *execution_id, *flow_id, *node_id;
     char idempotency_key[ID_TEXT_BYTES_MAX];
     int attempt;
-    int64_t now_ms, timeout_ms;     /* start of the attempt; at most this long (0 = unlimited) */
+    int64_t now_ms, timeout_ms; /* start of the attempt; at most this long (0 = unlimited) */
     struct node_host *host;
-    void *state;                    /* the node's own, for ASYNC; it frees it before it completes or in abort */
+    void *state; /* the node's own, for ASYNC; it frees it before it completes or in abort */
     /* results, set through the functions below */
-    struct json *outputs;           /* object pin -> value */
+    struct json *outputs; /* object pin -> value */
     int64_t records, wake_ms;
-    struct json *logs;              /* array of {level,message} */
+    struct json *logs; /* array of {level,message} */
     struct error error;
     bool is_wait;
     /* ASYNC completion, set by the engine; called once with the result fields filled */
     void (*on_complete)(struct node_call *call, enum err code);
-    void *engine;                   /* the engine's own */
+    void *engine; /* the engine's own */
 };
 
 void node_call_set(struct node_call *call, const char *pin, struct json *take_value);
-void node_call_log(struct node_call *call, const char *level, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void node_call_log(struct node_call *call, const char *level, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 /* The attempt is done at wake_ms, with the outputs set so far; allowed in INLINE nodes before returning ERR_OK. */
 void node_call_wait(struct node_call *call, int64_t wake_ms);
-void node_call_done(struct node_call *call);                            /* ASYNC only */
+void node_call_done(struct node_call *call);                              /* ASYNC only */
 void node_call_failed(struct node_call *call, const struct error *error); /* ASYNC only */
 void node_call_free_results(struct node_call *call);
 
 /* The registry. */
-const struct node_type *const *node_registry_all(void); /* NULL-terminated, by type */
+const struct node_type *const *node_registry_all(void);       /* NULL-terminated, by type */
 const struct node_type *node_registry_find(const char *type); /* knows the alias postgres-query; NULL */
 const struct flow_catalog *node_registry_catalog(void);
 
-/* Catalog documents in the shapes of api-contract 1.5: NodeDefinition (as /catalog/metadata) and the documentation object. */
+/* Catalog documents in the shapes of api-contract 1.5: NodeDefinition (as /catalog/metadata) and the documentation
+ * object. */
 struct json *node_type_definition(const struct node_type *type);
 struct json *node_type_documentation(const struct node_type *type);
 

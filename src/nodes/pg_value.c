@@ -78,7 +78,8 @@ static struct json *decode_time(const char *text, size_t len)
     int year = 0, used = 0, more = 0;
     if (strcmp(text, "infinity") == 0 || strcmp(text, "-infinity") == 0)
         return NULL; /* JavaScript's Infinity, null in JSON */
-    if (sscanf(text, "%4d-%2d-%2d%n", &year, &tm.tm_mon, &tm.tm_mday, &used) != 3 || used != 10 || strstr(text, "BC") != NULL)
+    if (sscanf(text, "%4d-%2d-%2d%n", &year, &tm.tm_mon, &tm.tm_mday, &used) != 3 || used != 10 ||
+        strstr(text, "BC") != NULL)
         return json_string_new_n(text, len); /* outside of the years 1 to 9999: as it is */
     tm.tm_year = year - 1900;
     tm.tm_mon--;
@@ -109,7 +110,8 @@ static void set_part(struct json *object, const char *name, double value)
         json_set(object, name, floor(value) == value ? json_int_new((int64_t)value) : json_double_new(value));
 }
 
-/* 1 year 2 mons -3 days 04:05:06.789 -> {years, months, days, hours, minutes, seconds, milliseconds}, zeros left out. */
+/* 1 year 2 mons -3 days 04:05:06.789 -> {years, months, days, hours, minutes, seconds, milliseconds}, zeros left out.
+ */
 static struct json *decode_interval(const char *text, size_t len)
 {
     struct json *parts = json_object_new();
@@ -152,13 +154,14 @@ static const struct {
     unsigned oid, array;
     decode_fn decode;
 } types[] = {
-    {16, 1000, decode_bool}, {17, 1001, decode_bytea}, {20, 1016, decode_text}, {21, 1005, decode_int}, {23, 1007, decode_int},
-    {26, 1028, decode_int}, {25, 1009, decode_text}, {18, 1002, decode_text}, {19, 1003, decode_text}, {114, 199, decode_json},
-    {3802, 3807, decode_json}, {600, 1017, decode_point}, {700, 1021, decode_float}, {701, 1022, decode_float}, {790, 791, decode_text},
-    {1042, 1014, decode_text}, {1043, 1015, decode_text}, {1082, 1182, decode_time}, {1083, 1183, decode_text},
-    {1114, 1115, decode_time}, {1184, 1185, decode_time}, {1186, 1187, decode_interval}, {1266, 1270, decode_text},
-    {1700, 1231, decode_text}, {2950, 2951, decode_text}, {869, 1041, decode_text}, {650, 651, decode_text},
-    {829, 1040, decode_text}, {3904, 3905, decode_text}, {3906, 3907, decode_text},
+    {16, 1000, decode_bool},   {17, 1001, decode_bytea},      {20, 1016, decode_text},   {21, 1005, decode_int},
+    {23, 1007, decode_int},    {26, 1028, decode_int},        {25, 1009, decode_text},   {18, 1002, decode_text},
+    {19, 1003, decode_text},   {114, 199, decode_json},       {3802, 3807, decode_json}, {600, 1017, decode_point},
+    {700, 1021, decode_float}, {701, 1022, decode_float},     {790, 791, decode_text},   {1042, 1014, decode_text},
+    {1043, 1015, decode_text}, {1082, 1182, decode_time},     {1083, 1183, decode_text}, {1114, 1115, decode_time},
+    {1184, 1185, decode_time}, {1186, 1187, decode_interval}, {1266, 1270, decode_text}, {1700, 1231, decode_text},
+    {2950, 2951, decode_text}, {869, 1041, decode_text},      {650, 651, decode_text},   {829, 1040, decode_text},
+    {3904, 3905, decode_text}, {3906, 3907, decode_text},
 };
 
 /* One element of an array literal up to , or }; NULL stands for null unless quoted. */
@@ -276,7 +279,8 @@ enum err pg_value_encode(const struct json *value, const char *path, char **ret,
         add_scalar(&text, value);
     if (memchr(buf_str(&text), '\0', text.len) != NULL) {
         buf_done(&text);
-        return error_set(reterr, ERR_VALIDATION, path, "%s must not contain a NUL character: PostgreSQL cannot store it.", path);
+        return error_set(reterr, ERR_VALIDATION, path,
+                         "%s must not contain a NUL character: PostgreSQL cannot store it.", path);
     }
     *ret = buf_take(&text);
     return ERR_OK;

@@ -2,7 +2,8 @@
 #pragma once
 #include "json/json.h"
 
-/* A value of that type (OID) in text format; NULL text is null. Types without a rule of their own are strings. Yours. */
+/* A value of that type (OID) in text format; NULL text is null. Types without a rule of their own are strings. Yours.
+ */
 struct json *pg_value_decode(unsigned type_oid, const char *text, size_t len);
 
 /* A query parameter as text: lists become array literals, objects JSON. ERR_VALIDATION with `path` for text with a NUL.

@@ -19,11 +19,11 @@
 
 struct query {
     PGconn *connection;
-    int64_t deadline_us;      /* of the call; INT64_MAX: none */
+    int64_t deadline_us; /* of the call; INT64_MAX: none */
     const char *sql;
-    char **values;            /* parameters */
+    char **values; /* parameters */
     int count;
-    struct json *rows;        /* of the last statement */
+    struct json *rows; /* of the last statement */
     int64_t row_count, bytes;
     bool in_statement;
 };
@@ -46,7 +46,8 @@ static enum err connection_error(const struct query *query, struct error *reterr
         text[n - 1] = '\0';
     for (char *c = text; *c != '\0'; c++)
         *c = *c == '\n' ? ' ' : *c;
-    return error_set(reterr, ERR_NODE_RETRY, "connectionString", "%s", *text != '\0' ? text : "The connection to PostgreSQL was lost.");
+    return error_set(reterr, ERR_NODE_RETRY, "connectionString", "%s",
+                     *text != '\0' ? text : "The connection to PostgreSQL was lost.");
 }
 
 /* 1 ready, 0 deadline, -1 failed. */
@@ -67,7 +68,8 @@ static int wait_socket(PGconn *connection, short events, int64_t deadline_us)
 
 static enum err connect_timeout(int64_t ms, struct error *reterr)
 {
-    return error_set(reterr, ERR_NODE_RETRY, "connectionString", "PostgreSQL did not accept the connection within %lld ms.", (long long)ms);
+    return error_set(reterr, ERR_NODE_RETRY, "connectionString",
+                     "PostgreSQL did not accept the connection within %lld ms.", (long long)ms);
 }
 
 static enum err connect_to(struct query *query, const char *address, int64_t timeout_ms, struct error *reterr)
@@ -94,11 +96,14 @@ static enum err connect_to(struct query *query, const char *address, int64_t tim
 
 static enum err server_error(const PGresult *result, struct error *reterr)
 {
-    const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE), *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+    const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE),
+               *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
     state = state == NULL ? "" : state;
     /* connection, rollback (deadlock, serialization), resources, operator intervention */
-    bool retry = strncmp(state, "08", 2) == 0 || strncmp(state, "40", 2) == 0 || strncmp(state, "53", 2) == 0 || strncmp(state, "57P", 3) == 0;
-    return error_set(reterr, retry ? ERR_NODE_RETRY : ERR_NODE, "query", "%s", message != NULL ? message : PQresultErrorMessage(result));
+    bool retry = strncmp(state, "08", 2) == 0 || strncmp(state, "40", 2) == 0 || strncmp(state, "53", 2) == 0 ||
+                 strncmp(state, "57P", 3) == 0;
+    return error_set(reterr, retry ? ERR_NODE_RETRY : ERR_NODE, "query", "%s",
+                     message != NULL ? message : PQresultErrorMessage(result));
 }
 
 static enum err take_rows(struct query *query, const PGresult *result, struct error *reterr)
@@ -110,11 +115,13 @@ static enum err take_rows(struct query *query, const PGresult *result, struct er
             bool is_null = PQgetisnull(result, row, i) != 0;
             int len = PQgetlength(result, row, i);
             query->bytes += len + 16;
-            json_set(object, PQfname(result, i), is_null ? NULL : pg_value_decode(PQftype(result, i), PQgetvalue(result, row, i), (size_t)len));
+            json_set(object, PQfname(result, i),
+                     is_null ? NULL : pg_value_decode(PQftype(result, i), PQgetvalue(result, row, i), (size_t)len));
         }
         json_push(query->rows, object);
         if (query->bytes > LIMIT_OUTPUT_BYTES)
-            return error_set(reterr, ERR_LIMIT, "query", "The result is larger than %d bytes; select less, or page by page.", LIMIT_OUTPUT_BYTES);
+            return error_set(reterr, ERR_LIMIT, "query",
+                             "The result is larger than %d bytes; select less, or page by page.", LIMIT_OUTPUT_BYTES);
     }
     return ERR_OK;
 }
@@ -129,14 +136,19 @@ static enum err take_result(struct query *query, const PGresult *result, struct 
     }
     query->in_statement = status == PGRES_SINGLE_TUPLE;
     switch (status) {
-    case PGRES_SINGLE_TUPLE: return take_rows(query, result, reterr);
+    case PGRES_SINGLE_TUPLE:
+        return take_rows(query, result, reterr);
     case PGRES_TUPLES_OK:
     case PGRES_COMMAND_OK:
-    case PGRES_EMPTY_QUERY: query->row_count = strtoll(PQcmdTuples((PGresult *)(uintptr_t)result), NULL, 10); return ERR_OK;
+    case PGRES_EMPTY_QUERY:
+        query->row_count = strtoll(PQcmdTuples((PGresult *)(uintptr_t)result), NULL, 10);
+        return ERR_OK;
     case PGRES_COPY_IN:
     case PGRES_COPY_OUT:
-    case PGRES_COPY_BOTH: return error_set(reterr, ERR_UNSUPPORTED, "query", "query must not be a COPY from or to the client.");
-    default: return server_error(result, reterr);
+    case PGRES_COPY_BOTH:
+        return error_set(reterr, ERR_UNSUPPORTED, "query", "query must not be a COPY from or to the client.");
+    default:
+        return server_error(result, reterr);
     }
 }
 
@@ -165,7 +177,8 @@ static enum err next_result(struct query *query, PGresult **ret, struct error *r
     while (PQisBusy(query->connection)) {
         int ready = wait_socket(query->connection, POLLIN, query->deadline_us);
         if (ready == 0)
-            return error_set(reterr, ERR_DEADLINE, "query", "The statement took longer than the node may, and was cancelled.");
+            return error_set(reterr, ERR_DEADLINE, "query",
+                             "The statement took longer than the node may, and was cancelled.");
         if (ready < 0 || PQconsumeInput(query->connection) != 1)
             return connection_error(query, reterr);
     }
@@ -191,7 +204,8 @@ static enum err run(struct query *query, struct error *reterr)
 {
     (void)PQsetnonblocking(query->connection, 1);
     int sent = query->count == 0 ? PQsendQuery(query->connection, query->sql)
-                                 : PQsendQueryParams(query->connection, query->sql, query->count, NULL, (const char *const *)query->values, NULL, NULL, 0);
+                                 : PQsendQueryParams(query->connection, query->sql, query->count, NULL,
+                                                     (const char *const *)query->values, NULL, NULL, 0);
     if (sent != 1)
         return connection_error(query, reterr);
     (void)PQsetSingleRowMode(query->connection); /* bounds what is in memory */
@@ -214,10 +228,12 @@ static enum err set_styles(struct query *query, struct error *reterr)
 {
     static const struct {
         const char *name, *prefix, *sql;
-    } styles[] = {{"DateStyle", "ISO", "SET datestyle TO ISO"}, {"IntervalStyle", "postgres", "SET intervalstyle TO postgres"}};
+    } styles[] = {{"DateStyle", "ISO", "SET datestyle TO ISO"},
+                  {"IntervalStyle", "postgres", "SET intervalstyle TO postgres"}};
     for (size_t i = 0; i < 2; i++) {
         const char *now = PQparameterStatus(query->connection, styles[i].name);
-        if (now == NULL || (strncmp(now, styles[i].prefix, strlen(styles[i].prefix)) == 0 && strcmp(now, "postgres_verbose") != 0))
+        if (now == NULL ||
+            (strncmp(now, styles[i].prefix, strlen(styles[i].prefix)) == 0 && strcmp(now, "postgres_verbose") != 0))
             continue;
         struct query own = *query;
         own.sql = styles[i].sql;
@@ -235,7 +251,8 @@ static enum err encode_parameters(const struct json *list, struct query *query, 
 {
     size_t count = json_count(list);
     if (count > PARAMETERS_MAX)
-        return error_set(reterr, ERR_VALIDATION, "parameters", "parameters must have at most %d elements, not %zu.", PARAMETERS_MAX, count);
+        return error_set(reterr, ERR_VALIDATION, "parameters", "parameters must have at most %d elements, not %zu.",
+                         PARAMETERS_MAX, count);
     query->values = mem_array(count == 0 ? 1 : count, sizeof *query->values);
     query->count = (int)count;
     for (size_t i = 0; i < count; i++) {
@@ -260,11 +277,13 @@ static enum err check(const struct node_call *call, struct error *reterr)
         return code;
     const char *address = node_input_str(call, "connectionString", "");
     if (strncmp(address, "postgresql://", 13) != 0 && strncmp(address, "postgres://", 11) != 0)
-        return error_set(reterr, ERR_VALIDATION, "connectionString", "connectionString must look like postgresql://user:password@host:5432/database.");
+        return error_set(reterr, ERR_VALIDATION, "connectionString",
+                         "connectionString must look like postgresql://user:password@host:5432/database.");
     if (json_get(call->inputs, "query") == NULL)
         return error_set(reterr, ERR_VALIDATION, "query", "query must be SQL text, not null.");
     if (has_nul(call, "query") || has_nul(call, "connectionString"))
-        return error_set(reterr, ERR_VALIDATION, has_nul(call, "query") ? "query" : "connectionString", "It must not contain a NUL character.");
+        return error_set(reterr, ERR_VALIDATION, has_nul(call, "query") ? "query" : "connectionString",
+                         "It must not contain a NUL character.");
     return ERR_OK;
 }
 
@@ -274,7 +293,9 @@ static enum err execute(struct node_call *call, struct error *reterr)
     if (code != ERR_OK)
         return code;
     int64_t connect_ms = json_get_int(call->inputs, "timeout", CONNECT_TIMEOUT_MS);
-    struct query query = {.sql = node_input_str(call, "query", ""), .deadline_us = call->timeout_ms > 0 ? clock_monotonic_us() + call->timeout_ms * 1000 : INT64_MAX};
+    struct query query = {.sql = node_input_str(call, "query", ""),
+                          .deadline_us =
+                              call->timeout_ms > 0 ? clock_monotonic_us() + call->timeout_ms * 1000 : INT64_MAX};
     code = encode_parameters(json_get(call->inputs, "parameters"), &query, reterr);
     if (code == ERR_OK)
         code = connect_to(&query, node_input_str(call, "connectionString", ""), connect_ms, reterr);
@@ -293,50 +314,95 @@ static enum err execute(struct node_call *call, struct error *reterr)
 }
 
 static const struct flow_pin inputs[] = {
-    {.name = "connectionString", .type = "string", .required = true, .description = "postgresql://user:password@host:port/database"},
-    {.name = "query", .type = "string", .required = true, .description = "SQL; $1, $2 … stand for the parameters.",
+    {.name = "connectionString",
+     .type = "string",
+     .required = true,
+     .description = "postgresql://user:password@host:port/database"},
+    {.name = "query",
+     .type = "string",
+     .required = true,
+     .description = "SQL; $1, $2 … stand for the parameters.",
      .default_json = "\"SELECT * FROM users LIMIT 10\""},
-    {.name = "parameters", .type = "array", .description = "Values for $1, $2 …; with any, the query must be one statement.", .default_json = "[]"},
+    {.name = "parameters",
+     .type = "array",
+     .description = "Values for $1, $2 …; with any, the query must be one statement.",
+     .default_json = "[]"},
     {0}};
 static const struct flow_pin outputs[] = {
     {.name = "result", .type = "array", .description = "The rows, one object each."},
     {.name = "rowCount", .type = "number", .description = "Rows returned or changed."},
     {0}};
-static const struct flow_rule rules[] = {
-    {"data-filter", "result", "data", "full"}, {"field-mapper", "result", "source", "full"}, {"mongodb-operations", "result", "document", "partial"}, {0}};
+static const struct flow_rule rules[] = {{"data-filter", "result", "data", "full"},
+                                         {"field-mapper", "result", "source", "full"},
+                                         {"mongodb-operations", "result", "document", "partial"},
+                                         {0}};
 static const struct field fields[] = {
-    {.name = "connectionString", .kind = FIELD_STRING, .min = 1, .max = 4000, .pattern = "^postgres(ql)?://.*", .secret = true,
+    {.name = "connectionString",
+     .kind = FIELD_STRING,
+     .min = 1,
+     .max = 4000,
+     .pattern = "^postgres(ql)?://.*",
+     .secret = true,
      .help = "Address of the database with user and password."},
-    {.name = "query", .kind = FIELD_STRING, .max = QUERY_BYTES_MAX, .help = "SQL; several statements are allowed without parameters, the last one's rows count."},
-    {.name = "parameters", .kind = FIELD_ARRAY, .max = PARAMETERS_MAX, .nullable = true, .help = "Values for $1, $2 …; lists become PostgreSQL arrays, objects JSON."},
-    {.name = "timeout", .kind = FIELD_INT, .min = 1, .max = 3600000, .default_json = "30000", .help = "Milliseconds until the connection must stand."},
+    {.name = "query",
+     .kind = FIELD_STRING,
+     .max = QUERY_BYTES_MAX,
+     .help = "SQL; several statements are allowed without parameters, the last one's rows count."},
+    {.name = "parameters",
+     .kind = FIELD_ARRAY,
+     .max = PARAMETERS_MAX,
+     .nullable = true,
+     .help = "Values for $1, $2 …; lists become PostgreSQL arrays, objects JSON."},
+    {.name = "timeout",
+     .kind = FIELD_INT,
+     .min = 1,
+     .max = 3600000,
+     .default_json = "30000",
+     .help = "Milliseconds until the connection must stand."},
     {0}};
 static const struct node_example examples[] = {
     {"Typed values", "bigint and numeric come as text, so that no digit is lost.",
      "{\"connectionString\":\"postgresql://user:password@localhost:5432/shop\","
-     "\"query\":\"SELECT $1::int AS id, count(*) AS orders, sum(n) AS total FROM generate_series(1, 3) n\",\"parameters\":[7]}",
+     "\"query\":\"SELECT $1::int AS id, count(*) AS orders, sum(n) AS total FROM generate_series(1, 3) "
+     "n\",\"parameters\":[7]}",
      "{\"result\":[{\"id\":7,\"orders\":\"3\",\"total\":\"6\"}],\"rowCount\":1}"},
     {0}};
 static const struct node_trouble troubles[] = {
-    {"Connection refused", "Nothing listens at that address.", "Check host and port, and that the server listens on more than localhost."},
+    {"Connection refused", "Nothing listens at that address.",
+     "Check host and port, and that the server listens on more than localhost."},
     {"A count is text", "count(*) is bigint, which JavaScript numbers cannot hold.", "Cast it: count(*)::int."},
-    {"cannot insert multiple commands into a prepared statement", "The query has parameters and several statements.", "Use one statement for each node."},
+    {"cannot insert multiple commands into a prepared statement", "The query has parameters and several statements.",
+     "Use one statement for each node."},
     {0}};
 
 const struct node_type node_postgresql_query = {
-    .spec = {.type = "postgresql-query", .inputs = inputs, .outputs = outputs, .rules = rules, .fields = fields, .data_input = "parameters"},
-    .name = "PostgreSQL Query", .version = "1.0.0",
+    .spec = {.type = "postgresql-query",
+             .inputs = inputs,
+             .outputs = outputs,
+             .rules = rules,
+             .fields = fields,
+             .data_input = "parameters"},
+    .name = "PostgreSQL Query",
+    .version = "1.0.0",
     .description = "Runs SQL on a PostgreSQL database.",
-    .category = "database", .icon = "postgresql",
-    .timeout_ms = 30000, .retries = 3, .concurrency = 1, .batch_size = 1000,
+    .category = "database",
+    .icon = "postgresql",
+    .timeout_ms = 30000,
+    .retries = 3,
+    .concurrency = 1,
+    .batch_size = 1000,
     .tags = (const char *const[]){"database", "postgresql", "sql", "query", NULL},
     .related = (const char *const[]){"data-filter", "field-mapper", "mongodb-operations", NULL},
-    .purpose = "Use it to read rows into a flow or to write from one. Each execution has a connection of its own, which is always closed.",
+    .purpose = "Use it to read rows into a flow or to write from one. Each execution has a connection of its own, "
+               "which is always closed.",
     .requirements = (const char *const[]){"The worker reaches the database.", NULL},
-    .limitations = (const char *const[]){"Results are limited to 64 MiB.", "COPY from and to the client is not available.",
-                                         "Each execution commits by itself; a transaction cannot span nodes.", NULL},
+    .limitations =
+        (const char *const[]){"Results are limited to 64 MiB.", "COPY from and to the client is not available.",
+                              "Each execution commits by itself; a transaction cannot span nodes.", NULL},
     .best_practices = (const char *const[]){"Pass values as parameters, never by writing them into the SQL.",
                                             "Write so that a repeat does no harm (INSERT … ON CONFLICT).", NULL},
-    .examples = examples, .troubles = troubles,
-    .mode = NODE_BLOCKING, .execute = execute,
+    .examples = examples,
+    .troubles = troubles,
+    .mode = NODE_BLOCKING,
+    .execute = execute,
 };

@@ -32,9 +32,11 @@ static void add_bounds(struct buf *out, const struct json *entry)
     if (values != NULL)
         buf_add_char(out, '.');
     if (json_has(validation, "maximum"))
-        buf_printf(out, " %lld to %lld.", (long long)json_get_int(validation, "minimum", 0), (long long)json_get_int(validation, "maximum", 0));
+        buf_printf(out, " %lld to %lld.", (long long)json_get_int(validation, "minimum", 0),
+                   (long long)json_get_int(validation, "maximum", 0));
     if (json_has(validation, "maxLength"))
-        buf_printf(out, " %lld to %lld characters.", (long long)json_get_int(validation, "minLength", 0), (long long)json_get_int(validation, "maxLength", 0));
+        buf_printf(out, " %lld to %lld characters.", (long long)json_get_int(validation, "minLength", 0),
+                   (long long)json_get_int(validation, "maxLength", 0));
 }
 
 static void add_inputs(struct buf *out, const struct json *inputs)
@@ -42,7 +44,8 @@ static void add_inputs(struct buf *out, const struct json *inputs)
     buf_add_str(out, "\n| input or setting | type | required | default | meaning |\n|---|---|---|---|---|\n");
     for (size_t i = 0; i < json_count(inputs); i++) {
         const struct json *entry = json_at(inputs, i);
-        buf_printf(out, "| `%s` | %s | %s | ", json_get_str(entry, "name"), json_get_str(entry, "type"), json_get_bool(entry, "required", false) ? "yes" : "no");
+        buf_printf(out, "| `%s` | %s | %s | ", json_get_str(entry, "name"), json_get_str(entry, "type"),
+                   json_get_bool(entry, "required", false) ? "yes" : "no");
         add_default(out, entry);
         buf_add_str(out, " | ");
         add_cell(out, json_get_str(entry, "description"));
@@ -79,7 +82,8 @@ static void add_examples(struct buf *out, const struct json *list)
 {
     for (size_t i = 0; i < json_count(list); i++) {
         const struct json *example = json_at(list, i);
-        buf_printf(out, "\nExample: %s. %s\n\n```json\n", json_get_str(example, "title"), json_get_str(example, "description"));
+        buf_printf(out, "\nExample: %s. %s\n\n```json\n", json_get_str(example, "title"),
+                   json_get_str(example, "description"));
         json_print_pretty(json_get(example, "configuration"), out);
         buf_add_str(out, "\n```\n\ngives\n\n```json\n");
         json_print_pretty(json_get(example, "expectedOutput"), out);
@@ -104,7 +108,8 @@ static void add_troubles(struct buf *out, const struct json *list)
 static void add_type(struct buf *out, const struct node_type *type)
 {
     AUTO_JSON struct json *definition = node_type_definition(type), *document = node_type_documentation(type);
-    buf_printf(out, "\n## %s\n\n%s (%s, version %s). %s\n\n%s\n", type->spec.type, type->name, type->category, type->version, type->description, type->purpose);
+    buf_printf(out, "\n## %s\n\n%s (%s, version %s). %s\n\n%s\n", type->spec.type, type->name, type->category,
+               type->version, type->description, type->purpose);
     add_inputs(out, json_get(definition, "inputs"));
     add_outputs(out, json_get(definition, "outputs"));
     add_list(out, "It needs:", json_get(document, "requirements"));
@@ -116,12 +121,15 @@ static void add_type(struct buf *out, const struct node_type *type)
 
 void node_reference_markdown(struct buf *out)
 {
-    buf_add_str(out, "# Node types\n\nThis page is printed from the registry of node types; a test fails when it differs.\n\n"
-                     "A node's inputs are its configuration, overlaid by what connections bring. Besides what is listed, every node "
-                     "takes `timeout` (milliseconds of one attempt), `retry` and `critical`, and has an output `error`.\n\n"
-                     "| type | category | what it does |\n|---|---|---|\n");
+    buf_add_str(
+        out,
+        "# Node types\n\nThis page is printed from the registry of node types; a test fails when it differs.\n\n"
+        "A node's inputs are its configuration, overlaid by what connections bring. Besides what is listed, every node "
+        "takes `timeout` (milliseconds of one attempt), `retry` and `critical`, and has an output `error`.\n\n"
+        "| type | category | what it does |\n|---|---|---|\n");
     for (const struct node_type *const *type = node_registry_all(); *type != NULL; type++)
-        buf_printf(out, "| [`%s`](#%s) | %s | %s |\n", (*type)->spec.type, (*type)->spec.type, (*type)->category, (*type)->description);
+        buf_printf(out, "| [`%s`](#%s) | %s | %s |\n", (*type)->spec.type, (*type)->spec.type, (*type)->category,
+                   (*type)->description);
     for (const struct node_type *const *type = node_registry_all(); *type != NULL; type++)
         add_type(out, *type);
 }

@@ -28,8 +28,16 @@ static const struct flow_pin outputs[] = {
     {.name = "scheduledTime", .type = "string", .description = "The instant the schedule meant."},
     {0}};
 static const struct field fields[] = {
-    {.name = "timezone", .kind = FIELD_STRING, .min = 1, .max = 64, .default_json = "\"UTC\"", .help = "Handed to the flow, for what it says about local days."},
-    {.name = "scheduledTime", .kind = FIELD_STRING, .max = 40, .help = "Set by the scheduler; give one to try a run by hand."},
+    {.name = "timezone",
+     .kind = FIELD_STRING,
+     .min = 1,
+     .max = 64,
+     .default_json = "\"UTC\"",
+     .help = "Handed to the flow, for what it says about local days."},
+    {.name = "scheduledTime",
+     .kind = FIELD_STRING,
+     .max = 40,
+     .help = "Set by the scheduler; give one to try a run by hand."},
     {.name = "payload", .kind = FIELD_ANY, .help = "Handed to the flow at each instant."},
     {0}};
 static const struct node_example examples[] = {
@@ -38,10 +46,12 @@ static const struct node_example examples[] = {
      "{\"scheduledTime\":\"2025-03-01T01:30:00.000Z\",\"output\":{\"scheduledTime\":\"2025-03-01T01:30:00.000Z\","
      "\"firedTime\":\"2025-03-01T01:30:00.250Z\",\"timezone\":\"Europe/Madrid\"}}"},
     {0}};
-static const struct node_trouble troubles[] = {
-    {"The flow does not start", "It has no schedule, or the schedule is disabled.", "Look at the schedule and its nextRun."},
-    {"It starts an hour off", "The schedule's time zone is UTC by default.", "Set the schedule's timezone to your own."},
-    {0}};
+static const struct node_trouble troubles[] = {{"The flow does not start",
+                                                "It has no schedule, or the schedule is disabled.",
+                                                "Look at the schedule and its nextRun."},
+                                               {"It starts an hour off", "The schedule's time zone is UTC by default.",
+                                                "Set the schedule's timezone to your own."},
+                                               {0}};
 
 const struct node_type node_schedule_trigger = {
     .spec = {.type = "schedule-trigger", .outputs = outputs, .fields = fields, .trigger = "schedule", .pure = true},
@@ -50,12 +60,19 @@ const struct node_type node_schedule_trigger = {
     .description = "Where a schedule of the flow begins.",
     .category = "logic",
     .icon = "clock",
-    .timeout_ms = 1000, .concurrency = 1, .batch_size = 1,
+    .timeout_ms = 1000,
+    .concurrency = 1,
+    .batch_size = 1,
     .tags = (const char *const[]){"trigger", "schedule", "cron", NULL},
     .related = (const char *const[]){"manual-trigger", "webhook-trigger", "delay", NULL},
-    .purpose = "Starts the flow again and again at the instants of its schedules, which have the cron expression and its time zone.",
-    .limitations = (const char *const[]){"A flow without a schedule is not started: create one under /api/v1/scheduler/schedules.", NULL},
-    .best_practices = (const char *const[]){"Use scheduledTime, not the present time, for the period a run is about: it is the same on a retry.", NULL},
+    .purpose = "Starts the flow again and again at the instants of its schedules, which have the cron expression and "
+               "its time zone.",
+    .limitations =
+        (const char *const[]){"A flow without a schedule is not started: create one under /api/v1/scheduler/schedules.",
+                              NULL},
+    .best_practices =
+        (const char *const[]){
+            "Use scheduledTime, not the present time, for the period a run is about: it is the same on a retry.", NULL},
     .examples = examples,
     .troubles = troubles,
     .mode = NODE_INLINE,

@@ -15,7 +15,8 @@
 #define BUSY_MS 5000
 #define GUARD_DAYS 30 /* no attempt is repeated later than that */
 
-static const char guard_sql[] = "CREATE TABLE IF NOT EXISTS caudal_writes(key TEXT PRIMARY KEY, inserted INTEGER NOT NULL, at_ms INTEGER NOT NULL) WITHOUT ROWID;"
+static const char guard_sql[] = "CREATE TABLE IF NOT EXISTS caudal_writes(key TEXT PRIMARY KEY, inserted INTEGER NOT "
+                                "NULL, at_ms INTEGER NOT NULL) WITHOUT ROWID;"
                                 "CREATE INDEX IF NOT EXISTS caudal_writes_at ON caudal_writes(at_ms);";
 
 struct job {
@@ -34,14 +35,20 @@ static enum err sql_error(const struct job *job, const char *field, struct error
     const char *text = sqlite3_errmsg(job->db);
     switch (status) {
     case SQLITE_BUSY:
-    case SQLITE_LOCKED: return error_set(reterr, ERR_NODE_RETRY, NULL, "The SQLite file is in use by someone else: %s.", text);
-    case SQLITE_INTERRUPT: return error_set(reterr, ERR_DEADLINE, NULL, "Writing took longer than %lld ms; nothing was written.", (long long)job->call->timeout_ms);
+    case SQLITE_LOCKED:
+        return error_set(reterr, ERR_NODE_RETRY, NULL, "The SQLite file is in use by someone else: %s.", text);
+    case SQLITE_INTERRUPT:
+        return error_set(reterr, ERR_DEADLINE, NULL, "Writing took longer than %lld ms; nothing was written.",
+                         (long long)job->call->timeout_ms);
     case SQLITE_FULL:
     case SQLITE_IOERR:
-    case SQLITE_CANTOPEN: return error_set(reterr, ERR_IO, "path", "The SQLite file could not be written: %s.", text);
+    case SQLITE_CANTOPEN:
+        return error_set(reterr, ERR_IO, "path", "The SQLite file could not be written: %s.", text);
     case SQLITE_NOTADB:
-    case SQLITE_CORRUPT: return error_set(reterr, ERR_NODE, "path", "The file is no sound SQLite database: %s.", text);
-    default: return error_set(reterr, ERR_NODE, field, "SQLite refused it: %s.", text);
+    case SQLITE_CORRUPT:
+        return error_set(reterr, ERR_NODE, "path", "The file is no sound SQLite database: %s.", text);
+    default:
+        return error_set(reterr, ERR_NODE, field, "SQLite refused it: %s.", text);
     }
 }
 
@@ -53,7 +60,8 @@ static int is_late(void *user)
 
 static enum err open_db(struct job *job, const char *path, struct error *reterr)
 {
-    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_EXRESCODE;
+    int flags =
+        SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_EXRESCODE;
     int status = sqlite3_open_v2(path, &job->db, flags, NULL);
     if (job->db == NULL)
         abort(); /* out of memory */
@@ -111,13 +119,20 @@ static enum err create_table(const struct job *job, struct error *reterr)
 static int bind(sqlite3_stmt *statement, int at, const struct json *value)
 {
     switch (json_kind(value)) {
-    case JSON_NULL: return sqlite3_bind_null(statement, at);
-    case JSON_BOOL: return sqlite3_bind_int(statement, at, json_as_bool(value));
-    case JSON_INT: return sqlite3_bind_int64(statement, at, json_as_int(value));
-    case JSON_DOUBLE: return sqlite3_bind_double(statement, at, json_as_double(value));
-    case JSON_STRING: return sqlite3_bind_text64(statement, at, json_as_str(value), json_as_str_len(value), SQLITE_STATIC, SQLITE_UTF8);
+    case JSON_NULL:
+        return sqlite3_bind_null(statement, at);
+    case JSON_BOOL:
+        return sqlite3_bind_int(statement, at, json_as_bool(value));
+    case JSON_INT:
+        return sqlite3_bind_int64(statement, at, json_as_int(value));
+    case JSON_DOUBLE:
+        return sqlite3_bind_double(statement, at, json_as_double(value));
+    case JSON_STRING:
+        return sqlite3_bind_text64(statement, at, json_as_str(value), json_as_str_len(value), SQLITE_STATIC,
+                                   SQLITE_UTF8);
     case JSON_ARRAY:
-    case JSON_OBJECT: return sqlite3_bind_text(statement, at, json_dup_text(value), -1, free);
+    case JSON_OBJECT:
+        return sqlite3_bind_text(statement, at, json_dup_text(value), -1, free);
     }
     return SQLITE_MISUSE;
 }
@@ -140,7 +155,8 @@ static enum err insert_rows(struct job *job, sqlite3_stmt *statement, struct err
             return sql_error(job, field, reterr);
         (void)sqlite3_reset(statement);
         if (is_late(job))
-            return error_set(reterr, ERR_DEADLINE, NULL, "Writing took longer than %lld ms; nothing was written.", (long long)job->call->timeout_ms);
+            return error_set(reterr, ERR_DEADLINE, NULL, "Writing took longer than %lld ms; nothing was written.",
+                             (long long)job->call->timeout_ms);
     }
     return ERR_OK;
 }
@@ -167,7 +183,8 @@ static enum err insert(struct job *job, struct error *reterr)
 static enum err look_up(struct job *job, struct error *reterr)
 {
     sqlite3_stmt *statement = NULL;
-    if (sqlite3_prepare_v2(job->db, "SELECT inserted FROM caudal_writes WHERE key=?1", -1, &statement, NULL) != SQLITE_OK)
+    if (sqlite3_prepare_v2(job->db, "SELECT inserted FROM caudal_writes WHERE key=?1", -1, &statement, NULL) !=
+        SQLITE_OK)
         return sql_error(job, "path", reterr);
     (void)sqlite3_bind_text(statement, 1, job->call->idempotency_key, -1, SQLITE_STATIC);
     int status = sqlite3_step(statement);
@@ -181,9 +198,10 @@ static enum err look_up(struct job *job, struct error *reterr)
 
 static enum err remember(const struct job *job, struct error *reterr)
 {
-    char *sql = sqlite3_mprintf("INSERT INTO caudal_writes VALUES(%Q,%lld,%lld); DELETE FROM caudal_writes WHERE at_ms<%lld",
-                                job->call->idempotency_key, (long long)job->inserted, (long long)job->call->now_ms,
-                                (long long)(job->call->now_ms - GUARD_DAYS * INT64_C(86400000)));
+    char *sql =
+        sqlite3_mprintf("INSERT INTO caudal_writes VALUES(%Q,%lld,%lld); DELETE FROM caudal_writes WHERE at_ms<%lld",
+                        job->call->idempotency_key, (long long)job->inserted, (long long)job->call->now_ms,
+                        (long long)(job->call->now_ms - GUARD_DAYS * INT64_C(86400000)));
     if (sql == NULL)
         abort(); /* out of memory */
     enum err code = run_sql(job, sql, "path", reterr);
@@ -233,11 +251,12 @@ static enum err read_rows(struct job *job, struct error *reterr)
         (void)snprintf(field, sizeof field, "data[%zu]", i);
         const struct json *row = json_at(job->rows, i);
         if (json_count(row) == 0 || !json_is(row, JSON_OBJECT))
-            return error_set(reterr, ERR_VALIDATION, field, "%s must be an object with the columns' values, not %s.", field,
-                             json_is(row, JSON_OBJECT) ? "an empty one" : json_kind_name(row));
+            return error_set(reterr, ERR_VALIDATION, field, "%s must be an object with the columns' values, not %s.",
+                             field, json_is(row, JSON_OBJECT) ? "an empty one" : json_kind_name(row));
         JSON_EACH(row, column) json_set(job->columns, column.key, NULL);
         if (json_count(job->columns) > COLUMNS_MAX)
-            return error_set(reterr, ERR_LIMIT, field, "The records must have at most %d different columns.", COLUMNS_MAX);
+            return error_set(reterr, ERR_LIMIT, field, "The records must have at most %d different columns.",
+                             COLUMNS_MAX);
     }
     return ERR_OK;
 }
@@ -249,7 +268,8 @@ static enum err check_table(const struct node_call *call, const char **ret, stru
     for (const char *c = table; *c != '\0'; c++)
         fine = fine && (isalnum((unsigned char)*c) || *c == '_');
     if (!fine || strncasecmp(table, "sqlite_", 7) == 0 || strcasecmp(table, "caudal_writes") == 0)
-        return error_set(reterr, ERR_VALIDATION, "table", "table must be a name of letters, digits and _ that begins with no digit, "
+        return error_set(reterr, ERR_VALIDATION, "table",
+                         "table must be a name of letters, digits and _ that begins with no digit, "
                          "and neither sqlite_… nor caudal_writes.");
     *ret = table;
     return ERR_OK;
@@ -281,9 +301,10 @@ static enum err execute(struct node_call *call, struct error *reterr)
     if (code != ERR_OK)
         return code;
     const char *conflict = node_input_str(call, "onConflict", "fail");
-    struct job job = {.call = call, .verb = strcmp(conflict, "ignore") == 0    ? "INSERT OR IGNORE"
-                                            : strcmp(conflict, "replace") == 0 ? "INSERT OR REPLACE"
-                                                                               : "INSERT"};
+    struct job job = {.call = call,
+                      .verb = strcmp(conflict, "ignore") == 0    ? "INSERT OR IGNORE"
+                              : strcmp(conflict, "replace") == 0 ? "INSERT OR REPLACE"
+                                                                 : "INSERT"};
     code = run_job(&job, reterr);
     if (code == ERR_OK) {
         call->records = job.repeated ? 0 : job.inserted;
@@ -305,42 +326,74 @@ static const struct flow_pin inputs[] = {
     {.name = "table", .type = "string", .required = true, .description = "The table."},
     {0}};
 static const struct flow_pin outputs[] = {
-    {.name = "insertedCount", .type = "number", .description = "How many rows were inserted, by this attempt or the one it repeats."},
+    {.name = "insertedCount",
+     .type = "number",
+     .description = "How many rows were inserted, by this attempt or the one it repeats."},
     {.name = "repeated", .type = "boolean", .description = "Whether an earlier attempt had done it already."},
     {0}};
 static const struct field fields[] = {
-    {.name = "path", .kind = FIELD_STRING, .min = 1, .max = 1000, .help = "An SQLite file below the data directory, such as out/orders.db; it is made when it is not there."},
-    {.name = "table", .kind = FIELD_STRING, .min = 1, .max = 64, .pattern = "^[A-Za-z_][A-Za-z0-9_]*$", .help = "Name of the table."},
-    {.name = "createTable", .kind = FIELD_BOOL, .default_json = "true", .help = "Make the table, with the records' fields as columns, when it is not there."},
-    {.name = "onConflict", .kind = FIELD_ENUM, .values = conflicts, .default_json = "\"fail\"",
-     .help = "What a unique key that exists does: fail writes nothing, ignore leaves that record out, replace overwrites the row."},
+    {.name = "path",
+     .kind = FIELD_STRING,
+     .min = 1,
+     .max = 1000,
+     .help = "An SQLite file below the data directory, such as out/orders.db; it is made when it is not there."},
+    {.name = "table",
+     .kind = FIELD_STRING,
+     .min = 1,
+     .max = 64,
+     .pattern = "^[A-Za-z_][A-Za-z0-9_]*$",
+     .help = "Name of the table."},
+    {.name = "createTable",
+     .kind = FIELD_BOOL,
+     .default_json = "true",
+     .help = "Make the table, with the records' fields as columns, when it is not there."},
+    {.name = "onConflict",
+     .kind = FIELD_ENUM,
+     .values = conflicts,
+     .default_json = "\"fail\"",
+     .help = "What a unique key that exists does: fail writes nothing, ignore leaves that record out, replace "
+             "overwrites the row."},
     {.name = "data", .kind = FIELD_ANY, .help = "The records, when no connection brings them."},
     {0}};
 static const struct node_example examples[] = {
     {"Orders", "The table is made with the columns id, country and tags; lists are stored as JSON text.",
-     "{\"path\":\"out/orders.db\",\"table\":\"orders\",\"data\":[{\"id\":1,\"country\":\"ES\"},{\"id\":2,\"tags\":[\"new\"]}]}",
+     "{\"path\":\"out/"
+     "orders.db\",\"table\":\"orders\",\"data\":[{\"id\":1,\"country\":\"ES\"},{\"id\":2,\"tags\":[\"new\"]}]}",
      "{\"insertedCount\":2,\"repeated\":false}"},
     {0}};
 static const struct node_trouble troubles[] = {
-    {"SQLite refused it: table orders has no column named total", "The table exists and lacks a field of the records.", "Add the column, or map the records to the table's columns."},
-    {"SQLite refused it: UNIQUE constraint failed", "A record with that key is there already.", "Set onConflict to ignore or replace."},
-    {"The SQLite file is in use by someone else", "Another program holds a write lock for more than five seconds.", "Give the node a retry policy."},
+    {"SQLite refused it: table orders has no column named total", "The table exists and lacks a field of the records.",
+     "Add the column, or map the records to the table's columns."},
+    {"SQLite refused it: UNIQUE constraint failed", "A record with that key is there already.",
+     "Set onConflict to ignore or replace."},
+    {"The SQLite file is in use by someone else", "Another program holds a write lock for more than five seconds.",
+     "Give the node a retry policy."},
     {0}};
 
 const struct node_type node_sqlite_write = {
     .spec = {.type = "sqlite-write", .inputs = inputs, .outputs = outputs, .fields = fields, .data_input = "data"},
-    .name = "SQLite Write", .version = "1.0.0",
+    .name = "SQLite Write",
+    .version = "1.0.0",
     .description = "Inserts records into a table of an SQLite file below the data directory.",
-    .category = "database", .icon = "database",
-    .timeout_ms = 30000, .retries = 3, .concurrency = 1, .batch_size = 5000,
+    .category = "database",
+    .icon = "database",
+    .timeout_ms = 30000,
+    .retries = 3,
+    .concurrency = 1,
+    .batch_size = 5000,
     .tags = (const char *const[]){"database", "sqlite", "insert", NULL},
     .related = (const char *const[]){"write-file", "field-mapper", "summarize", NULL},
-    .purpose = "Use it to keep results in a small database of their own. All records are inserted in one transaction, together with the "
+    .purpose = "Use it to keep results in a small database of their own. All records are inserted in one transaction, "
+               "together with the "
                "attempt's idempotency key, so that a repeat after a crash inserts nothing twice.",
     .requirements = (const char *const[]){"The worker has a data directory.", NULL},
-    .limitations = (const char *const[]){"At most 1000000 records and 500 columns.", "The file is on the worker that ran the node.",
-                                         "Keys are remembered for 30 days, in the table caudal_writes of the same file.", NULL},
+    .limitations =
+        (const char *const[]){"At most 1000000 records and 500 columns.",
+                              "The file is on the worker that ran the node.",
+                              "Keys are remembered for 30 days, in the table caudal_writes of the same file.", NULL},
     .best_practices = (const char *const[]){"Make the table yourself when you need types and keys.", NULL},
-    .examples = examples, .troubles = troubles,
-    .mode = NODE_BLOCKING, .execute = execute,
+    .examples = examples,
+    .troubles = troubles,
+    .mode = NODE_BLOCKING,
+    .execute = execute,
 };

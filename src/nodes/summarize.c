@@ -76,7 +76,9 @@ static enum err parse_figures(const struct json *list, struct summary *summary, 
             (void)snprintf(path, sizeof path, "operations[%zu].field", i);
             return error_set(reterr, ERR_VALIDATION, path, "%s is required: %s needs a field.", path, name);
         }
-        figure->as = as != NULL ? mem_dup(as) : figure->field == NULL ? mem_dup("count") : mem_printf("%s_%s", name, figure->field);
+        figure->as = as != NULL              ? mem_dup(as)
+                     : figure->field == NULL ? mem_dup("count")
+                                             : mem_printf("%s_%s", name, figure->field);
         summary->figure_count++;
     }
     return ERR_OK;
@@ -95,7 +97,8 @@ static enum err parse_group_by(const struct json *by, struct summary *summary, s
             summary->by[summary->by_count++] = json_as_str(json_at(by, i));
     }
     return fine ? ERR_OK
-                : error_set(reterr, ERR_VALIDATION, "groupBy", "groupBy must be a field, or a list of at most %d fields.", GROUP_FIELDS_MAX);
+                : error_set(reterr, ERR_VALIDATION, "groupBy",
+                            "groupBy must be a field, or a list of at most %d fields.", GROUP_FIELDS_MAX);
 }
 
 static void rehash(struct summary *summary)
@@ -131,8 +134,11 @@ static struct group *find_group(struct summary *summary, const struct json *reco
         summary->groups = mem_resize(summary->groups, summary->cap * sizeof *summary->groups);
     }
     struct group *group = &summary->groups[summary->count];
-    *group = (struct group){.row = json_object_new(), .key = mem_dup(buf_str(key)), .next = *bucket,
-                            .cells = mem_array(summary->figure_count == 0 ? 1 : summary->figure_count, sizeof *group->cells)};
+    *group = (struct group){
+        .row = json_object_new(),
+        .key = mem_dup(buf_str(key)),
+        .next = *bucket,
+        .cells = mem_array(summary->figure_count == 0 ? 1 : summary->figure_count, sizeof *group->cells)};
     *bucket = ++summary->count;
     for (size_t i = 0; i < summary->by_count; i++) {
         AUTO_VALUE struct value value = value_at_path(record, summary->by[i]);
@@ -153,7 +159,8 @@ static bool as_number(const struct value *value, double *ret)
 
 static void add_number(struct cell *cell, const struct value *value, double number)
 {
-    if (!cell->is_fraction && (!json_is(value->json, JSON_INT) || __builtin_add_overflow(cell->whole, json_as_int(value->json), &cell->whole)))
+    if (!cell->is_fraction && (!json_is(value->json, JSON_INT) ||
+                               __builtin_add_overflow(cell->whole, json_as_int(value->json), &cell->whole)))
         cell->is_fraction = true;
     double sum = cell->sum + number;
     cell->lost += fabs(cell->sum) >= fabs(number) ? (cell->sum - sum) + number : (number - sum) + cell->sum;
@@ -165,8 +172,10 @@ static bool is_better(const struct cell *cell, const struct value *value, enum o
     double a, b;
     if (!cell->best.present)
         return true;
-    enum value_order order = as_number(value, &a) && as_number(&cell->best, &b) ? (a < b ? VALUE_LESS : a > b ? VALUE_GREATER : VALUE_SAME)
-                                                                               : value_compare(value, &cell->best);
+    enum value_order order = as_number(value, &a) && as_number(&cell->best, &b) ? (a < b   ? VALUE_LESS
+                                                                                   : a > b ? VALUE_GREATER
+                                                                                           : VALUE_SAME)
+                                                                                : value_compare(value, &cell->best);
     return order == (operation == MIN ? VALUE_LESS : VALUE_GREATER);
 }
 
@@ -205,11 +214,15 @@ static struct json *number_json(double number)
 static struct json *result(const struct cell *cell, enum operation operation)
 {
     switch (operation) {
-    case COUNT: return json_int_new(cell->count);
-    case SUM: return cell->is_fraction ? number_json(cell->sum + cell->lost) : json_int_new(cell->whole);
-    case AVG: return cell->count == 0 ? NULL : number_json((cell->sum + cell->lost) / (double)cell->count);
+    case COUNT:
+        return json_int_new(cell->count);
+    case SUM:
+        return cell->is_fraction ? number_json(cell->sum + cell->lost) : json_int_new(cell->whole);
+    case AVG:
+        return cell->count == 0 ? NULL : number_json((cell->sum + cell->lost) / (double)cell->count);
     case MIN:
-    case MAX: return json_ref(cell->best.json);
+    case MAX:
+        return json_ref(cell->best.json);
     }
     return NULL;
 }
@@ -240,7 +253,8 @@ static enum err run(struct node_call *call, struct summary *summary, struct erro
     struct json *rows = json_array_new();
     for (size_t i = 0; i < summary->count; i++) {
         for (size_t k = 0; k < summary->figure_count; k++)
-            json_set(summary->groups[i].row, summary->figures[k].as, result(&summary->groups[i].cells[k], summary->figures[k].operation));
+            json_set(summary->groups[i].row, summary->figures[k].as,
+                     result(&summary->groups[i].cells[k], summary->figures[k].operation));
         json_push(rows, json_ref(summary->groups[i].row));
     }
     call->records = (int64_t)json_count(data);
@@ -274,36 +288,73 @@ static const struct flow_pin outputs[] = {
     {0}};
 static const struct flow_rule rules[] = {
     {"data-filter", "summary", "data", "full"}, {"field-mapper", "summary", "source", "full"}, {0}};
-static const struct field figure_fields[] = {
-    {.name = "operation", .kind = FIELD_ENUM, .values = operation_names, .required = true, .help = "count, sum, avg, min or max."},
-    {.name = "field", .kind = FIELD_STRING, .min = 1, .max = 200, .help = "Dotted path of the figures; not needed to count records."},
-    {.name = "as", .kind = FIELD_STRING, .min = 1, .max = 200, .help = "Name of the result; operation_field when absent."},
-    {0}};
+static const struct field figure_fields[] = {{.name = "operation",
+                                              .kind = FIELD_ENUM,
+                                              .values = operation_names,
+                                              .required = true,
+                                              .help = "count, sum, avg, min or max."},
+                                             {.name = "field",
+                                              .kind = FIELD_STRING,
+                                              .min = 1,
+                                              .max = 200,
+                                              .help = "Dotted path of the figures; not needed to count records."},
+                                             {.name = "as",
+                                              .kind = FIELD_STRING,
+                                              .min = 1,
+                                              .max = 200,
+                                              .help = "Name of the result; operation_field when absent."},
+                                             {0}};
 static const struct field fields[] = {
-    {.name = "groupBy", .kind = FIELD_ANY, .help = "A field, or a list of fields (dotted paths); without it everything is one group."},
-    {.name = "operations", .kind = FIELD_ARRAY, .fields = figure_fields, .required = true, .min = 1, .max = FIGURES_MAX, .help = "What to compute of each group."},
+    {.name = "groupBy",
+     .kind = FIELD_ANY,
+     .help = "A field, or a list of fields (dotted paths); without it everything is one group."},
+    {.name = "operations",
+     .kind = FIELD_ARRAY,
+     .fields = figure_fields,
+     .required = true,
+     .min = 1,
+     .max = FIGURES_MAX,
+     .help = "What to compute of each group."},
     {.name = "data", .kind = FIELD_ARRAY, .help = "The records, when no connection brings them."},
     {0}};
 static const struct node_example examples[] = {
     {"Sales by country", "Null and missing figures take no part.",
-     "{\"data\":[{\"country\":\"ES\",\"total\":10},{\"country\":\"PT\",\"total\":\"5.5\"},{\"country\":\"ES\",\"total\":2},{\"country\":\"ES\"}],"
-     "\"groupBy\":\"country\",\"operations\":[{\"operation\":\"count\",\"as\":\"orders\"},{\"operation\":\"sum\",\"field\":\"total\",\"as\":\"sales\"},"
+     "{\"data\":[{\"country\":\"ES\",\"total\":10},{\"country\":\"PT\",\"total\":\"5.5\"},{\"country\":\"ES\","
+     "\"total\":2},{\"country\":\"ES\"}],"
+     "\"groupBy\":\"country\",\"operations\":[{\"operation\":\"count\",\"as\":\"orders\"},{\"operation\":\"sum\","
+     "\"field\":\"total\",\"as\":\"sales\"},"
      "{\"operation\":\"avg\",\"field\":\"total\"}]}",
-     "{\"summary\":[{\"country\":\"ES\",\"orders\":3,\"sales\":12,\"avg_total\":6},{\"country\":\"PT\",\"orders\":1,\"sales\":5.5,\"avg_total\":5.5}],\"count\":2}"},
+     "{\"summary\":[{\"country\":\"ES\",\"orders\":3,\"sales\":12,\"avg_total\":6},{\"country\":\"PT\",\"orders\":1,"
+     "\"sales\":5.5,\"avg_total\":5.5}],\"count\":2}"},
     {0}};
-static const struct node_trouble troubles[] = {
-    {"data[3].total must be a number", "A record holds text that reads as no number.", "Filter such records out, or clean them before."}, {0}};
+static const struct node_trouble troubles[] = {{"data[3].total must be a number",
+                                                "A record holds text that reads as no number.",
+                                                "Filter such records out, or clean them before."},
+                                               {0}};
 
 const struct node_type node_summarize = {
-    .spec = {.type = "summarize", .inputs = inputs, .outputs = outputs, .rules = rules, .fields = fields, .data_input = "data", .pure = true},
-    .name = "Summarize", .version = "1.0.0",
+    .spec = {.type = "summarize",
+             .inputs = inputs,
+             .outputs = outputs,
+             .rules = rules,
+             .fields = fields,
+             .data_input = "data",
+             .pure = true},
+    .name = "Summarize",
+    .version = "1.0.0",
     .description = "Groups records and counts, sums, averages or finds the least and the most.",
-    .category = "transformation", .icon = "sum",
-    .timeout_ms = 15000, .concurrency = 1, .batch_size = 5000,
+    .category = "transformation",
+    .icon = "sum",
+    .timeout_ms = 15000,
+    .concurrency = 1,
+    .batch_size = 5000,
     .tags = (const char *const[]){"transformation", "aggregate", "group", NULL},
     .related = (const char *const[]){"data-filter", "field-mapper", "write-file", NULL},
     .purpose = "Use it to turn many records into a few figures.",
-    .limitations = (const char *const[]){"At most 100000 groups.", "Fractions are added as binary floating point, with compensation.", NULL},
-    .examples = examples, .troubles = troubles,
-    .mode = NODE_INLINE, .execute = execute,
+    .limitations = (const char *const[]){"At most 100000 groups.",
+                                         "Fractions are added as binary floating point, with compensation.", NULL},
+    .examples = examples,
+    .troubles = troubles,
+    .mode = NODE_INLINE,
+    .execute = execute,
 };

@@ -91,7 +91,8 @@ struct value value_property(const struct json *item, const char *key)
         if (parse_index(key, strlen(key), &index))
             return string_unit(json_as_str(item), json_as_str_len(item), index);
         return (struct value){0};
-    default: return (struct value){0};
+    default:
+        return (struct value){0};
     }
 }
 
@@ -145,8 +146,8 @@ void value_set_path(struct json *object, const char *path, struct json *take_val
 /* Bytes of the JavaScript white space at `text`, 0 when there is none. */
 static size_t space_bytes(const char *text, size_t len)
 {
-    static const char *const wide[] = {"\xC2\xA0", "\xE1\x9A\x80", "\xE2\x80\xA8", "\xE2\x80\xA9", "\xE2\x80\xAF",
-                                       "\xE2\x81\x9F", "\xE3\x80\x80", "\xEF\xBB\xBF"};
+    static const char *const wide[] = {"\xC2\xA0",     "\xE1\x9A\x80", "\xE2\x80\xA8", "\xE2\x80\xA9",
+                                       "\xE2\x80\xAF", "\xE2\x81\x9F", "\xE3\x80\x80", "\xEF\xBB\xBF"};
     if (len == 0)
         return 0;
     if (*text == ' ' || (*text >= '\t' && *text <= '\r'))
@@ -154,7 +155,8 @@ static size_t space_bytes(const char *text, size_t len)
     for (size_t i = 0; i < sizeof wide / sizeof *wide; i++)
         if (len >= strlen(wide[i]) && memcmp(text, wide[i], strlen(wide[i])) == 0)
             return strlen(wide[i]);
-    bool en_space = len >= 3 && memcmp(text, "\xE2\x80", 2) == 0 && (unsigned char)text[2] >= 0x80 && (unsigned char)text[2] <= 0x8A;
+    bool en_space = len >= 3 && memcmp(text, "\xE2\x80", 2) == 0 && (unsigned char)text[2] >= 0x80 &&
+                    (unsigned char)text[2] <= 0x8A;
     return en_space ? 3 : 0;
 }
 
@@ -247,12 +249,17 @@ double value_number_of(const struct value *value)
     if (!value->present)
         return (double)NAN;
     switch (json_kind(value->json)) {
-    case JSON_NULL: return 0;
-    case JSON_BOOL: return json_as_bool(value->json) ? 1 : 0;
+    case JSON_NULL:
+        return 0;
+    case JSON_BOOL:
+        return json_as_bool(value->json) ? 1 : 0;
     case JSON_INT:
-    case JSON_DOUBLE: return json_as_double(value->json);
-    case JSON_STRING: return string_number(json_as_str(value->json), json_as_str_len(value->json));
-    default: break;
+    case JSON_DOUBLE:
+        return json_as_double(value->json);
+    case JSON_STRING:
+        return string_number(json_as_str(value->json), json_as_str_len(value->json));
+    default:
+        break;
     }
     struct buf text;
     buf_init(&text, 0);
@@ -303,12 +310,24 @@ void value_add_text(const struct value *value, struct buf *out)
         return;
     }
     switch (json_kind(value->json)) {
-    case JSON_NULL: buf_add_str(out, "null"); return;
-    case JSON_BOOL: buf_add_str(out, json_as_bool(value->json) ? "true" : "false"); return;
-    case JSON_INT: buf_printf(out, "%lld", (long long)json_as_int(value->json)); return;
-    case JSON_DOUBLE: value_add_number_text(json_as_double(value->json), out); return;
-    case JSON_STRING: buf_add(out, json_as_str(value->json), json_as_str_len(value->json)); return;
-    case JSON_OBJECT: buf_add_str(out, "[object Object]"); return;
+    case JSON_NULL:
+        buf_add_str(out, "null");
+        return;
+    case JSON_BOOL:
+        buf_add_str(out, json_as_bool(value->json) ? "true" : "false");
+        return;
+    case JSON_INT:
+        buf_printf(out, "%lld", (long long)json_as_int(value->json));
+        return;
+    case JSON_DOUBLE:
+        value_add_number_text(json_as_double(value->json), out);
+        return;
+    case JSON_STRING:
+        buf_add(out, json_as_str(value->json), json_as_str_len(value->json));
+        return;
+    case JSON_OBJECT:
+        buf_add_str(out, "[object Object]");
+        return;
     case JSON_ARRAY:
         for (size_t i = 0, n = json_count(value->json); i < n; i++) {
             struct value element = present(json_at(value->json, i));
@@ -354,8 +373,8 @@ enum value_order value_compare(const struct value *a, const struct value *b)
         return m < n ? VALUE_LESS : m > n ? VALUE_GREATER : VALUE_SAME;
     }
     if (x == JSON_STRING && y == JSON_STRING)
-        return (enum value_order)value_compare_utf16(json_as_str(a->json), json_as_str_len(a->json), json_as_str(b->json),
-                                                     json_as_str_len(b->json));
+        return (enum value_order)value_compare_utf16(json_as_str(a->json), json_as_str_len(a->json),
+                                                     json_as_str(b->json), json_as_str_len(b->json));
     if (!is_texty(a) || !is_texty(b))
         return compare_numbers(value_number_of(a), value_number_of(b));
     struct buf one, two;

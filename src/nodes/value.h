@@ -18,8 +18,8 @@ struct value value_property(const struct json *item, const char *key);
  * itself. */
 struct value value_at_path(const struct json *root, const char *path);
 
-/* Sets a dotted path in `object`, which must not be shared; shared objects on the way are replaced by copies, what is no
- * object by a new one. */
+/* Sets a dotted path in `object`, which must not be shared; shared objects on the way are replaced by copies, what is
+ * no object by a new one. */
 void value_set_path(struct json *object, const char *path, struct json *take_value);
 
 struct json *value_copy_shallow(const struct json *object); /* members are shared; yours */

@@ -11,7 +11,8 @@ static enum err execute(struct node_call *call, struct error *reterr)
         return code;
     struct json *empty = json_object_new();
     node_call_set(call, "body", node_input_ref(call, "body"));
-    node_call_set(call, "headers", json_has(call->inputs, "headers") ? node_input_ref(call, "headers") : json_ref(empty));
+    node_call_set(call, "headers",
+                  json_has(call->inputs, "headers") ? node_input_ref(call, "headers") : json_ref(empty));
     node_call_set(call, "query", json_has(call->inputs, "query") ? node_input_ref(call, "query") : json_ref(empty));
     node_call_set(call, "method", json_string_new(node_input_str(call, "method", "POST")));
     node_call_set(call, "output", node_input_ref(call, json_has(call->inputs, "output") ? "output" : "body"));
@@ -30,10 +31,21 @@ static const struct flow_pin outputs[] = {
     {.name = "method", .type = "string", .description = "The request's method."},
     {0}};
 static const struct field fields[] = {
-    {.name = "path", .kind = FIELD_STRING, .min = 1, .max = 200, .pattern = "^[A-Za-z0-9][A-Za-z0-9/_.-]*$",
+    {.name = "path",
+     .kind = FIELD_STRING,
+     .min = 1,
+     .max = 200,
+     .pattern = "^[A-Za-z0-9][A-Za-z0-9/_.-]*$",
      .help = "Where the webhook listens, below /webhooks/; the flow's id when absent."},
-    {.name = "method", .kind = FIELD_ENUM, .values = methods, .default_json = "\"POST\"", .help = "The method that is accepted."},
-    {.name = "responseMode", .kind = FIELD_ENUM, .values = modes, .default_json = "\"onReceived\"",
+    {.name = "method",
+     .kind = FIELD_ENUM,
+     .values = methods,
+     .default_json = "\"POST\"",
+     .help = "The method that is accepted."},
+    {.name = "responseMode",
+     .kind = FIELD_ENUM,
+     .values = modes,
+     .default_json = "\"onReceived\"",
      .help = "onReceived answers at once with the execution's id, lastNode answers with the flow's result."},
     {.name = "headers", .kind = FIELD_OBJECT, .help = "Headers for a run by hand."},
     {.name = "query", .kind = FIELD_OBJECT, .help = "Query parameters for a run by hand."},
@@ -41,13 +53,15 @@ static const struct field fields[] = {
     {0}};
 static const struct node_example examples[] = {
     {"An order arrives", "POST with a JSON body; the flow goes on with it.",
-     "{\"path\":\"orders\",\"method\":\"POST\",\"responseMode\":\"lastNode\",\"headers\":{\"content-type\":\"application/json\"},"
+     "{\"path\":\"orders\",\"method\":\"POST\",\"responseMode\":\"lastNode\",\"headers\":{\"content-type\":"
+     "\"application/json\"},"
      "\"query\":{\"source\":\"shop\"},\"body\":{\"order\":12}}",
      "{\"body\":{\"order\":12},\"headers\":{\"content-type\":\"application/json\"},\"query\":{\"source\":\"shop\"},"
      "\"method\":\"POST\",\"output\":{\"order\":12}}"},
     {0}};
 static const struct node_trouble troubles[] = {
-    {"The caller gets 404", "The flow is not active, or path or method differ.", "Activate the flow and compare path and method."},
+    {"The caller gets 404", "The flow is not active, or path or method differ.",
+     "Activate the flow and compare path and method."},
     {"The caller waits long", "responseMode is lastNode and the flow takes its time.",
      "Use onReceived, or answer early with a respond node."},
     {0}};
@@ -59,7 +73,9 @@ const struct node_type node_webhook_trigger = {
     .description = "Starts the flow when an HTTP request arrives.",
     .category = "logic",
     .icon = "webhook",
-    .timeout_ms = 1000, .concurrency = 1, .batch_size = 1,
+    .timeout_ms = 1000,
+    .concurrency = 1,
+    .batch_size = 1,
     .tags = (const char *const[]){"trigger", "webhook", "http", NULL},
     .related = (const char *const[]){"respond", "manual-trigger", "schedule-trigger", NULL},
     .purpose = "Lets other systems start the flow by HTTP, answered at once or with the flow's result.",

@@ -20,11 +20,13 @@ static enum err print_csv(const struct node_call *call, const struct json *data,
 {
     const char *delimiter = node_input_str(call, "delimiter", ",");
     if (strchr("\"\r\n", *delimiter) != NULL || strlen(delimiter) != 1)
-        return error_set(reterr, ERR_VALIDATION, "delimiter", "delimiter must be one ASCII character, no quote and no line break.");
+        return error_set(reterr, ERR_VALIDATION, "delimiter",
+                         "delimiter must be one ASCII character, no quote and no line break.");
     if (json_is(data, JSON_ARRAY))
         return csv_format(data, *delimiter, out, reterr);
     if (!json_is(data, JSON_OBJECT))
-        return error_set(reterr, ERR_VALIDATION, "data", "data must be a list of objects, or one, to be written as CSV, not %s.", json_kind_name(data));
+        return error_set(reterr, ERR_VALIDATION, "data",
+                         "data must be a list of objects, or one, to be written as CSV, not %s.", json_kind_name(data));
     AUTO_JSON struct json *one = json_array_new();
     json_push(one, json_ref(data));
     return csv_format(one, *delimiter, out, reterr);
@@ -38,7 +40,8 @@ static enum err print(const struct node_call *call, const char *format, struct b
         code = print_csv(call, data, out, reterr);
     } else if (strcmp(format, "text") == 0) {
         if (!json_is(data, JSON_STRING))
-            return error_set(reterr, ERR_VALIDATION, "data", "data must be a string to be written as text, not %s.", json_kind_name(data));
+            return error_set(reterr, ERR_VALIDATION, "data", "data must be a string to be written as text, not %s.",
+                             json_kind_name(data));
         buf_add(out, json_as_str(data), json_as_str_len(data));
     } else {
         (json_get_bool(call->inputs, "pretty", true) ? json_print_pretty : json_print)(data, out);
@@ -84,9 +87,22 @@ static const struct flow_pin outputs[] = {
     {.name = "recordCount", .type = "number", .description = "How many records were written."},
     {0}};
 static const struct field fields[] = {
-    {.name = "path", .kind = FIELD_STRING, .min = 1, .max = 1000, .help = "A file below the data directory, such as out/summary.csv; it is replaced."},
-    {.name = "format", .kind = FIELD_ENUM, .values = formats, .default_json = "\"auto\"", .help = "auto goes by the file's ending: .csv, .txt, else JSON."},
-    {.name = "delimiter", .kind = FIELD_STRING, .min = 1, .max = 1, .default_json = "\",\"", .help = "What stands between cells of CSV."},
+    {.name = "path",
+     .kind = FIELD_STRING,
+     .min = 1,
+     .max = 1000,
+     .help = "A file below the data directory, such as out/summary.csv; it is replaced."},
+    {.name = "format",
+     .kind = FIELD_ENUM,
+     .values = formats,
+     .default_json = "\"auto\"",
+     .help = "auto goes by the file's ending: .csv, .txt, else JSON."},
+    {.name = "delimiter",
+     .kind = FIELD_STRING,
+     .min = 1,
+     .max = 1,
+     .default_json = "\",\"",
+     .help = "What stands between cells of CSV."},
     {.name = "pretty", .kind = FIELD_BOOL, .default_json = "true", .help = "Write JSON with line breaks."},
     {.name = "data", .kind = FIELD_ANY, .help = "What is written, when no connection brings it."},
     {0}};
@@ -96,21 +112,29 @@ static const struct node_example examples[] = {
      "{\"path\":\"out/summary.csv\",\"bytes\":30,\"recordCount\":2}"},
     {0}};
 static const struct node_trouble troubles[] = {
-    {"path must not hold . or ..", "Files stay below the data directory.", "Give a plain path such as out/orders.json."},
+    {"path must not hold . or ..", "Files stay below the data directory.",
+     "Give a plain path such as out/orders.json."},
     {"data[0] must be an object to be a row", "CSV needs records.", "Map the values to objects first, or write JSON."},
     {0}};
 
 const struct node_type node_write_file = {
     .spec = {.type = "write-file", .inputs = inputs, .outputs = outputs, .fields = fields, .data_input = "data"},
-    .name = "Write File", .version = "1.0.0",
+    .name = "Write File",
+    .version = "1.0.0",
     .description = "Writes JSON, CSV or text into a file below the data directory.",
-    .category = "storage", .icon = "file",
-    .timeout_ms = 30000, .concurrency = 1, .batch_size = 5000,
+    .category = "storage",
+    .icon = "file",
+    .timeout_ms = 30000,
+    .concurrency = 1,
+    .batch_size = 5000,
     .tags = (const char *const[]){"file", "csv", "json", "write", NULL},
     .related = (const char *const[]){"csv-file", "summarize", NULL},
-    .purpose = "Use it to leave a result as a file. The file is replaced as a whole: a reader sees the old one or the new one.",
+    .purpose = "Use it to leave a result as a file. The file is replaced as a whole: a reader sees the old one or the "
+               "new one.",
     .requirements = (const char *const[]){"The worker has a data directory.", NULL},
     .limitations = (const char *const[]){"At most 64 MiB.", "The file is on the worker that ran the node.", NULL},
-    .examples = examples, .troubles = troubles,
-    .mode = NODE_BLOCKING, .execute = execute,
+    .examples = examples,
+    .troubles = troubles,
+    .mode = NODE_BLOCKING,
+    .execute = execute,
 };

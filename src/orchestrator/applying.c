@@ -77,8 +77,11 @@ void apply_reassign(struct orchestrator *o, const char *id, int epoch)
 static const struct {
     const char *name;
     enum store_event_kind kind;
-} kinds[] = {{"started", STORE_EVENT_STARTED}, {"checkpoint", STORE_EVENT_CHECKPOINT}, {"parked", STORE_EVENT_PARKED},
-             {"finished", STORE_EVENT_FINISHED}, {"logs", STORE_EVENT_LOGS}};
+} kinds[] = {{"started", STORE_EVENT_STARTED},
+             {"checkpoint", STORE_EVENT_CHECKPOINT},
+             {"parked", STORE_EVENT_PARKED},
+             {"finished", STORE_EVENT_FINISHED},
+             {"logs", STORE_EVENT_LOGS}};
 
 static bool decode(const struct json *json, const char *worker, struct store_event *event, struct store_finish *finish)
 {
@@ -86,23 +89,36 @@ static bool decode(const struct json *json, const char *worker, struct store_eve
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         if (name == NULL || strcmp(name, kinds[i].name) != 0)
             continue;
-        *finish = (struct store_finish){
-            .started_ms = json_get_int(json, "startedMs", 0), .ended_ms = json_get_int(json, "at", 0),
-            .records = json_get_int(json, "records", 0), .error_id = json_get_str(json, "errorId"),
-            .error_message = json_get_str(json, "errorMessage"), .document_json = json_get_str(json, "document"),
-            .result_json = json_get_str(json, "result")};
-        *event = (struct store_event){
-            .kind = kinds[i].kind, .execution_id = json_get_str(json, "id"), .epoch = (int)json_get_int(json, "epoch", 0),
-            .worker_id = worker, .at_ms = json_get_int(json, "at", 0), .wake_ms = json_get_int(json, "wakeMs", 0),
-            .discard = json_get_bool(json, "discard", false), .logs_json = json_get_str(json, "logs"),
-            .checkpoint_outputs_json = json_get_str(json, "outputs"), .finish = finish,
-            .checkpoint = {.node_id = json_get_str(json, "nodeId"), .attempt = (int)json_get_int(json, "attempt", 1),
-                           .records = json_get_int(json, "records", 0), .started_ms = json_get_int(json, "startedMs", 0),
-                           .ended_ms = json_get_int(json, "endedMs", 0), .wake_ms = json_get_int(json, "wakeMs", 0),
-                           .error_id = json_get_str(json, "errorId"), .error_message = json_get_str(json, "errorMessage")}};
-        bool good = event->kind != STORE_EVENT_FINISHED || run_status_parse(json_get_str(json, "status"), &finish->status) == ERR_OK;
+        *finish = (struct store_finish){.started_ms = json_get_int(json, "startedMs", 0),
+                                        .ended_ms = json_get_int(json, "at", 0),
+                                        .records = json_get_int(json, "records", 0),
+                                        .error_id = json_get_str(json, "errorId"),
+                                        .error_message = json_get_str(json, "errorMessage"),
+                                        .document_json = json_get_str(json, "document"),
+                                        .result_json = json_get_str(json, "result")};
+        *event = (struct store_event){.kind = kinds[i].kind,
+                                      .execution_id = json_get_str(json, "id"),
+                                      .epoch = (int)json_get_int(json, "epoch", 0),
+                                      .worker_id = worker,
+                                      .at_ms = json_get_int(json, "at", 0),
+                                      .wake_ms = json_get_int(json, "wakeMs", 0),
+                                      .discard = json_get_bool(json, "discard", false),
+                                      .logs_json = json_get_str(json, "logs"),
+                                      .checkpoint_outputs_json = json_get_str(json, "outputs"),
+                                      .finish = finish,
+                                      .checkpoint = {.node_id = json_get_str(json, "nodeId"),
+                                                     .attempt = (int)json_get_int(json, "attempt", 1),
+                                                     .records = json_get_int(json, "records", 0),
+                                                     .started_ms = json_get_int(json, "startedMs", 0),
+                                                     .ended_ms = json_get_int(json, "endedMs", 0),
+                                                     .wake_ms = json_get_int(json, "wakeMs", 0),
+                                                     .error_id = json_get_str(json, "errorId"),
+                                                     .error_message = json_get_str(json, "errorMessage")}};
+        bool good = event->kind != STORE_EVENT_FINISHED ||
+                    run_status_parse(json_get_str(json, "status"), &finish->status) == ERR_OK;
         if (event->kind == STORE_EVENT_CHECKPOINT)
-            good = event->checkpoint.node_id != NULL && node_state_parse(json_get_str(json, "state"), &event->checkpoint.state) == ERR_OK;
+            good = event->checkpoint.node_id != NULL &&
+                   node_state_parse(json_get_str(json, "state"), &event->checkpoint.state) == ERR_OK;
         return good;
     }
     return false;
@@ -186,7 +202,8 @@ static void announce(struct orchestrator *o, const struct json *event)
 {
     if (!broker_has_subscribers(o->options.broker, TOPIC_LIVE))
         return;
-    const char *status = json_get_str(event, "status"), *node = json_get_str(event, "nodeId"), *kind = json_get_str(event, "kind");
+    const char *status = json_get_str(event, "status"), *node = json_get_str(event, "nodeId"),
+               *kind = json_get_str(event, "kind");
     char at[ISO_TEXT_BYTES], text[640] = "";
     clock_format_iso(json_get_int(event, "at", 0), at);
     bool final = strcmp(kind, "finished") == 0;
@@ -252,7 +269,8 @@ static void conclude_entry(struct orchestrator *o, struct entry *entry)
         waking_at(o, entry->retry_at_ms);
     if (finished && entry->applied)
         atomic_fetch_add(&o->finished, 1);
-    bool progress = kind != NULL && strcmp(kind, "progress") == 0, started = kind != NULL && strcmp(kind, "started") == 0;
+    bool progress = kind != NULL && strcmp(kind, "progress") == 0,
+         started = kind != NULL && strcmp(kind, "started") == 0;
     if (progress || (entry->applied && (started || finished))) /* a checkpoint's node has told its progress already */
         announce(o, entry->event);
 }
@@ -302,8 +320,9 @@ static void skip_overtaken(struct batch *batch)
         if (ends)
             (void)map_put(&ended, id, &batch->entries[i]);
         const struct entry *end = map_get(&ended, id);
-        batch->entries[i].skip = strcmp(kind, "progress") == 0 ||
-                                 (!ends && end != NULL && json_get_int(end->event, "epoch", 0) == json_get_int(event, "epoch", 0));
+        batch->entries[i].skip =
+            strcmp(kind, "progress") == 0 ||
+            (!ends && end != NULL && json_get_int(end->event, "epoch", 0) == json_get_int(event, "epoch", 0));
     }
     map_done(&ended);
 }

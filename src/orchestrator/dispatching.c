@@ -168,8 +168,11 @@ static void hand_over(struct orchestrator *o, struct worker_entry *worker, struc
     }
     message_end(&body);
     struct handover *handover = mem_alloc(sizeof *handover);
-    *handover = (struct handover){.orchestrator = o, .items = items, .next = o->handovers, .place = &o->handovers,
-                                   .given_up_us = loop_monotonic_us(o->options.loop) + CONFIRM_WITHIN_US};
+    *handover = (struct handover){.orchestrator = o,
+                                  .items = items,
+                                  .next = o->handovers,
+                                  .place = &o->handovers,
+                                  .given_up_us = loop_monotonic_us(o->options.loop) + CONFIRM_WITHIN_US};
     if (handover->next != NULL)
         handover->next->place = &handover->next;
     o->handovers = handover;
@@ -178,7 +181,8 @@ static void hand_over(struct orchestrator *o, struct worker_entry *worker, struc
     orchestrator_progress(o);
 }
 
-/* Nobody knows whether such work arrived. The sweeper sends it again under a new epoch unless its end is heard of before. */
+/* Nobody knows whether such work arrived. The sweeper sends it again under a new epoch unless its end is heard of
+ * before. */
 void dispatch_look(void *user)
 {
     struct orchestrator *o = user;
@@ -216,8 +220,12 @@ static int choose(struct orchestrator *o)
     int64_t now = loop_monotonic_us(o->options.loop) / 1000;
     for (size_t i = 0; i < count; i++) {
         const struct worker_entry *worker = o->workers[i];
-        view[i] = (struct dispatch_worker){.id = worker->id, .capacity = worker->capacity, .active = worker->assigned, .weight = worker->capacity,
-                                           .healthy = !worker->gone && now - worker->seen_ms < o->options.worker_timeout_ms};
+        view[i] =
+            (struct dispatch_worker){.id = worker->id,
+                                     .capacity = worker->capacity,
+                                     .active = worker->assigned,
+                                     .weight = worker->capacity,
+                                     .healthy = !worker->gone && now - worker->seen_ms < o->options.worker_timeout_ms};
     }
     return dispatch_choose(&o->strategy, view, count);
 }

@@ -59,7 +59,8 @@ static void keep_dead(struct orchestrator *o, const struct broker_delivery *deli
     store_write_async(o->options.store, write_dead_letter, letter, on_dead_letter_written, letter);
 }
 
-/* What was accepted before this orchestrator came may have been paused, cancelled or handed out since: the store knows. */
+/* What was accepted before this orchestrator came may have been paused, cancelled or handed out since: the store knows.
+ */
 static void take_submission(struct orchestrator *o, const struct json *item, struct submission *submission)
 {
     const char *id = json_get_str(item, "id");
@@ -194,7 +195,8 @@ static void on_drain(void *user)
 {
     struct orchestrator *o = user;
     bool late = loop_monotonic_us(o->options.loop) >= o->drain_deadline_us;
-    bool applying = o->writing != NULL || o->gathering != NULL || broker_queue_depth(o->options.broker, QUEUE_EVENTS_PREFIX "0") > 0 ||
+    bool applying = o->writing != NULL || o->gathering != NULL ||
+                    broker_queue_depth(o->options.broker, QUEUE_EVENTS_PREFIX "0") > 0 ||
                     broker_queue_unacked(o->options.broker, QUEUE_EVENTS_PREFIX "0") > 0;
     if (!late && (applying || scheduler_is_busy(o->scheduler) || retention_is_busy(o->retention))) {
         loop_timer_set(o->drain_timer, 2);
@@ -235,8 +237,12 @@ void orchestrator_free(struct orchestrator *o)
 
 void orchestrator_stats(const struct orchestrator *o, struct orchestrator_stats *ret)
 {
-    *ret = (struct orchestrator_stats){
-        .pending = atomic_load(&o->stat_pending), .in_flight = atomic_load(&o->stat_in_flight), .workers = atomic_load(&o->stat_workers),
-        .dispatched = atomic_load(&o->dispatched), .finished = atomic_load(&o->finished), .reassigned = atomic_load(&o->reassigned),
-        .failed_writes = atomic_load(&o->failed_writes), .last_progress_ms = atomic_load(&o->last_progress_ms)};
+    *ret = (struct orchestrator_stats){.pending = atomic_load(&o->stat_pending),
+                                       .in_flight = atomic_load(&o->stat_in_flight),
+                                       .workers = atomic_load(&o->stat_workers),
+                                       .dispatched = atomic_load(&o->dispatched),
+                                       .finished = atomic_load(&o->finished),
+                                       .reassigned = atomic_load(&o->reassigned),
+                                       .failed_writes = atomic_load(&o->failed_writes),
+                                       .last_progress_ms = atomic_load(&o->last_progress_ms)};
 }

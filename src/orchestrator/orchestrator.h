@@ -1,6 +1,6 @@
-/* Decides where work goes, and writes down what became of it: takes submissions when a worker has room, applies workers'
- * events in batches, sends on what comes back, wakes what is due, fires schedules. Lives on one loop; all functions are
- * called there, unless said otherwise. */
+/* Decides where work goes, and writes down what became of it: takes submissions when a worker has room, applies
+ * workers' events in batches, sends on what comes back, wakes what is due, fires schedules. Lives on one loop; all
+ * functions are called there, unless said otherwise. */
 #pragma once
 #include "broker/broker.h"
 #include "store/store.h"
@@ -11,21 +11,25 @@ struct orchestrator_options {
     struct loop *loop;
     struct broker *broker;
     struct store *store;
-    int64_t worker_timeout_ms;  /* a worker not heard of for so long gets nothing more */
-    int64_t sweep_interval_ms;  /* 0: no sweeper */
-    bool schedules;             /* fire schedules */
-    const char *strategy;       /* LOAD_BALANCE_STRATEGY */
-    int64_t retention_ms;       /* finished executions older than this are deleted; 0: kept */
-    int64_t retention_count;    /* finished executions of each flow that are kept; 0: all */
+    int64_t worker_timeout_ms; /* a worker not heard of for so long gets nothing more */
+    int64_t sweep_interval_ms; /* 0: no sweeper */
+    bool schedules;            /* fire schedules */
+    const char *strategy;      /* LOAD_BALANCE_STRATEGY */
+    int64_t retention_ms;      /* finished executions older than this are deleted; 0: kept */
+    int64_t retention_count;   /* finished executions of each flow that are kept; 0: all */
 };
 
 struct orchestrator *orchestrator_new(const struct orchestrator_options *options);
-enum err orchestrator_start(struct orchestrator *orchestrator, struct error *reterr) ERROR_MUST_CHECK; /* recovery included */
-/* Takes no new work and starts no new write of its own; applies what workers have sent. on_drained is called once, when all
- * of that is committed or the time is over. */
-void orchestrator_drain(struct orchestrator *orchestrator, int64_t deadline_ms, void (*on_drained)(void *user), void *user);
-void orchestrator_free(struct orchestrator *orchestrator); /* also in mid-flight; with the store's pending writes finished */
-enum err orchestrator_set_strategy(struct orchestrator *orchestrator, const char *strategy, struct error *reterr) ERROR_MUST_CHECK;
+enum err orchestrator_start(struct orchestrator *orchestrator,
+                            struct error *reterr) ERROR_MUST_CHECK; /* recovery included */
+/* Takes no new work and starts no new write of its own; applies what workers have sent. on_drained is called once, when
+ * all of that is committed or the time is over. */
+void orchestrator_drain(struct orchestrator *orchestrator, int64_t deadline_ms, void (*on_drained)(void *user),
+                        void *user);
+void orchestrator_free(
+    struct orchestrator *orchestrator); /* also in mid-flight; with the store's pending writes finished */
+enum err orchestrator_set_strategy(struct orchestrator *orchestrator, const char *strategy,
+                                   struct error *reterr) ERROR_MUST_CHECK;
 
 struct orchestrator_stats {
     size_t pending, in_flight, workers;

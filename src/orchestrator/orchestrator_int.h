@@ -54,13 +54,13 @@ struct batch {
     uint64_t *tags;
     size_t tag_count, tag_cap;
     struct entry {
-        struct json *event;   /* an event, or an item that came back, or NULL */
-        char *reassign_id;    /* raise the epoch and dispatch again */
+        struct json *event; /* an event, or an item that came back, or NULL */
+        char *reassign_id;  /* raise the epoch and dispatch again */
         int reassign_epoch;
         bool skip, applied;
         int64_t retry_at_ms;   /* its schedule starts it again then; 0: not */
         struct json *dispatch; /* result of a reassignment */
-    } *entries;
+    } * entries;
     size_t count, cap;
     struct json **messages;
     size_t message_count, message_cap;
@@ -78,7 +78,7 @@ struct orchestrator {
     struct item_queue pending[3]; /* by priority */
     size_t pending_count;
     struct map flights;
-    struct map held; /* execution id -> struct item: pending, or on its way to a worker */
+    struct map held;        /* execution id -> struct item: pending, or on its way to a worker */
     struct recall orders;   /* execution id -> enum order: a person's word that what is pending was not loaded with */
     struct recall suspects; /* execution id -> `emptied` when a sweep first found nobody at it */
     unsigned emptied;       /* how often the submit queue was seen empty */
@@ -90,7 +90,7 @@ struct orchestrator {
     struct loop_timer *retry_timer, *wake_timer, *sweep_timer, *schedule_timer, *gather_timer;
     int64_t wake_at_ms;
     char recover_after[ID_TEXT_BYTES_MAX];
-    int64_t started_ms; /* wall clock */
+    int64_t started_ms;       /* wall clock */
     bool recovering, stopped; /* stopped: nothing begins any more */
     struct loop_timer *drain_timer;
     int64_t drain_deadline_us;
@@ -109,7 +109,8 @@ void dispatch_pump(struct orchestrator *orchestrator);
 void dispatch_forget(struct orchestrator *orchestrator, const char *id, int epoch);
 void dispatch_worker_report(struct orchestrator *orchestrator, const struct json *report);
 void dispatch_worker_gone(struct orchestrator *orchestrator, const char *queue);
-void dispatch_settle(struct orchestrator *orchestrator, struct submission *submission); /* one item of it is done; NULL ok */
+void dispatch_settle(struct orchestrator *orchestrator,
+                     struct submission *submission); /* one item of it is done; NULL ok */
 bool dispatch_is_held(struct orchestrator *orchestrator, const char *id);
 /* Somebody who is alive has it. What a silent worker had is forgotten. */
 bool dispatch_is_in_flight(struct orchestrator *orchestrator, const char *id);
@@ -124,7 +125,7 @@ void apply_free(struct orchestrator *orchestrator);
 
 /* waking.c: recovery, due waits, the sweeper */
 void waking_start(struct orchestrator *orchestrator);
-void waking_look(void *orchestrator); /* timer callback */
+void waking_look(void *orchestrator);                             /* timer callback */
 void waking_at(struct orchestrator *orchestrator, int64_t at_ms); /* something is due then */
 void waking_more(struct orchestrator *orchestrator);              /* recovery goes on when there is room */
 
@@ -134,7 +135,8 @@ void scheduler_free(struct scheduler *scheduler);
 bool scheduler_is_busy(const struct scheduler *scheduler); /* a firing is on its way into the store */
 
 /* schedule_retry.c: after FINISHED was applied, in the same write. *ret_wake_ms 0: no retry. */
-enum err schedule_retry(struct store_session *session, const struct store_event *event, int64_t *ret_wake_ms, struct error *reterr) ERROR_MUST_CHECK;
+enum err schedule_retry(struct store_session *session, const struct store_event *event, int64_t *ret_wake_ms,
+                        struct error *reterr) ERROR_MUST_CHECK;
 
 /* retention.c */
 struct retention *retention_new(struct orchestrator *orchestrator);

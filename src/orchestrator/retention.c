@@ -22,7 +22,8 @@ struct retention {
 static enum err write_portion(struct store_session *session, void *arg, struct error *reterr)
 {
     struct retention *retention = arg;
-    return store_retention_apply(session, retention->before_ms, retention->orchestrator->options.retention_count, PORTION, &retention->deleted, reterr);
+    return store_retention_apply(session, retention->before_ms, retention->orchestrator->options.retention_count,
+                                 PORTION, &retention->deleted, reterr);
 }
 
 static void on_written(void *user)

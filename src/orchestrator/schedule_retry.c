@@ -15,8 +15,10 @@ static bool is_permanent(const struct store_finish *finish)
     case ERR_UNAUTHORIZED:
     case ERR_FORBIDDEN:
     case ERR_NOT_FOUND:
-    case ERR_UNSUPPORTED: return true;
-    default: return finish->error_message != NULL && strstr(finish->error_message, "PERMANENT_FAILURE") != NULL;
+    case ERR_UNSUPPORTED:
+        return true;
+    default:
+        return finish->error_message != NULL && strstr(finish->error_message, "PERMANENT_FAILURE") != NULL;
     }
 }
 
@@ -28,21 +30,31 @@ static int64_t delay_ms(const struct json *schedule, int64_t retries)
     return delay < DELAY_MAX_MS ? delay : DELAY_MAX_MS;
 }
 
-/* Waits in the store like any other wait. Its id follows from the failed one's, so that a repeated write gives the same. */
-static enum err insert(struct store_session *session, const struct json *failed, int64_t now_ms, int64_t wake_ms, struct error *reterr)
+/* Waits in the store like any other wait. Its id follows from the failed one's, so that a repeated write gives the
+ * same. */
+static enum err insert(struct store_session *session, const struct json *failed, int64_t now_ms, int64_t wake_ms,
+                       struct error *reterr)
 {
     char id[ID_TEXT_BYTES];
     struct rng rng = {.state = hash_str(json_get_str(failed, "id"))};
     AUTO_FREE char *input = json_get(failed, "input") == NULL ? NULL : json_dup_text(json_get(failed, "input"));
     id_format(now_ms, &rng, id);
-    struct store_execution row = {.id = id, .flow_id = json_get_str(failed, "flowId"), .flow_version = (int)json_get_int(failed, "flowVersion", 1),
-                                  .schedule_id = json_get_str(failed, "scheduleId"), .trigger = "schedule", .trigger_node = json_get_str(failed, "triggerNode"),
-                                  .priority = (int)json_get_int(failed, "priority", 1), .input_json = input, .created_ms = now_ms, .wake_ms = wake_ms,
+    struct store_execution row = {.id = id,
+                                  .flow_id = json_get_str(failed, "flowId"),
+                                  .flow_version = (int)json_get_int(failed, "flowVersion", 1),
+                                  .schedule_id = json_get_str(failed, "scheduleId"),
+                                  .trigger = "schedule",
+                                  .trigger_node = json_get_str(failed, "triggerNode"),
+                                  .priority = (int)json_get_int(failed, "priority", 1),
+                                  .input_json = input,
+                                  .created_ms = now_ms,
+                                  .wake_ms = wake_ms,
                                   .retry_count = (int)json_get_int(failed, "retryCount", 0) + 1};
     return store_execution_insert(session, &row, reterr);
 }
 
-enum err schedule_retry(struct store_session *session, const struct store_event *event, int64_t *ret_wake_ms, struct error *reterr)
+enum err schedule_retry(struct store_session *session, const struct store_event *event, int64_t *ret_wake_ms,
+                        struct error *reterr)
 {
     const struct store_finish *finish = event->finish;
     AUTO_JSON struct json *failed = NULL;
@@ -56,7 +68,8 @@ enum err schedule_retry(struct store_session *session, const struct store_event 
         return code;
     int64_t retries = json_get_int(failed, "retryCount", 0);
     code = store_schedule_load(session, schedule_id, &schedule, reterr);
-    if (code != ERR_OK || !json_get_bool(schedule, "enabled", false) || retries >= json_get_int(schedule, "maxRetries", 0))
+    if (code != ERR_OK || !json_get_bool(schedule, "enabled", false) ||
+        retries >= json_get_int(schedule, "maxRetries", 0))
         return code;
     json_unref(failed);
     failed = NULL;

@@ -1,4 +1,5 @@
-/* Fires schedules: each instant once, by inserting (schedule, instant) under a unique key together with the next instant. */
+/* Fires schedules: each instant once, by inserting (schedule, instant) under a unique key together with the next
+ * instant. */
 #include "orchestrator/orchestrator_int.h"
 
 #include "base/clock.h"
@@ -39,10 +40,15 @@ static void row_of(const struct firing *firing, char *input, size_t size, struct
     char at[ISO_TEXT_BYTES];
     clock_format_iso(firing->instant_ms, at);
     (void)snprintf(input, size, input_format, json_get_str(firing->schedule, "id"), at);
-    *row = (struct store_execution){
-        .id = firing->id, .flow_id = json_get_str(firing->schedule, "flowId"), .flow_version = firing->flow_version,
-        .schedule_id = json_get_str(firing->schedule, "id"), .schedule_instant_ms = firing->instant_ms, .trigger = "schedule",
-        .priority = 1, .input_json = input, .created_ms = firing->now_ms};
+    *row = (struct store_execution){.id = firing->id,
+                                    .flow_id = json_get_str(firing->schedule, "flowId"),
+                                    .flow_version = firing->flow_version,
+                                    .schedule_id = json_get_str(firing->schedule, "id"),
+                                    .schedule_instant_ms = firing->instant_ms,
+                                    .trigger = "schedule",
+                                    .priority = 1,
+                                    .input_json = input,
+                                    .created_ms = firing->now_ms};
 }
 
 static void set_time(struct json *changes, const char *key, int64_t ms)
@@ -71,7 +77,8 @@ static enum err write_firing(struct store_session *session, void *arg, struct er
     firing->duplicate = code == ERR_CONFLICT;
     if (code != ERR_OK && code != ERR_CONFLICT)
         return code;
-    if (cron_next_text(json_get_str(firing->schedule, "cronExpression"), json_get_str(firing->schedule, "timezone"), firing->now_ms, &next, reterr) == ERR_OK)
+    if (cron_next_text(json_get_str(firing->schedule, "cronExpression"), json_get_str(firing->schedule, "timezone"),
+                       firing->now_ms, &next, reterr) == ERR_OK)
         set_time(changes, "nextRun", next);
     else
         json_set_bool(changes, "enabled", false);
@@ -93,8 +100,9 @@ static void on_written(void *user)
     struct firing *firing = user;
     struct scheduler *scheduler = firing->scheduler;
     if (firing->code != ERR_OK) {
-        log_event(LOG_WARN, "schedule did not fire, it is tried again", LOG_STR("scheduleId", json_get_str(firing->schedule, "id")),
-                  LOG_STR("error", firing->error.message), LOG_END);
+        log_event(LOG_WARN, "schedule did not fire, it is tried again",
+                  LOG_STR("scheduleId", json_get_str(firing->schedule, "id")), LOG_STR("error", firing->error.message),
+                  LOG_END);
     } else if (!firing->duplicate) {
         char input[256];
         struct store_execution row;
@@ -116,7 +124,11 @@ static void on_committed(void *user, enum err code, const struct error *error)
 static void fire(struct scheduler *scheduler, const struct json *schedule, int64_t now_ms)
 {
     struct firing *firing = mem_alloc(sizeof *firing);
-    *firing = (struct firing){.next = scheduler->firings, .place = &scheduler->firings, .scheduler = scheduler, .schedule = json_dup(schedule), .now_ms = now_ms};
+    *firing = (struct firing){.next = scheduler->firings,
+                              .place = &scheduler->firings,
+                              .scheduler = scheduler,
+                              .schedule = json_dup(schedule),
+                              .now_ms = now_ms};
     if (firing->next != NULL)
         firing->next->place = &firing->next;
     scheduler->firings = firing;

@@ -109,7 +109,8 @@ void waking_look(void *user)
     waking_at(o, next);
 }
 
-/* Finds what nobody is at: submissions that were lost between their commit and the broker, work of workers that went silent. */
+/* Finds what nobody is at: submissions that were lost between their commit and the broker, work of workers that went
+ * silent. */
 static void on_sweep(void *user)
 {
     struct orchestrator *o = user;

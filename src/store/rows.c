@@ -82,7 +82,8 @@ static enum err parse_cursor(const char *text, struct store_page *page, struct e
         page->cursor_ms = strtoll(plain, &end, 10);
     if (comma == NULL || end != comma || end == plain || errno != 0 || strlen(plain) != (size_t)n || comma[1] == '\0' ||
         strlen(comma + 1) >= sizeof page->cursor_id)
-        return error_set(reterr, ERR_VALIDATION, "cursor", "The cursor is not one that a former page gave as nextCursor.");
+        return error_set(reterr, ERR_VALIDATION, "cursor",
+                         "The cursor is not one that a former page gave as nextCursor.");
     memcpy(page->cursor_id, comma + 1, strlen(comma + 1) + 1);
     page->has_cursor = true;
     return ERR_OK;
@@ -120,7 +121,8 @@ enum err store_page_parse(const struct json *filter, struct store_page *ret, str
     if (code != ERR_OK || cursor == NULL)
         return code;
     if (!json_is(cursor, JSON_STRING))
-        return error_set(reterr, ERR_VALIDATION, "cursor", "The cursor must be a text that a former page gave as nextCursor.");
+        return error_set(reterr, ERR_VALIDATION, "cursor",
+                         "The cursor must be a text that a former page gave as nextCursor.");
     return parse_cursor(json_as_str(cursor), ret, reterr);
 }
 
@@ -145,14 +147,16 @@ struct json *store_page_answer(const struct store_page *page, struct json *take_
 
 /* ---- times */
 
-enum err store_time_parse(const struct json *object, const char *key, int64_t otherwise, int64_t *ret, struct error *reterr)
+enum err store_time_parse(const struct json *object, const char *key, int64_t otherwise, int64_t *ret,
+                          struct error *reterr)
 {
     const struct json *value = json_get(object, key);
     *ret = otherwise;
     if (value == NULL)
         return ERR_OK;
     if (!json_is(value, JSON_STRING) || clock_parse_iso(json_as_str(value), ret) != 0)
-        return error_set(reterr, ERR_VALIDATION, key, "%s must be an ISO 8601 date and time such as 2025-01-02T03:04:05.678Z.", key);
+        return error_set(reterr, ERR_VALIDATION, key,
+                         "%s must be an ISO 8601 date and time such as 2025-01-02T03:04:05.678Z.", key);
     return ERR_OK;
 }
 

@@ -1,4 +1,5 @@
-/* Group commit: a queue of writes, the writer that takes all that wait into one transaction, a pool of read sessions. */
+/* Group commit: a queue of writes, the writer that takes all that wait into one transaction, a pool of read sessions.
+ */
 #include "store/store_int.h"
 
 #include "base/limits.h"
@@ -322,7 +323,8 @@ static enum err take_reader(struct store *store, struct store_session **ret, str
         }
     }
     pthread_mutex_unlock(&store->lock);
-    return full ? error_set(reterr, ERR_STORE_BUSY, NULL, "All %d read sessions of the store are in use.", READERS_MAX) : ERR_OK;
+    return full ? error_set(reterr, ERR_STORE_BUSY, NULL, "All %d read sessions of the store are in use.", READERS_MAX)
+                : ERR_OK;
 }
 
 static void give_reader(struct store *store, struct store_session *session)
@@ -403,7 +405,8 @@ enum err store_open(const char *url, const struct store_options *options, struct
     options = options == NULL ? &defaults : options;
     const struct store_backend_ops *ops = find_backend(url);
     if (ops == NULL)
-        return error_set(reterr, ERR_VALIDATION, "url", "The store's URL must start with sqlite: (such as sqlite:caudal.db).");
+        return error_set(reterr, ERR_VALIDATION, "url",
+                         "The store's URL must start with sqlite: (such as sqlite:caudal.db).");
     struct store *store = mem_alloc(sizeof *store);
     store->ops = ops;
     store->manual = options->manual;
@@ -444,7 +447,8 @@ void store_close(struct store *store)
 
 void store_stats(struct store *store, struct store_stats *ret)
 {
-    *ret = (struct store_stats){.commits = store->commits, .writes = store->writes, .failed_commits = store->failed_commits};
+    *ret = (struct store_stats){
+        .commits = store->commits, .writes = store->writes, .failed_commits = store->failed_commits};
     store->ops->stats(store->backend, ret);
 }
 

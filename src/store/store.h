@@ -1,17 +1,17 @@
-/* The truth: flows, schedules, executions and what operates them. Domain verbs with stated atomicity; no SQL outside src/store/.
+/* The truth: flows, schedules, executions and what operates them. Domain verbs with stated atomicity; no SQL outside
+ * src/store/.
  *
  * Writes go through group commit: a write is a function that calls verbs on a session; the writer thread takes all that
- * wait into one transaction. A write that returns an error is undone alone (the batch is rolled back and its members run
- * again one by one), so it must be repeatable. Its caller is answered only after the commit.
- * Reads use sessions of a pool, each with a snapshot of its own, as of its first read. More than 64 at once wait up to 5 s for a
- * free one, then ERR_STORE_BUSY.
- * Threads: everything on a struct store may be called from any thread (manual: from one thread only, and reads see what is
- * committed at that moment). Never call store_write from a write function or from `done`: it would wait for itself.
- * Durability: what was answered ERR_OK survives a loss of power (docs/decisions/0002); sqlite::memory: survives nothing.
- * A verb that fails with another error than ERR_STORE_* has changed nothing: a write may go on to its other verbs.
- * Ids are texts of 1 to 39 bytes for flows, 1 to 127 for everything else (longer: VALIDATION). What is found damaged in the
- * database is ERR_INTERNAL naming the id.
- * Errors: ERR_STORE_FULL (disk), ERR_STORE_BUSY (cannot be reached or written), ERR_STORE_UNKNOWN (commit without an answer). */
+ * wait into one transaction. A write that returns an error is undone alone (the batch is rolled back and its members
+ * run again one by one), so it must be repeatable. Its caller is answered only after the commit. Reads use sessions of
+ * a pool, each with a snapshot of its own, as of its first read. More than 64 at once wait up to 5 s for a free one,
+ * then ERR_STORE_BUSY. Threads: everything on a struct store may be called from any thread (manual: from one thread
+ * only, and reads see what is committed at that moment). Never call store_write from a write function or from `done`:
+ * it would wait for itself. Durability: what was answered ERR_OK survives a loss of power (docs/decisions/0002);
+ * sqlite::memory: survives nothing. A verb that fails with another error than ERR_STORE_* has changed nothing: a write
+ * may go on to its other verbs. Ids are texts of 1 to 39 bytes for flows, 1 to 127 for everything else (longer:
+ * VALIDATION). What is found damaged in the database is ERR_INTERNAL naming the id. Errors: ERR_STORE_FULL (disk),
+ * ERR_STORE_BUSY (cannot be reached or written), ERR_STORE_UNKNOWN (commit without an answer). */
 #pragma once
 #include "flow/run.h"
 
@@ -19,17 +19,19 @@ struct store;
 struct store_session; /* one connection; used by one thread at a time */
 
 struct store_options {
-    bool manual;           /* no writer thread: store_pump runs what waits (simulator) */
-    size_t max_batch;      /* writes of one transaction; 0 = LIMIT_BATCH */
+    bool manual;      /* no writer thread: store_pump runs what waits (simulator) */
+    size_t max_batch; /* writes of one transaction; 0 = LIMIT_BATCH */
 };
 
 /* url: sqlite:PATH, sqlite::memory:. Applies migrations; ERR_CONFLICT if the schema is newer than this program. */
-enum err store_open(const char *url, const struct store_options *options, struct store **ret, struct error *reterr) ERROR_MUST_CHECK;
+enum err store_open(const char *url, const struct store_options *options, struct store **ret,
+                    struct error *reterr) ERROR_MUST_CHECK;
 void store_close(struct store *store); /* waiting writes are finished first */
 
 typedef enum err (*store_write_fn)(struct store_session *session, void *arg, struct error *reterr);
 typedef void (*store_done_fn)(void *user, enum err code, const struct error *error);
-enum err store_write(struct store *store, store_write_fn fn, void *arg, struct error *reterr) ERROR_MUST_CHECK; /* waits */
+enum err store_write(struct store *store, store_write_fn fn, void *arg,
+                     struct error *reterr) ERROR_MUST_CHECK; /* waits */
 /* `done` is called once, on the writer's thread (manual: in store_pump), after the commit or the failure. */
 void store_write_async(struct store *store, store_write_fn fn, void *arg, store_done_fn done, void *user);
 size_t store_pump(struct store *store); /* manual only: one transaction; returns writes done */
@@ -38,53 +40,81 @@ size_t store_pending(const struct store *store);
 enum err store_read_begin(struct store *store, struct store_session **ret, struct error *reterr) ERROR_MUST_CHECK;
 void store_read_end(struct store *store, struct store_session *session);
 
-struct store_stats { int64_t commits, writes, failed_commits, db_bytes, wal_bytes; };
+struct store_stats {
+    int64_t commits, writes, failed_commits, db_bytes, wal_bytes;
+};
 void store_stats(struct store *store, struct store_stats *ret);
 
 /* Test and simulator hook, called before each commit of the writer: returns what shall happen. */
-enum store_fault { STORE_FAULT_NONE, STORE_FAULT_FAIL, STORE_FAULT_FULL, STORE_FAULT_UNKNOWN_COMMITTED, STORE_FAULT_UNKNOWN_LOST };
+enum store_fault {
+    STORE_FAULT_NONE,
+    STORE_FAULT_FAIL,
+    STORE_FAULT_FULL,
+    STORE_FAULT_UNKNOWN_COMMITTED,
+    STORE_FAULT_UNKNOWN_LOST
+};
 void store_set_fault_hook(struct store *store, enum store_fault (*hook)(void *user), void *user);
 
-/* ---- flows. Documents: {id,name,description,nodes,connections,settings,version,status,metadata,createdBy,createdAt,updatedAt}
- * (times ISO). Each save with changed nodes, connections or settings is a new version. */
-enum err store_flow_insert(struct store_session *s, const struct json *flow, int64_t now_ms, struct error *reterr) ERROR_MUST_CHECK; /* CONFLICT: name taken */
-/* Only members present in `changes` change; note and author of the version come from `changes.note`, `changes.updatedBy`. */
-enum err store_flow_update(struct store_session *s, const char *id, const struct json *changes, int64_t now_ms, struct error *reterr) ERROR_MUST_CHECK;
-enum err store_flow_delete(struct store_session *s, const char *id, struct error *reterr) ERROR_MUST_CHECK; /* cascades; CONFLICT while a schedule is enabled ("active schedules") or an execution is unfinished */
-enum err store_flow_load(struct store_session *s, const char *id, struct json **ret, struct error *reterr) ERROR_MUST_CHECK;
-enum err store_flow_load_version(struct store_session *s, const char *id, int version, struct json **ret, struct error *reterr) ERROR_MUST_CHECK;
-enum err store_flow_find_by_name(struct store_session *s, const char *name, char ret_id[40], struct error *reterr) ERROR_MUST_CHECK;
+/* ---- flows. Documents:
+ * {id,name,description,nodes,connections,settings,version,status,metadata,createdBy,createdAt,updatedAt} (times ISO).
+ * Each save with changed nodes, connections or settings is a new version. */
+enum err store_flow_insert(struct store_session *s, const struct json *flow, int64_t now_ms,
+                           struct error *reterr) ERROR_MUST_CHECK; /* CONFLICT: name taken */
+/* Only members present in `changes` change; note and author of the version come from `changes.note`,
+ * `changes.updatedBy`. */
+enum err store_flow_update(struct store_session *s, const char *id, const struct json *changes, int64_t now_ms,
+                           struct error *reterr) ERROR_MUST_CHECK;
+enum err store_flow_delete(struct store_session *s, const char *id, struct error *reterr)
+    ERROR_MUST_CHECK; /* cascades; CONFLICT while a schedule is enabled ("active schedules") or an execution is
+                         unfinished */
+enum err store_flow_load(struct store_session *s, const char *id, struct json **ret,
+                         struct error *reterr) ERROR_MUST_CHECK;
+enum err store_flow_load_version(struct store_session *s, const char *id, int version, struct json **ret,
+                                 struct error *reterr) ERROR_MUST_CHECK;
+enum err store_flow_find_by_name(struct store_session *s, const char *name, char ret_id[40],
+                                 struct error *reterr) ERROR_MUST_CHECK;
 /* ret: array of {version,createdAt,createdBy,nodeCount,changes}, newest first. */
-enum err store_flow_versions(struct store_session *s, const char *id, struct json **ret, struct error *reterr) ERROR_MUST_CHECK;
+enum err store_flow_versions(struct store_session *s, const char *id, struct json **ret,
+                             struct error *reterr) ERROR_MUST_CHECK;
 
 /* One page of any list. `filter` members as in api-contract 1.2-1.4 plus limit, page (1..) or cursor. Ret:
  * {data:[...], pagination:{page,limit,total,totalPages,nextCursor|null}} */
-enum err store_flow_list(struct store_session *s, const struct json *filter, struct json **ret, struct error *reterr) ERROR_MUST_CHECK;      /* status, search; FlowSummary */
-enum err store_schedule_list(struct store_session *s, const struct json *filter, struct json **ret, struct error *reterr) ERROR_MUST_CHECK;  /* flowId, enabled, nextRunBefore, search */
-enum err store_execution_list(struct store_session *s, const struct json *filter, struct json **ret, struct error *reterr) ERROR_MUST_CHECK; /* flowId, scheduleId, status, startTimeFrom, startTimeTo, search */
-enum err store_dead_letter_list(struct store_session *s, const struct json *filter, struct json **ret, struct error *reterr) ERROR_MUST_CHECK; /* status open|retried|discarded */
-enum err store_audit_list(struct store_session *s, const struct json *filter, struct json **ret, struct error *reterr) ERROR_MUST_CHECK;
+enum err store_flow_list(struct store_session *s, const struct json *filter, struct json **ret,
+                         struct error *reterr) ERROR_MUST_CHECK; /* status, search; FlowSummary */
+enum err store_schedule_list(struct store_session *s, const struct json *filter, struct json **ret,
+                             struct error *reterr) ERROR_MUST_CHECK; /* flowId, enabled, nextRunBefore, search */
+enum err store_execution_list(struct store_session *s, const struct json *filter, struct json **ret,
+                              struct error *reterr)
+    ERROR_MUST_CHECK; /* flowId, scheduleId, status, startTimeFrom, startTimeTo, search */
+enum err store_dead_letter_list(struct store_session *s, const struct json *filter, struct json **ret,
+                                struct error *reterr) ERROR_MUST_CHECK; /* status open|retried|discarded */
+enum err store_audit_list(struct store_session *s, const struct json *filter, struct json **ret,
+                          struct error *reterr) ERROR_MUST_CHECK;
 
 /* ---- schedules. Documents as api-contract 1.3. */
-enum err store_schedule_insert(struct store_session *s, const struct json *schedule, int64_t now_ms, struct error *reterr) ERROR_MUST_CHECK;
-enum err store_schedule_update(struct store_session *s, const char *id, const struct json *changes, int64_t now_ms, struct error *reterr) ERROR_MUST_CHECK;
+enum err store_schedule_insert(struct store_session *s, const struct json *schedule, int64_t now_ms,
+                               struct error *reterr) ERROR_MUST_CHECK;
+enum err store_schedule_update(struct store_session *s, const char *id, const struct json *changes, int64_t now_ms,
+                               struct error *reterr) ERROR_MUST_CHECK;
 enum err store_schedule_delete(struct store_session *s, const char *id, struct error *reterr) ERROR_MUST_CHECK;
-enum err store_schedule_load(struct store_session *s, const char *id, struct json **ret, struct error *reterr) ERROR_MUST_CHECK;
-enum err store_schedules_due(struct store_session *s, int64_t now_ms, size_t limit, struct json **ret, struct error *reterr) ERROR_MUST_CHECK; /* enabled, nextRun <= now; array */
+enum err store_schedule_load(struct store_session *s, const char *id, struct json **ret,
+                             struct error *reterr) ERROR_MUST_CHECK;
+enum err store_schedules_due(struct store_session *s, int64_t now_ms, size_t limit, struct json **ret,
+                             struct error *reterr) ERROR_MUST_CHECK; /* enabled, nextRun <= now; array */
 
 /* ---- executions */
 struct store_execution {
     const char *id, *flow_id;
     int flow_version;
-    const char *schedule_id;         /* or NULL */
-    int64_t schedule_instant_ms;     /* unique with schedule_id when > 0: a second insert is CONFLICT */
+    const char *schedule_id;     /* or NULL */
+    int64_t schedule_instant_ms; /* unique with schedule_id when > 0: a second insert is CONFLICT */
     const char *trigger, *trigger_node;
-    int priority;                    /* 0 low, 1 normal, 2 high */
+    int priority;                                          /* 0 low, 1 normal, 2 high */
     const char *input_json, *metadata_json, *restore_json; /* texts or NULL; restore: checkpoints taken over (retry) */
-    const char *idempotency_key;     /* unique per flow: ERR_CONFLICT, existing id in reterr->field */
+    const char *idempotency_key; /* unique per flow: ERR_CONFLICT, existing id in reterr->field */
     int64_t created_ms;
     int retry_count;
-    int64_t wake_ms;                 /* > 0: it waits until then, as if parked; store_executions_due finds it */
+    int64_t wake_ms; /* > 0: it waits until then, as if parked; store_executions_due finds it */
     /* Only for an execution inserted already final: */
     const struct store_finish *finish;
 };
@@ -98,9 +128,16 @@ struct store_finish {
 };
 
 /* Inserts one execution in status pending with epoch 1 (or final, with finish). Flow must exist: NOT_FOUND. */
-enum err store_execution_insert(struct store_session *s, const struct store_execution *row, struct error *reterr) ERROR_MUST_CHECK;
+enum err store_execution_insert(struct store_session *s, const struct store_execution *row,
+                                struct error *reterr) ERROR_MUST_CHECK;
 
-enum store_event_kind { STORE_EVENT_STARTED, STORE_EVENT_CHECKPOINT, STORE_EVENT_PARKED, STORE_EVENT_FINISHED, STORE_EVENT_LOGS };
+enum store_event_kind {
+    STORE_EVENT_STARTED,
+    STORE_EVENT_CHECKPOINT,
+    STORE_EVENT_PARKED,
+    STORE_EVENT_FINISHED,
+    STORE_EVENT_LOGS
+};
 struct store_event {
     enum store_event_kind kind;
     const char *execution_id;
@@ -109,61 +146,92 @@ struct store_event {
     int64_t at_ms;
     struct run_checkpoint checkpoint; /* CHECKPOINT; its outputs as text in checkpoint_outputs_json */
     const char *checkpoint_outputs_json;
-    int64_t wake_ms;                  /* PARKED; INT64_MAX = waits for the person who paused it: if resumed meanwhile, it is due at once */
+    int64_t
+        wake_ms; /* PARKED; INT64_MAX = waits for the person who paused it: if resumed meanwhile, it is due at once */
     const struct store_finish *finish;
-    bool discard;                     /* FINISHED with history none/errors on success: the row and all of it are deleted */
-    const char *logs_json;            /* LOGS: array of {timestamp,level,message,nodeId} */
+    bool discard;          /* FINISHED with history none/errors on success: the row and all of it are deleted */
+    const char *logs_json; /* LOGS: array of {timestamp,level,message,nodeId} */
 };
 /* Applies one event. An event of an older epoch, or for a final execution, changes nothing but the attempt ledger:
- * *ret_applied = false, OK. A CHECKPOINT replaces the node's former one. FINISHED removes checkpoints. Repeatable: an event
- * delivered again changes nothing. Log lines beyond LIMIT_LOG_LINES push the oldest out. */
-enum err store_event_apply(struct store_session *s, const struct store_event *event, bool *ret_applied, struct error *reterr) ERROR_MUST_CHECK;
+ * *ret_applied = false, OK. A CHECKPOINT replaces the node's former one. FINISHED removes checkpoints. Repeatable: an
+ * event delivered again changes nothing. Log lines beyond LIMIT_LOG_LINES push the oldest out. */
+enum err store_event_apply(struct store_session *s, const struct store_event *event, bool *ret_applied,
+                           struct error *reterr) ERROR_MUST_CHECK;
 
 /* What a worker needs to go on. Texts live in `arena`. */
 struct store_dispatch {
     const char *id, *flow_id, *trigger, *trigger_node;
     const char *input_json, *restore_json;
-    const char *checkpoints_json; /* array of {nodeId,attempt,state (its name),outputs,records,startedMs,endedMs,wakeMs,errorId,errorMessage}, or NULL */
+    const char *checkpoints_json; /* array of {nodeId,attempt,state (its
+                                     name),outputs,records,startedMs,endedMs,wakeMs,errorId,errorMessage}, or NULL */
     int flow_version, epoch, priority;
     int64_t created_ms;
-    bool paused;                  /* a person paused it */
-    /* Some earlier epoch was handed out, or may have been, and was taken away before its PARKED was applied: its nodes with
-     * effects may have run without a checkpoint (run_options.lost_epoch). Once true it stays true. Cautious: an epoch that no
-     * worker ever took counts too, since nothing here proves it. */
+    bool paused; /* a person paused it */
+    /* Some earlier epoch was handed out, or may have been, and was taken away before its PARKED was applied: its nodes
+     * with effects may have run without a checkpoint (run_options.lost_epoch). Once true it stays true. Cautious: an
+     * epoch that no worker ever took counts too, since nothing here proves it. */
     bool lost_epoch;
 };
-/* Raises the epoch of an unfinished execution that stands at `expected_epoch` (0: whatever it is) and loads it for a new
- * dispatch; status pending, wake cleared (what a person has paused stays paused and parked). CONFLICT when it is final, or at
- * another epoch; INTERNAL when a text of it is damaged: nothing is changed then. */
+/* Raises the epoch of an unfinished execution that stands at `expected_epoch` (0: whatever it is) and loads it for a
+ * new dispatch; status pending, wake cleared (what a person has paused stays paused and parked). CONFLICT when it is
+ * final, or at another epoch; INTERNAL when a text of it is damaged: nothing is changed then. */
 enum err store_execution_reassign(struct store_session *s, const char *id, int expected_epoch, struct arena *arena,
                                   struct store_dispatch *ret, struct error *reterr) ERROR_MUST_CHECK;
 /* Ids and epochs of executions: array of {id, epoch, priority, flowId}. */
-enum err store_executions_unfinished(struct store_session *s, const char *after_id, size_t limit, struct json **ret, struct error *reterr) ERROR_MUST_CHECK; /* not parked, by id */
-enum err store_executions_due(struct store_session *s, int64_t now_ms, size_t limit, struct json **ret, struct error *reterr) ERROR_MUST_CHECK; /* parked, wake <= now */
-int64_t store_executions_next_due_ms(struct store_session *s); /* INT64_MAX: none */
+enum err store_executions_unfinished(struct store_session *s, const char *after_id, size_t limit, struct json **ret,
+                                     struct error *reterr) ERROR_MUST_CHECK; /* not parked, by id */
+enum err store_executions_due(struct store_session *s, int64_t now_ms, size_t limit, struct json **ret,
+                              struct error *reterr) ERROR_MUST_CHECK; /* parked, wake <= now */
+int64_t store_executions_next_due_ms(struct store_session *s);        /* INT64_MAX: none */
 
 /* Execution | ExecutionDetail | document of contract 1.4 (duration, nodeExecutions from document or checkpoints). */
-enum err store_execution_load(struct store_session *s, const char *id, struct json **ret, struct error *reterr) ERROR_MUST_CHECK;
-enum err store_execution_load_detail(struct store_session *s, const char *id, struct json **ret, struct error *reterr) ERROR_MUST_CHECK; /* + metadata, input, result, nodeExecutions with attempts, epoch, trigger, waitingUntil */
-enum err store_execution_logs(struct store_session *s, const char *id, const char *level, const char *node_id, struct json **ret, struct error *reterr) ERROR_MUST_CHECK; /* lines of LOGS events and of the history document's `logs`, newest first, at most LIMIT_LOG_LINES */
-enum err store_execution_delete(struct store_session *s, const char *id, struct error *reterr) ERROR_MUST_CHECK; /* CONFLICT unless final */
-/* Cancel, pause and resume, by a person. cancel: final at once (status cancelled), epoch raised so that nothing later counts.
- * pause: pending|running -> paused; resume: paused -> pending with wake now. CONFLICT from other states. */
-enum err store_execution_cancel(struct store_session *s, const char *id, int64_t now_ms, struct error *reterr) ERROR_MUST_CHECK;
-enum err store_execution_pause(struct store_session *s, const char *id, int64_t now_ms, struct error *reterr) ERROR_MUST_CHECK;
-enum err store_execution_resume(struct store_session *s, const char *id, int64_t now_ms, struct error *reterr) ERROR_MUST_CHECK;
+enum err store_execution_load(struct store_session *s, const char *id, struct json **ret,
+                              struct error *reterr) ERROR_MUST_CHECK;
+enum err store_execution_load_detail(struct store_session *s, const char *id, struct json **ret, struct error *reterr)
+    ERROR_MUST_CHECK; /* + metadata, input, result, nodeExecutions with attempts, epoch, trigger, waitingUntil */
+enum err
+store_execution_logs(struct store_session *s, const char *id, const char *level, const char *node_id, struct json **ret,
+                     struct error *reterr) ERROR_MUST_CHECK; /* lines of LOGS events and of the history document's
+                                                                `logs`, newest first, at most LIMIT_LOG_LINES */
+enum err store_execution_delete(struct store_session *s, const char *id,
+                                struct error *reterr) ERROR_MUST_CHECK; /* CONFLICT unless final */
+/* Cancel, pause and resume, by a person. cancel: final at once (status cancelled), epoch raised so that nothing later
+ * counts. pause: pending|running -> paused; resume: paused -> pending with wake now. CONFLICT from other states. */
+enum err store_execution_cancel(struct store_session *s, const char *id, int64_t now_ms,
+                                struct error *reterr) ERROR_MUST_CHECK;
+enum err store_execution_pause(struct store_session *s, const char *id, int64_t now_ms,
+                               struct error *reterr) ERROR_MUST_CHECK;
+enum err store_execution_resume(struct store_session *s, const char *id, int64_t now_ms,
+                                struct error *reterr) ERROR_MUST_CHECK;
 /* Counts by status since a time: {pending,running,paused,success,failed,cancelled,timeout,waiting}. */
-enum err store_execution_counts(struct store_session *s, int64_t since_ms, struct json **ret, struct error *reterr) ERROR_MUST_CHECK;
-/* Deletes final executions ended before `before_ms` or beyond `keep` per flow (0 = no such bound), at most `limit`; gives pages back. */
-enum err store_retention_apply(struct store_session *s, int64_t before_ms, int64_t keep, size_t limit, int64_t *ret_deleted, struct error *reterr) ERROR_MUST_CHECK;
+enum err store_execution_counts(struct store_session *s, int64_t since_ms, struct json **ret,
+                                struct error *reterr) ERROR_MUST_CHECK;
+/* Deletes final executions ended before `before_ms` or beyond `keep` per flow (0 = no such bound), at most `limit`;
+ * gives pages back. */
+enum err store_retention_apply(struct store_session *s, int64_t before_ms, int64_t keep, size_t limit,
+                               int64_t *ret_deleted, struct error *reterr) ERROR_MUST_CHECK;
 
 /* ---- operation: workers {id,host,version,capacity,active,status,lastHeartbeat(ISO),metrics}, dead letters
- * {id,executionId|null,queue,reason,payload,status,createdAt}, users {id,username,passwordHash,role,disabled,createdAt},
- * API keys {id,name,hash,role,createdAt,expiresAt|null}, settings key -> JSON, audit entries {id,at,actor,action,target,detail},
- * node definitions of the catalog API {type,version,...}. put = insert or replace by id. */
-enum store_table { STORE_WORKERS, STORE_DEAD_LETTERS, STORE_USERS, STORE_API_KEYS, STORE_SETTINGS, STORE_AUDIT, STORE_NODE_DEFINITIONS };
-enum err store_put(struct store_session *s, enum store_table table, const char *id, const struct json *document, int64_t now_ms, struct error *reterr) ERROR_MUST_CHECK;
-enum err store_get(struct store_session *s, enum store_table table, const char *id, struct json **ret, struct error *reterr) ERROR_MUST_CHECK;
-enum err store_find(struct store_session *s, enum store_table table, const char *key, struct json **ret, struct error *reterr) ERROR_MUST_CHECK; /* users by username, api keys by hash, others by id */
-enum err store_remove(struct store_session *s, enum store_table table, const char *id, struct error *reterr) ERROR_MUST_CHECK;
-enum err store_all(struct store_session *s, enum store_table table, struct json **ret, struct error *reterr) ERROR_MUST_CHECK; /* array, at most 10000 */
+ * {id,executionId|null,queue,reason,payload,status,createdAt}, users
+ * {id,username,passwordHash,role,disabled,createdAt}, API keys {id,name,hash,role,createdAt,expiresAt|null}, settings
+ * key -> JSON, audit entries {id,at,actor,action,target,detail}, node definitions of the catalog API
+ * {type,version,...}. put = insert or replace by id. */
+enum store_table {
+    STORE_WORKERS,
+    STORE_DEAD_LETTERS,
+    STORE_USERS,
+    STORE_API_KEYS,
+    STORE_SETTINGS,
+    STORE_AUDIT,
+    STORE_NODE_DEFINITIONS
+};
+enum err store_put(struct store_session *s, enum store_table table, const char *id, const struct json *document,
+                   int64_t now_ms, struct error *reterr) ERROR_MUST_CHECK;
+enum err store_get(struct store_session *s, enum store_table table, const char *id, struct json **ret,
+                   struct error *reterr) ERROR_MUST_CHECK;
+enum err store_find(struct store_session *s, enum store_table table, const char *key, struct json **ret,
+                    struct error *reterr) ERROR_MUST_CHECK; /* users by username, api keys by hash, others by id */
+enum err store_remove(struct store_session *s, enum store_table table, const char *id,
+                      struct error *reterr) ERROR_MUST_CHECK;
+enum err store_all(struct store_session *s, enum store_table table, struct json **ret,
+                   struct error *reterr) ERROR_MUST_CHECK; /* array, at most 10000 */

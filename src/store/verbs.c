@@ -27,7 +27,8 @@ enum err store_flow_insert(struct store_session *s, const struct json *flow, int
     return refused != ERR_OK ? refused : s->ops->flow_insert(s, flow, now_ms, reterr);
 }
 
-enum err store_flow_update(struct store_session *s, const char *id, const struct json *changes, int64_t now_ms, struct error *reterr)
+enum err store_flow_update(struct store_session *s, const char *id, const struct json *changes, int64_t now_ms,
+                           struct error *reterr)
 {
     enum err refused = refuse_read_only(s, reterr);
     return refused != ERR_OK ? refused : s->ops->flow_update(s, id, changes, now_ms, reterr);
@@ -44,7 +45,8 @@ enum err store_flow_load(struct store_session *s, const char *id, struct json **
     return s->ops->flow_load(s, id, ret, reterr);
 }
 
-enum err store_flow_load_version(struct store_session *s, const char *id, int version, struct json **ret, struct error *reterr)
+enum err store_flow_load_version(struct store_session *s, const char *id, int version, struct json **ret,
+                                 struct error *reterr)
 {
     return s->ops->flow_load_version(s, id, version, ret, reterr);
 }
@@ -64,17 +66,20 @@ enum err store_flow_list(struct store_session *s, const struct json *filter, str
     return s->ops->flow_list(s, filter, ret, reterr);
 }
 
-enum err store_schedule_list(struct store_session *s, const struct json *filter, struct json **ret, struct error *reterr)
+enum err store_schedule_list(struct store_session *s, const struct json *filter, struct json **ret,
+                             struct error *reterr)
 {
     return s->ops->schedule_list(s, filter, ret, reterr);
 }
 
-enum err store_execution_list(struct store_session *s, const struct json *filter, struct json **ret, struct error *reterr)
+enum err store_execution_list(struct store_session *s, const struct json *filter, struct json **ret,
+                              struct error *reterr)
 {
     return s->ops->execution_list(s, filter, ret, reterr);
 }
 
-enum err store_dead_letter_list(struct store_session *s, const struct json *filter, struct json **ret, struct error *reterr)
+enum err store_dead_letter_list(struct store_session *s, const struct json *filter, struct json **ret,
+                                struct error *reterr)
 {
     return s->ops->dead_letter_list(s, filter, ret, reterr);
 }
@@ -84,13 +89,15 @@ enum err store_audit_list(struct store_session *s, const struct json *filter, st
     return s->ops->audit_list(s, filter, ret, reterr);
 }
 
-enum err store_schedule_insert(struct store_session *s, const struct json *schedule, int64_t now_ms, struct error *reterr)
+enum err store_schedule_insert(struct store_session *s, const struct json *schedule, int64_t now_ms,
+                               struct error *reterr)
 {
     enum err refused = refuse_insert(s, json_get_str(schedule, "id"), STORE_ID_BYTES, reterr);
     return refused != ERR_OK ? refused : s->ops->schedule_insert(s, schedule, now_ms, reterr);
 }
 
-enum err store_schedule_update(struct store_session *s, const char *id, const struct json *changes, int64_t now_ms, struct error *reterr)
+enum err store_schedule_update(struct store_session *s, const char *id, const struct json *changes, int64_t now_ms,
+                               struct error *reterr)
 {
     enum err refused = refuse_read_only(s, reterr);
     return refused != ERR_OK ? refused : s->ops->schedule_update(s, id, changes, now_ms, reterr);
@@ -107,7 +114,8 @@ enum err store_schedule_load(struct store_session *s, const char *id, struct jso
     return s->ops->schedule_load(s, id, ret, reterr);
 }
 
-enum err store_schedules_due(struct store_session *s, int64_t now_ms, size_t limit, struct json **ret, struct error *reterr)
+enum err store_schedules_due(struct store_session *s, int64_t now_ms, size_t limit, struct json **ret,
+                             struct error *reterr)
 {
     return s->ops->schedules_due(s, now_ms, limit, ret, reterr);
 }
@@ -118,24 +126,28 @@ enum err store_execution_insert(struct store_session *s, const struct store_exec
     return refused != ERR_OK ? refused : s->ops->execution_insert(s, row, reterr);
 }
 
-enum err store_event_apply(struct store_session *s, const struct store_event *event, bool *ret_applied, struct error *reterr)
+enum err store_event_apply(struct store_session *s, const struct store_event *event, bool *ret_applied,
+                           struct error *reterr)
 {
     enum err refused = refuse_read_only(s, reterr);
     return refused != ERR_OK ? refused : s->ops->event_apply(s, event, ret_applied, reterr);
 }
 
-enum err store_execution_reassign(struct store_session *s, const char *id, int expected_epoch, struct arena *arena, struct store_dispatch *ret, struct error *reterr)
+enum err store_execution_reassign(struct store_session *s, const char *id, int expected_epoch, struct arena *arena,
+                                  struct store_dispatch *ret, struct error *reterr)
 {
     enum err refused = refuse_read_only(s, reterr);
     return refused != ERR_OK ? refused : s->ops->execution_reassign(s, id, expected_epoch, arena, ret, reterr);
 }
 
-enum err store_executions_unfinished(struct store_session *s, const char *after_id, size_t limit, struct json **ret, struct error *reterr)
+enum err store_executions_unfinished(struct store_session *s, const char *after_id, size_t limit, struct json **ret,
+                                     struct error *reterr)
 {
     return s->ops->executions_unfinished(s, after_id, limit, ret, reterr);
 }
 
-enum err store_executions_due(struct store_session *s, int64_t now_ms, size_t limit, struct json **ret, struct error *reterr)
+enum err store_executions_due(struct store_session *s, int64_t now_ms, size_t limit, struct json **ret,
+                              struct error *reterr)
 {
     return s->ops->executions_due(s, now_ms, limit, ret, reterr);
 }
@@ -155,7 +167,8 @@ enum err store_execution_load_detail(struct store_session *s, const char *id, st
     return s->ops->execution_load_detail(s, id, ret, reterr);
 }
 
-enum err store_execution_logs(struct store_session *s, const char *id, const char *level, const char *node_id, struct json **ret, struct error *reterr)
+enum err store_execution_logs(struct store_session *s, const char *id, const char *level, const char *node_id,
+                              struct json **ret, struct error *reterr)
 {
     return s->ops->execution_logs(s, id, level, node_id, ret, reterr);
 }
@@ -189,24 +202,28 @@ enum err store_execution_counts(struct store_session *s, int64_t since_ms, struc
     return s->ops->execution_counts(s, since_ms, ret, reterr);
 }
 
-enum err store_retention_apply(struct store_session *s, int64_t before_ms, int64_t keep, size_t limit, int64_t *ret_deleted, struct error *reterr)
+enum err store_retention_apply(struct store_session *s, int64_t before_ms, int64_t keep, size_t limit,
+                               int64_t *ret_deleted, struct error *reterr)
 {
     enum err refused = refuse_read_only(s, reterr);
     return refused != ERR_OK ? refused : s->ops->retention_apply(s, before_ms, keep, limit, ret_deleted, reterr);
 }
 
-enum err store_put(struct store_session *s, enum store_table table, const char *id, const struct json *document, int64_t now_ms, struct error *reterr)
+enum err store_put(struct store_session *s, enum store_table table, const char *id, const struct json *document,
+                   int64_t now_ms, struct error *reterr)
 {
     enum err refused = refuse_insert(s, id, STORE_ID_BYTES, reterr);
     return refused != ERR_OK ? refused : s->ops->put(s, table, id, document, now_ms, reterr);
 }
 
-enum err store_get(struct store_session *s, enum store_table table, const char *id, struct json **ret, struct error *reterr)
+enum err store_get(struct store_session *s, enum store_table table, const char *id, struct json **ret,
+                   struct error *reterr)
 {
     return s->ops->get(s, table, id, ret, reterr);
 }
 
-enum err store_find(struct store_session *s, enum store_table table, const char *key, struct json **ret, struct error *reterr)
+enum err store_find(struct store_session *s, enum store_table table, const char *key, struct json **ret,
+                    struct error *reterr)
 {
     return s->ops->find(s, table, key, ret, reterr);
 }

@@ -10,7 +10,8 @@
 
 #define FLOWS_KEPT 1000
 
-static enum err load_definition(struct worker *worker, const char *flow_id, int version, struct json **ret, struct error *reterr)
+static enum err load_definition(struct worker *worker, const char *flow_id, int version, struct json **ret,
+                                struct error *reterr)
 {
     struct store_session *session;
     enum err code = store_read_begin(worker->options.store, &session, reterr);
@@ -96,7 +97,8 @@ void active_free(struct active *active)
 void active_look(void *user)
 {
     struct active *active = user;
-    active_advance(active, &(struct run_event){.kind = RUN_EVENT_TIME, .now_ms = loop_now_ms(active->worker->options.loop)});
+    active_advance(active,
+                   &(struct run_event){.kind = RUN_EVENT_TIME, .now_ms = loop_now_ms(active->worker->options.loop)});
 }
 
 static bool ends_attempt(const struct run_event *event)
@@ -126,13 +128,18 @@ static void drive(struct active *active)
     active->busy = true;
     while (flow_run_next_command(active->run, &command)) {
         switch (command.kind) {
-        case RUN_COMMAND_START_NODE: calls_start(active, &command); break;
-        case RUN_COMMAND_ABORT_NODE: calls_abort(active, command.node, command.attempt); break;
+        case RUN_COMMAND_START_NODE:
+            calls_start(active, &command);
+            break;
+        case RUN_COMMAND_ABORT_NODE:
+            calls_abort(active, command.node, command.attempt);
+            break;
         case RUN_COMMAND_CHECKPOINT:
             if (flow_run_flow(active->run)->settings.durability == FLOW_DURABLE_STEP)
                 event_checkpoint(active, &command.checkpoint);
             break;
-        case RUN_COMMAND_FINISH: break;
+        case RUN_COMMAND_FINISH:
+            break;
         }
     }
     active->busy = false;
@@ -198,19 +205,28 @@ void active_start(struct worker *worker, const struct json *item, struct deliver
     const char *id = json_get_str(item, "id"), *flow_id = json_get_str(item, "flowId");
     int epoch = (int)json_get_int(item, "epoch", 1);
     struct error error = {0};
-    struct flow_entry *flow = flow_id == NULL ? NULL : flow_entry_get(worker, flow_id, (int)json_get_int(item, "flowVersion", 1), &error);
+    struct flow_entry *flow =
+        flow_id == NULL ? NULL : flow_entry_get(worker, flow_id, (int)json_get_int(item, "flowVersion", 1), &error);
     if (flow == NULL) {
         outbox_settle(worker, group);
         event_refused(worker, id, epoch, flow_id, &error);
         return;
     }
     struct active *active = mem_alloc(sizeof *active);
-    *active = (struct active){.worker = worker, .id = mem_dup(id), .epoch = epoch, .flow = flow, .group = group,
-                              .logs = json_array_new(), .started_ms = loop_now_ms(worker->options.loop)};
-    struct run_options options = {
-        .execution_id = id, .trigger = json_get_str(item, "trigger"), .trigger_node = json_get_str(item, "triggerNode"),
-        .created_ms = json_get_int(item, "createdMs", active->started_ms), .epoch = epoch,
-        .lost_epoch = json_get_bool(item, "lostEpoch", false), .seed = worker->options.seed ^ hash_str(id)};
+    *active = (struct active){.worker = worker,
+                              .id = mem_dup(id),
+                              .epoch = epoch,
+                              .flow = flow,
+                              .group = group,
+                              .logs = json_array_new(),
+                              .started_ms = loop_now_ms(worker->options.loop)};
+    struct run_options options = {.execution_id = id,
+                                  .trigger = json_get_str(item, "trigger"),
+                                  .trigger_node = json_get_str(item, "triggerNode"),
+                                  .created_ms = json_get_int(item, "createdMs", active->started_ms),
+                                  .epoch = epoch,
+                                  .lost_epoch = json_get_bool(item, "lostEpoch", false),
+                                  .seed = worker->options.seed ^ hash_str(id)};
     active->run = flow_run_new(flow->flow, &options, json_get(item, "input"));
     restore(active, json_get(item, "restore"));
     restore(active, json_get(item, "checkpoints"));

@@ -69,7 +69,8 @@ static void finish(struct call *call, enum err code)
     struct error error = result->error;
     if (code != ERR_OK && error.code == ERR_OK)
         (void)error_set(&error, code, NULL, "%s", error_text(code));
-    struct run_event event = {.now_ms = loop_now_ms(active->worker->options.loop), .node = call->node, .attempt = result->attempt};
+    struct run_event event = {
+        .now_ms = loop_now_ms(active->worker->options.loop), .node = call->node, .attempt = result->attempt};
     if (code != ERR_OK) {
         event.kind = RUN_EVENT_NODE_FAILED;
         event.error = &error;

@@ -1,5 +1,6 @@
-/* Collects events and publishes them once a loop turn, one message at a time so that none overtakes another; acknowledges
- * work when its last events are confirmed. What is not confirmed in time is published again: events may come twice. */
+/* Collects events and publishes them once a loop turn, one message at a time so that none overtakes another;
+ * acknowledges work when its last events are confirmed. What is not confirmed in time is published again: events may
+ * come twice. */
 #include "worker/worker_int.h"
 
 #include "base/limits.h"
@@ -45,12 +46,14 @@ static void publish(struct worker *worker)
 {
     const struct outbox_batch *batch = worker->batches;
     struct publication *publication = mem_alloc(sizeof *publication);
-    *publication = (struct publication){.next = worker->publications, .place = &worker->publications, .worker = worker, .serial = batch->serial};
+    *publication = (struct publication){
+        .next = worker->publications, .place = &worker->publications, .worker = worker, .serial = batch->serial};
     if (publication->next != NULL)
         publication->next->place = &publication->next;
     worker->publications = publication;
     loop_timer_set(worker->confirm_timer, CONFIRM_WITHIN_MS);
-    broker_publish(worker->connection, worker->events_queue, 0, batch->body.data, batch->body.len, on_confirm, publication);
+    broker_publish(worker->connection, worker->events_queue, 0, batch->body.data, batch->body.len, on_confirm,
+                   publication);
 }
 
 void outbox_again(void *user)
@@ -106,7 +109,8 @@ static void flush(struct worker *worker)
     }
     message_end(&worker->outbox);
     struct outbox_batch *batch = mem_alloc(sizeof *batch);
-    *batch = (struct outbox_batch){.serial = ++worker->batch_serial, .groups = groups, .count = count, .body = worker->outbox};
+    *batch = (struct outbox_batch){
+        .serial = ++worker->batch_serial, .groups = groups, .count = count, .body = worker->outbox};
     worker->outbox_count = 0;
     buf_init(&worker->outbox, 0);
     add_batch(worker, batch);

@@ -5,14 +5,24 @@
 #include "worker/run_log.h"
 #include <stdlib.h>
 
-static void run_node(struct flow_run *run, const struct run_command *command, const char *execution_id, struct json *logs)
+static void run_node(struct flow_run *run, const struct run_command *command, const char *execution_id,
+                     struct json *logs)
 {
     const struct flow *flow = flow_run_flow(run);
     const struct flow_node *node = &flow->nodes[command->node];
-    struct node_call call = {.type = node_registry_find(node->type), .inputs = command->inputs, .execution_id = execution_id, .flow_id = flow->id,
-                             .node_id = node->id, .attempt = command->attempt, .now_ms = clock_now_ms(), .timeout_ms = node->timeout_ms};
+    struct node_call call = {.type = node_registry_find(node->type),
+                             .inputs = command->inputs,
+                             .execution_id = execution_id,
+                             .flow_id = flow->id,
+                             .node_id = node->id,
+                             .attempt = command->attempt,
+                             .now_ms = clock_now_ms(),
+                             .timeout_ms = node->timeout_ms};
     enum err code = call.type->execute(&call, &call.error);
-    struct run_event event = {.kind = call.is_wait ? RUN_EVENT_NODE_WAIT : RUN_EVENT_NODE_DONE, .now_ms = clock_now_ms(), .node = command->node, .attempt = command->attempt};
+    struct run_event event = {.kind = call.is_wait ? RUN_EVENT_NODE_WAIT : RUN_EVENT_NODE_DONE,
+                              .now_ms = clock_now_ms(),
+                              .node = command->node,
+                              .attempt = command->attempt};
     struct error error = call.error;
     if (code != ERR_OK) {
         if (error.code == ERR_OK)
@@ -52,7 +62,8 @@ static void take_result(const struct flow_run *run, struct json *logs, struct pu
     json_unref(document);
 }
 
-bool pure_run(const struct flow *flow, const struct run_options *options, const struct json *input, struct pure_result *ret)
+bool pure_run(const struct flow *flow, const struct run_options *options, const struct json *input,
+              struct pure_result *ret)
 {
     struct run_command command;
     AUTO_JSON struct json *logs = json_array_new();

@@ -14,7 +14,8 @@ struct pure_result {
 
 /* False when the run did not come to its end without waiting (a retry's delay): then it must run durably, from the
  * beginning. The flow is borrowed; all JSON values belong to this thread. */
-bool pure_run(const struct flow *flow, const struct run_options *options, const struct json *input, struct pure_result *ret) ERROR_MUST_CHECK;
+bool pure_run(const struct flow *flow, const struct run_options *options, const struct json *input,
+              struct pure_result *ret) ERROR_MUST_CHECK;
 void pure_result_done(struct pure_result *result);
 
 /* Whether pure_run can run it: every node is pure and inline. */

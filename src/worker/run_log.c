@@ -23,10 +23,12 @@ void run_log_attempt(struct json *logs, const struct flow_node *node, const stru
 {
     char text[700];
     if (event->kind == RUN_EVENT_NODE_DONE) {
-        (void)snprintf(text, sizeof text, "Node %s (%s) succeeded with %lld records.", node->id, node->type, (long long)event->records);
+        (void)snprintf(text, sizeof text, "Node %s (%s) succeeded with %lld records.", node->id, node->type,
+                       (long long)event->records);
         add(logs, node->id, event->now_ms, "info", text);
     } else if (event->kind == RUN_EVENT_NODE_FAILED) {
-        (void)snprintf(text, sizeof text, "Node %s (%s) failed in attempt %d: %s", node->id, node->type, event->attempt, event->error->message);
+        (void)snprintf(text, sizeof text, "Node %s (%s) failed in attempt %d: %s", node->id, node->type, event->attempt,
+                       event->error->message);
         add(logs, node->id, event->now_ms, "error", text);
     }
 }
@@ -34,5 +36,6 @@ void run_log_attempt(struct json *logs, const struct flow_node *node, const stru
 void run_log_lines(struct json *logs, const char *node_id, int64_t now_ms, const struct json *lines)
 {
     for (size_t i = 0; i < json_count(lines); i++)
-        add(logs, node_id, now_ms, json_get_str(json_at(lines, i), "level"), json_get_str(json_at(lines, i), "message"));
+        add(logs, node_id, now_ms, json_get_str(json_at(lines, i), "level"),
+            json_get_str(json_at(lines, i), "message"));
 }

@@ -30,7 +30,8 @@ struct worker *worker_new(const struct worker_options *options)
 static bool is_to_be_dropped(struct worker *worker, const struct json *item)
 {
     const char *id = json_get_str(item, "id");
-    return id == NULL || recall_get(&worker->started_epochs, id) >= json_get_int(item, "epoch", 0) || recall_get(&worker->orders, id) == ORDER_CANCEL;
+    return id == NULL || recall_get(&worker->started_epochs, id) >= json_get_int(item, "epoch", 0) ||
+           recall_get(&worker->orders, id) == ORDER_CANCEL;
 }
 
 static void drop_older(struct worker *worker, const struct json *item)
@@ -81,8 +82,9 @@ static void report(void *user)
     struct worker *worker = user;
     struct buf body;
     buf_init(&body, 0);
-    buf_printf(&body, "{\"id\":\"%s\",\"capacity\":%u,\"active\":%zu,\"draining\":%s,\"version\":\"" CAUDAL_VERSION "\"}", worker->id,
-               worker->options.capacity, worker->active.count, worker->draining ? "true" : "false");
+    buf_printf(&body,
+               "{\"id\":\"%s\",\"capacity\":%u,\"active\":%zu,\"draining\":%s,\"version\":\"" CAUDAL_VERSION "\"}",
+               worker->id, worker->options.capacity, worker->active.count, worker->draining ? "true" : "false");
     broker_broadcast(worker->connection, TOPIC_WORKERS, body.data, body.len);
     buf_done(&body);
     loop_timer_set(worker->report_timer, worker->options.report_interval_ms);
@@ -118,8 +120,9 @@ static void on_control(void *user, const void *body, size_t size)
 enum err worker_start(struct worker *worker, struct error *reterr)
 {
     worker->connection = broker_connect(worker->options.broker, worker->options.loop);
-    enum err code = broker_declare(worker->connection, worker->queue,
-                                   &(struct broker_queue_options){.ttl0 = true, .dead_letter_queue = worker->events_queue}, reterr);
+    enum err code =
+        broker_declare(worker->connection, worker->queue,
+                       &(struct broker_queue_options){.ttl0 = true, .dead_letter_queue = worker->events_queue}, reterr);
     if (code != ERR_OK)
         return code;
     broker_subscribe(worker->connection, TOPIC_CONTROL, on_control, worker);
@@ -235,7 +238,9 @@ static void free_groups(struct worker *worker, struct collected *actives)
 
 void worker_stats(const struct worker *worker, struct worker_stats *ret)
 {
-    *ret = (struct worker_stats){.active = atomic_load(&worker->active_count), .capacity = worker->options.capacity,
-                                 .started = atomic_load(&worker->started), .finished = atomic_load(&worker->finished),
+    *ret = (struct worker_stats){.active = atomic_load(&worker->active_count),
+                                 .capacity = worker->options.capacity,
+                                 .started = atomic_load(&worker->started),
+                                 .finished = atomic_load(&worker->finished),
                                  .failed = atomic_load(&worker->failed)};
 }

@@ -12,13 +12,13 @@ struct worker_options {
     const char *id;
     struct loop *loop;
     struct broker *broker;
-    struct store *store;              /* flow definitions are read from here */
+    struct store *store; /* flow definitions are read from here */
     const struct flow_catalog *catalog;
     const struct node_type *(*find_type)(const char *type);
-    struct node_host *host;           /* NULL: no network nodes */
-    struct pool *pool;                /* for BLOCKING nodes; NULL: they run inline (simulator) */
-    unsigned capacity;                /* MAX_CONCURRENT_FLOWS */
-    int64_t report_interval_ms;       /* HEALTH_REPORT_INTERVAL */
+    struct node_host *host;     /* NULL: no network nodes */
+    struct pool *pool;          /* for BLOCKING nodes; NULL: they run inline (simulator) */
+    unsigned capacity;          /* MAX_CONCURRENT_FLOWS */
+    int64_t report_interval_ms; /* HEALTH_REPORT_INTERVAL */
     uint64_t seed;
 };
 

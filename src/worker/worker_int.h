@@ -44,7 +44,7 @@ struct worker {
     struct loop_timer *confirm_timer;
     bool flush_posted, draining;
     int64_t drain_deadline_ms; /* monotonic */
-    struct call *calls; /* all node calls under way, also those whose run is gone */
+    struct call *calls;        /* all node calls under way, also those whose run is gone */
     struct loop_timer *drain_timer, *flush_timer, *report_timer;
     void (*on_drained)(void *user);
     void *drained_user;

@@ -1,5 +1,5 @@
-/* The broker's contract, sentence by sentence, on every back end: memory:, and what CAUDAL_TEST_AMQP_URL names. Waiting is
- * running the loop until a condition holds; that nothing comes is known when a marker sent behind it has come. */
+/* The broker's contract, sentence by sentence, on every back end: memory:, and what CAUDAL_TEST_AMQP_URL names. Waiting
+ * is running the loop until a condition holds; that nothing comes is known when a marker sent behind it has come. */
 #include "base/clock.h"
 #include "base/mem.h"
 #include "broker/broker.h"
@@ -164,7 +164,8 @@ static void on_delivery(void *user, struct broker_consumer *consumer, const stru
     record(sink, d); /* what it lends stays good after the acknowledgement */
 }
 
-static struct broker_consumer *consume(struct fixture *f, struct broker_connection *connection, const char *name, unsigned prefetch, struct sink *sink)
+static struct broker_consumer *consume(struct fixture *f, struct broker_connection *connection, const char *name,
+                                       unsigned prefetch, struct sink *sink)
 {
     struct broker_consumer *consumer = broker_consume(connection, Q(name), prefetch, on_delivery, sink);
     assert_non_null(consumer);
@@ -192,11 +193,13 @@ static void expect_bodies(const struct sink *sink, const char *bodies)
 {
     char text[1024] = "";
     for (size_t i = 0; i < sink->count; i++)
-        (void)snprintf(text + strlen(text), sizeof text - strlen(text), "%s%s%s", i == 0 ? "" : " ", sink->seen[i].body, sink->seen[i].redelivered ? "'" : "");
+        (void)snprintf(text + strlen(text), sizeof text - strlen(text), "%s%s%s", i == 0 ? "" : " ", sink->seen[i].body,
+                       sink->seen[i].redelivered ? "'" : "");
     assert_string_equal(text, bodies);
 }
 
-static void expect_dead(struct fixture *f, const struct sink *sink, size_t i, const char *body, const char *reason, const char *from)
+static void expect_dead(struct fixture *f, const struct sink *sink, size_t i, const char *body, const char *reason,
+                        const char *from)
 {
     assert_true(i < sink->count);
     assert_string_equal(sink->seen[i].body, body);
@@ -355,7 +358,8 @@ static void refused_deliveries_are_dead_lettered_as_rejected(void **state)
     struct sink sink = {0}, dropped = {0}, dead = {.ack = true};
     assert_int_equal(publish_at(f, "q", 7, "a"), ERR_OK);
     publish(f, "no way out", "b");
-    struct broker_consumer *consumer = consume(f, f->first, "q", 1, &sink), *other = consume(f, f->first, "no way out", 1, &dropped);
+    struct broker_consumer *consumer = consume(f, f->first, "q", 1, &sink),
+                           *other = consume(f, f->first, "no way out", 1, &dropped);
     wait_count(f, &sink, 1);
     wait_count(f, &dropped, 1);
     broker_nack(consumer, sink.seen[0].tag, true); /* redelivered, but in the queue of the dead it is new */
@@ -546,7 +550,9 @@ static void a_queue_is_declared_once(void **state)
     declare(f, "q", (struct broker_queue_options){.max_length = 3});
     expect_counts(f, "q", 1, 0);
     struct error error = {0};
-    assert_int_equal(broker_declare(f->second, Q("q"), &(struct broker_queue_options){.max_length = 3, .ttl0 = true}, &error), ERR_CONFLICT);
+    assert_int_equal(
+        broker_declare(f->second, Q("q"), &(struct broker_queue_options){.max_length = 3, .ttl0 = true}, &error),
+        ERR_CONFLICT);
     assert_non_null(strstr(error.message, Q("q")));
     expect_counts(f, "q", 1, 0);
 }
@@ -827,15 +833,22 @@ static void connections_on_different_loops_share_the_work(void **state)
     atomic_size_t total = 0, started = 0;
     struct peer peers[THREADS];
     for (unsigned i = 0; i < THREADS; i++) {
-        peers[i] = (struct peer){.broker = f->broker, .loop = loop_new(), .acked = acked, .total = &total, .queue = queue.text,
-                                 .topic = topic.text, .started = &started,
-                                 .dies_after = i == 0 ? 10 : 0}; /* in turn, it gets its ten before the others run out */
+        peers[i] =
+            (struct peer){.broker = f->broker,
+                          .loop = loop_new(),
+                          .acked = acked,
+                          .total = &total,
+                          .queue = queue.text,
+                          .topic = topic.text,
+                          .started = &started,
+                          .dies_after = i == 0 ? 10 : 0}; /* in turn, it gets its ten before the others run out */
         assert_int_equal(pthread_create(&peers[i].thread, NULL, run_peer, &peers[i]), 0);
     }
     wait_until(f, has_all_started, &started);
     confirms = (struct order){0};
     for (unsigned i = 0; i < MESSAGES; i++) {
-        broker_publish(f->first, queue.text, (int)(i % 3), &i, sizeof i, i < 100 ? on_ordered_confirm : NULL, (void *)(uintptr_t)i);
+        broker_publish(f->first, queue.text, (int)(i % 3), &i, sizeof i, i < 100 ? on_ordered_confirm : NULL,
+                       (void *)(uintptr_t)i);
         if (i % 100 == 0)
             broker_broadcast(f->first, topic.text, "x", 1);
         (void)broker_queue_depth(f->broker, queue.text);
@@ -910,19 +923,34 @@ static void other_urls_are_refused(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest every[] = {
-        TEST(first_in_first_out_within_a_priority_and_higher_first), TEST(bodies_are_any_bytes_and_copied),
-        TEST(a_consumer_holds_at_most_its_prefetch), TEST(set_prefetch_stops_and_resumes), TEST(requeued_deliveries_go_back_to_their_place),
-        TEST(refused_deliveries_are_dead_lettered_as_rejected), TEST(ttl0_passes_on_what_nobody_takes_at_once),
-        TEST(dead_letters_do_not_go_in_circles), TEST(a_full_queue_refuses), TEST(single_active_lets_only_the_longest_standing_receive),
-        TEST(a_closed_connection_gives_back_in_order), TEST(a_closed_connection_passes_ttl0_work_on), TEST(a_cancelled_consumer_gets_nothing_more),
-        TEST(unknown_queues_are_said_to_be_so), TEST(a_queue_is_declared_once), TEST(every_publication_is_confirmed_in_order),
-        TEST(deleting_a_queue_closes_its_contents), TEST(topics_reach_every_subscriber_that_is_there), TEST(faults_lose_double_and_delay),
-        TEST(a_callback_may_close_everything), TEST(nothing_is_called_after_a_disconnect), TEST(connections_on_different_loops_share_the_work)};
-    const struct CMUnitTest own[] = {cmocka_unit_test(on_the_virtual_loop_time_is_given), cmocka_unit_test(other_urls_are_refused)};
+    const struct CMUnitTest every[] = {TEST(first_in_first_out_within_a_priority_and_higher_first),
+                                       TEST(bodies_are_any_bytes_and_copied),
+                                       TEST(a_consumer_holds_at_most_its_prefetch),
+                                       TEST(set_prefetch_stops_and_resumes),
+                                       TEST(requeued_deliveries_go_back_to_their_place),
+                                       TEST(refused_deliveries_are_dead_lettered_as_rejected),
+                                       TEST(ttl0_passes_on_what_nobody_takes_at_once),
+                                       TEST(dead_letters_do_not_go_in_circles),
+                                       TEST(a_full_queue_refuses),
+                                       TEST(single_active_lets_only_the_longest_standing_receive),
+                                       TEST(a_closed_connection_gives_back_in_order),
+                                       TEST(a_closed_connection_passes_ttl0_work_on),
+                                       TEST(a_cancelled_consumer_gets_nothing_more),
+                                       TEST(unknown_queues_are_said_to_be_so),
+                                       TEST(a_queue_is_declared_once),
+                                       TEST(every_publication_is_confirmed_in_order),
+                                       TEST(deleting_a_queue_closes_its_contents),
+                                       TEST(topics_reach_every_subscriber_that_is_there),
+                                       TEST(faults_lose_double_and_delay),
+                                       TEST(a_callback_may_close_everything),
+                                       TEST(nothing_is_called_after_a_disconnect),
+                                       TEST(connections_on_different_loops_share_the_work)};
+    const struct CMUnitTest own[] = {cmocka_unit_test(on_the_virtual_loop_time_is_given),
+                                     cmocka_unit_test(other_urls_are_refused)};
     (void)alarm(HANG_SECONDS);
     url = "memory:";
-    int failed = cmocka_run_group_tests_name("memory:", every, NULL, NULL) + cmocka_run_group_tests_name("memory:, its own", own, NULL, NULL);
+    int failed = cmocka_run_group_tests_name("memory:", every, NULL, NULL) +
+                 cmocka_run_group_tests_name("memory:, its own", own, NULL, NULL);
     url = getenv("CAUDAL_TEST_AMQP_URL");
     if (url != NULL)
         failed += cmocka_run_group_tests_name("amqp", every, NULL, NULL);

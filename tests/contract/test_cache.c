@@ -1,5 +1,6 @@
-/* The cache's contract on every back end: memory:, and what CAUDAL_TEST_REDIS_URL names. Keys have a prefix of their own in
- * each test, so that a shared server may be used; instants are given, near the real one because a server has its own clock. */
+/* The cache's contract on every back end: memory:, and what CAUDAL_TEST_REDIS_URL names. Keys have a prefix of their
+ * own in each test, so that a shared server may be used; instants are given, near the real one because a server has its
+ * own clock. */
 #include "base/clock.h"
 #include "base/mem.h"
 #include "cache/cache.h"
@@ -337,7 +338,8 @@ static void a_large_cache_keeps_many(void **state)
     struct fixture *f = *state;
     cache_close(f->cache);
     struct error error = {0};
-    assert_int_equal(cache_open(url, (size_t)128 << 20, &f->cache, &error), ERR_OK); /* several shards, growing tables */
+    assert_int_equal(cache_open(url, (size_t)128 << 20, &f->cache, &error),
+                     ERR_OK); /* several shards, growing tables */
     for (unsigned i = 0; i < 20000; i++)
         cache_put(f->cache, key_of(f, "many", i).text, &i, sizeof i, 0, f->now);
     struct buf buf;
@@ -357,7 +359,10 @@ static void what_cannot_be_opened_is_refused_with_its_name(void **state)
         const char *url;
         size_t max_bytes;
         const char *field;
-    } cases[] = {{"", 1 << 20, "REDIS_URL"}, {"carrier-pigeon:", 1 << 20, "REDIS_URL"}, {"memory:x", 1 << 20, "REDIS_URL"}, {"memory:", 4095, "CACHE_MAX_BYTES"}};
+    } cases[] = {{"", 1 << 20, "REDIS_URL"},
+                 {"carrier-pigeon:", 1 << 20, "REDIS_URL"},
+                 {"memory:x", 1 << 20, "REDIS_URL"},
+                 {"memory:", 4095, "CACHE_MAX_BYTES"}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct cache *cache = NULL;
         struct error error = {0};
@@ -373,14 +378,19 @@ static void what_cannot_be_opened_is_refused_with_its_name(void **state)
 int main(void)
 {
     const struct CMUnitTest every[] = {
-        TEST(keeps_replaces_and_removes), TEST(values_are_any_bytes_and_get_appends), TEST(nothing_outlives_its_ttl),
-        TEST(counters_add_and_keep_their_first_ttl), TEST(counters_stop_at_the_ends), TEST(additions_and_claims_of_many_threads_are_atomic),
+        TEST(keeps_replaces_and_removes),        TEST(values_are_any_bytes_and_get_appends),
+        TEST(nothing_outlives_its_ttl),          TEST(counters_add_and_keep_their_first_ttl),
+        TEST(counters_stop_at_the_ends),         TEST(additions_and_claims_of_many_threads_are_atomic),
         TEST(put_if_absent_lets_the_first_stay), TEST(behaves_like_an_array)};
-    const struct CMUnitTest own[] = {
-        TEST(holds_no_more_than_its_bytes), TEST(what_was_used_last_stays), TEST(a_value_too_large_is_not_kept_and_costs_nobody_else),
-        TEST(the_expired_go_by_themselves), TEST(a_large_cache_keeps_many), cmocka_unit_test(what_cannot_be_opened_is_refused_with_its_name)};
+    const struct CMUnitTest own[] = {TEST(holds_no_more_than_its_bytes),
+                                     TEST(what_was_used_last_stays),
+                                     TEST(a_value_too_large_is_not_kept_and_costs_nobody_else),
+                                     TEST(the_expired_go_by_themselves),
+                                     TEST(a_large_cache_keeps_many),
+                                     cmocka_unit_test(what_cannot_be_opened_is_refused_with_its_name)};
     url = "memory:";
-    int failed = cmocka_run_group_tests_name("memory:", every, NULL, NULL) + cmocka_run_group_tests_name("memory:, its bounds", own, NULL, NULL);
+    int failed = cmocka_run_group_tests_name("memory:", every, NULL, NULL) +
+                 cmocka_run_group_tests_name("memory:, its bounds", own, NULL, NULL);
     url = getenv("CAUDAL_TEST_REDIS_URL");
     if (url != NULL)
         failed += cmocka_run_group_tests_name("redis", every, NULL, NULL);

@@ -61,7 +61,16 @@ static unsigned node_index(const char *node_id)
 
 /* ---- what the store was told: tentative until the commit */
 
-enum fact { FACT_INSERTED, FACT_EPOCH, FACT_CHECKPOINT, FACT_PARKED, FACT_FINISHED, FACT_CANCELLED, FACT_PAUSED, FACT_RESUMED };
+enum fact {
+    FACT_INSERTED,
+    FACT_EPOCH,
+    FACT_CHECKPOINT,
+    FACT_PARKED,
+    FACT_FINISHED,
+    FACT_CANCELLED,
+    FACT_PAUSED,
+    FACT_RESUMED
+};
 
 struct tentative {
     struct sim_execution *execution;
@@ -97,13 +106,16 @@ static void take_finished(struct sim *sim, struct sim_execution *e, int status, 
 static void take_fact(struct sim *sim, const struct tentative *fact)
 {
     struct sim_execution *e = fact->execution;
-    static const char *const names[] = {"inserted", "epoch", "checkpoint", "parked", "finished", "cancelled", "paused", "resumed"};
-    sim_trace(sim, "committed %s %s epoch %d node %u state %d status %d", e->id + 24, names[fact->fact], fact->epoch, fact->node,
-              (int)fact->state, fact->status);
+    static const char *const names[] = {"inserted", "epoch",     "checkpoint", "parked",
+                                        "finished", "cancelled", "paused",     "resumed"};
+    sim_trace(sim, "committed %s %s epoch %d node %u state %d status %d", e->id + 24, names[fact->fact], fact->epoch,
+              fact->node, (int)fact->state, fact->status);
     if ((fact->fact == FACT_CHECKPOINT || fact->fact == FACT_PARKED) && fact->epoch != e->epoch)
         sim_problem(sim, "execution %s stands at epoch %d and took an event of epoch %d", e->id, e->epoch, fact->epoch);
     switch (fact->fact) {
-    case FACT_INSERTED: e->epoch = 1; break;
+    case FACT_INSERTED:
+        e->epoch = 1;
+        break;
     case FACT_EPOCH:
         if (e->final >= 0)
             sim_problem(sim, "execution %s is final and was sent out again", e->id);
@@ -117,14 +129,20 @@ static void take_fact(struct sim *sim, const struct tentative *fact)
         if (fact->epoch < 64)
             e->parked |= UINT64_C(1) << fact->epoch;
         break;
-    case FACT_FINISHED: take_finished(sim, e, fact->status, fact->epoch); break;
+    case FACT_FINISHED:
+        take_finished(sim, e, fact->status, fact->epoch);
+        break;
     case FACT_CANCELLED:
         e->epoch++;
         take_finished(sim, e, RUN_CANCELLED, e->epoch);
         e->cancelled_at = sim->now;
         break;
-    case FACT_PAUSED: e->paused_at = sim->now; break;
-    case FACT_RESUMED: e->paused_at = 0; break;
+    case FACT_PAUSED:
+        e->paused_at = sim->now;
+        break;
+    case FACT_RESUMED:
+        e->paused_at = 0;
+        break;
     }
 }
 
@@ -137,17 +155,21 @@ void sim_on_commit(struct sim *sim, bool committed)
 
 /* ---- the store's verbs, by way of the linker (--wrap) */
 
-enum err __real_store_execution_insert(struct store_session *s, const struct store_execution *row, struct error *reterr);
-enum err __real_store_event_apply(struct store_session *s, const struct store_event *event, bool *ret_applied, struct error *reterr);
-enum err __real_store_execution_reassign(struct store_session *s, const char *id, int expected_epoch, struct arena *arena,
-                                         struct store_dispatch *ret, struct error *reterr);
+enum err __real_store_execution_insert(struct store_session *s, const struct store_execution *row,
+                                       struct error *reterr);
+enum err __real_store_event_apply(struct store_session *s, const struct store_event *event, bool *ret_applied,
+                                  struct error *reterr);
+enum err __real_store_execution_reassign(struct store_session *s, const char *id, int expected_epoch,
+                                         struct arena *arena, struct store_dispatch *ret, struct error *reterr);
 enum err __real_store_execution_cancel(struct store_session *s, const char *id, int64_t now_ms, struct error *reterr);
 enum err __real_store_execution_pause(struct store_session *s, const char *id, int64_t now_ms, struct error *reterr);
 enum err __real_store_execution_resume(struct store_session *s, const char *id, int64_t now_ms, struct error *reterr);
-enum err __wrap_store_execution_insert(struct store_session *s, const struct store_execution *row, struct error *reterr);
-enum err __wrap_store_event_apply(struct store_session *s, const struct store_event *event, bool *ret_applied, struct error *reterr);
-enum err __wrap_store_execution_reassign(struct store_session *s, const char *id, int expected_epoch, struct arena *arena,
-                                         struct store_dispatch *ret, struct error *reterr);
+enum err __wrap_store_execution_insert(struct store_session *s, const struct store_execution *row,
+                                       struct error *reterr);
+enum err __wrap_store_event_apply(struct store_session *s, const struct store_event *event, bool *ret_applied,
+                                  struct error *reterr);
+enum err __wrap_store_execution_reassign(struct store_session *s, const char *id, int expected_epoch,
+                                         struct arena *arena, struct store_dispatch *ret, struct error *reterr);
 enum err __wrap_store_execution_cancel(struct store_session *s, const char *id, int64_t now_ms, struct error *reterr);
 enum err __wrap_store_execution_pause(struct store_session *s, const char *id, int64_t now_ms, struct error *reterr);
 enum err __wrap_store_execution_resume(struct store_session *s, const char *id, int64_t now_ms, struct error *reterr);
@@ -175,7 +197,8 @@ static bool plant_event(struct sim *sim, struct store_event *event)
         if (e != NULL && event->epoch < e->epoch)
             event->epoch = e->epoch;
         return true;
-    case SIM_PLANT_LOSE_CHECKPOINT: return event->kind != STORE_EVENT_CHECKPOINT || event->checkpoint.state != NODE_SUCCEEDED;
+    case SIM_PLANT_LOSE_CHECKPOINT:
+        return event->kind != STORE_EVENT_CHECKPOINT || event->checkpoint.state != NODE_SUCCEEDED;
     case SIM_PLANT_FORGET_WAIT:
         if (event->kind == STORE_EVENT_PARKED && event->wake_ms != INT64_MAX)
             event->wake_ms += YEARS_MS;
@@ -186,11 +209,13 @@ static bool plant_event(struct sim *sim, struct store_event *event)
         if (event->kind == STORE_EVENT_PARKED && event->wake_ms != INT64_MAX)
             event->wake_ms = event->at_ms;
         return true;
-    default: return true;
+    default:
+        return true;
     }
 }
 
-enum err __wrap_store_event_apply(struct store_session *s, const struct store_event *event, bool *ret_applied, struct error *reterr)
+enum err __wrap_store_event_apply(struct store_session *s, const struct store_event *event, bool *ret_applied,
+                                  struct error *reterr)
 {
     if (watched == NULL)
         return __real_store_event_apply(s, event, ret_applied, reterr);
@@ -221,8 +246,8 @@ enum err __wrap_store_event_apply(struct store_session *s, const struct store_ev
     return code;
 }
 
-enum err __wrap_store_execution_reassign(struct store_session *s, const char *id, int expected_epoch, struct arena *arena,
-                                         struct store_dispatch *ret, struct error *reterr)
+enum err __wrap_store_execution_reassign(struct store_session *s, const char *id, int expected_epoch,
+                                         struct arena *arena, struct store_dispatch *ret, struct error *reterr)
 {
     if (watched != NULL && watched->plant == SIM_PLANT_DROP_REASSIGN)
         return error_set(reterr, ERR_CONFLICT, "epoch", "planted");
@@ -308,7 +333,8 @@ static void check_inputs(struct sim *sim, const struct sim_execution *e, unsigne
 }
 
 /* What a person said holds for everybody who could hear it. */
-static void check_orders(struct sim *sim, const struct sim_worker *worker, const struct sim_execution *e, unsigned index)
+static void check_orders(struct sim *sim, const struct sim_worker *worker, const struct sim_execution *e,
+                         unsigned index)
 {
     int64_t since = e->cancelled_at > 0 ? e->cancelled_at : e->paused_at;
     if (since == 0 || sim->now <= since + GRACE_MS || (worker->last_hung > 0 && worker->last_hung >= since))
@@ -336,14 +362,16 @@ static void check_repeat(struct sim *sim, struct sim_execution *e, unsigned inde
         sim_problem(sim, "node n%u of %s was stored as done by epoch %d and started again in epoch %d", index, e->id,
                     node->checkpoint_epoch, epoch);
     if (node->done && node->done_epoch < epoch && node->done_epoch < 64 && (e->parked >> node->done_epoch & 1) != 0)
-        sim_problem(sim, "node n%u of %s had ended when epoch %d parked and started again in epoch %d", index, e->id, node->done_epoch, epoch);
+        sim_problem(sim, "node n%u of %s had ended when epoch %d parked and started again in epoch %d", index, e->id,
+                    node->done_epoch, epoch);
     unsigned allowed = (unsigned)flow->attempts[index] * (1 + (unsigned)lost_epochs(e, e->epoch));
     if (node->starts > allowed)
-        sim_problem(sim, "node n%u of %s started %u times, with %d epochs lost and %d attempts allowed", index, e->id, node->starts,
-                    lost_epochs(e, e->epoch), flow->attempts[index]);
+        sim_problem(sim, "node n%u of %s started %u times, with %d epochs lost and %d attempts allowed", index, e->id,
+                    node->starts, lost_epochs(e, e->epoch), flow->attempts[index]);
 }
 
-static void check_key(struct sim *sim, struct sim_node *node, const struct sim_execution *e, const struct node_call *call, int epoch)
+static void check_key(struct sim *sim, struct sim_node *node, const struct sim_execution *e,
+                      const struct node_call *call, int epoch)
 {
     char key[ID_TEXT_BYTES_MAX + 16];
     (void)snprintf(key, sizeof key, "%s", call->idempotency_key);
@@ -360,7 +388,8 @@ void sim_on_node_start(struct sim_worker *worker, const struct node_call *call, 
     struct sim *sim = worker->sim;
     struct sim_execution *e = sim_find(sim, call->execution_id);
     unsigned index = node_index(call->node_id);
-    sim_trace(sim, "%s starts %s of %s epoch %d attempt %d", worker->id, call->node_id, call->execution_id + 24, epoch, call->attempt);
+    sim_trace(sim, "%s starts %s of %s epoch %d attempt %d", worker->id, call->node_id, call->execution_id + 24, epoch,
+              call->attempt);
     if (e == NULL || e->epoch == 0) {
         sim_problem(sim, "execution %s runs and was never stored", call->execution_id);
         return;
@@ -418,7 +447,8 @@ static void check_execution(struct sim *sim, struct store_session *session, cons
     else if (code == ERR_OK && e->final < 0)
         sim_problem(sim, "execution %s is stuck: %s at epoch %d", e->id, status, e->epoch);
     else if (code == ERR_OK && strcmp(status, run_status_name((enum run_status)e->final)) != 0)
-        sim_problem(sim, "execution %s is stored as %s and ended as %s", e->id, status, run_status_name((enum run_status)e->final));
+        sim_problem(sim, "execution %s is stored as %s and ended as %s", e->id, status,
+                    run_status_name((enum run_status)e->final));
     else if (code != ERR_OK && code != ERR_NOT_FOUND)
         sim_problem(sim, "execution %s cannot be read: %s", e->id, error.message);
     json_unref(stored);
@@ -434,7 +464,8 @@ static void check_slots(struct sim *sim)
     struct orchestrator_stats stats;
     orchestrator_stats(sim->orchestrator, &stats);
     if (stats.in_flight + stats.pending > 0)
-        sim_problem(sim, "all is over and the orchestrator holds %zu in flight, %zu pending", stats.in_flight, stats.pending);
+        sim_problem(sim, "all is over and the orchestrator holds %zu in flight, %zu pending", stats.in_flight,
+                    stats.pending);
     for (unsigned i = 0; i < sim->worker_count; i++) {
         struct worker_stats worker;
         worker_stats(sim->workers[i].worker, &worker);

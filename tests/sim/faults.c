@@ -30,8 +30,10 @@ int sim_publish_fault(void *user, const char *queue)
     struct sim *sim = user;
     if (sim->quiet)
         return 0;
-    int fault = sim_chance(&sim->fault_rng, sim->lose_percent) ? 1 : sim_chance(&sim->fault_rng, sim->double_percent) ? 2
-              : sim_chance(&sim->fault_rng, sim->delay_percent) ? 3 : 0;
+    int fault = sim_chance(&sim->fault_rng, sim->lose_percent)     ? 1
+                : sim_chance(&sim->fault_rng, sim->double_percent) ? 2
+                : sim_chance(&sim->fault_rng, sim->delay_percent)  ? 3
+                                                                   : 0;
     if (fault != 0)
         sim_trace(sim, "publication to %s: %s", queue, fault == 1 ? "lost" : fault == 2 ? "doubled" : "delayed");
     sim->lost += fault == 1;
@@ -148,7 +150,8 @@ static bool stands_at(struct sim *sim, const char *id, const char *status)
     AUTO_JSON struct json *execution = NULL;
     if (store_read_begin(sim->store, &session, &error) != ERR_OK)
         return false;
-    bool stands = store_execution_load(session, id, &execution, &error) == ERR_OK && strcmp(json_get_str(execution, "status"), status) == 0;
+    bool stands = store_execution_load(session, id, &execution, &error) == ERR_OK &&
+                  strcmp(json_get_str(execution, "status"), status) == 0;
     store_read_end(sim->store, session);
     return stands;
 }
@@ -161,7 +164,10 @@ static void give(struct sim *sim, struct sim_execution *execution, const char *v
     struct error error;
     enum err code = store_write(sim->store, write_order, &order, &error);
     sim_trace(sim, "a person says %s %s: %s", verb, execution->id, error_id(code));
-    if (code == ERR_STORE_UNKNOWN && stands_at(sim, execution->id, strcmp(verb, "cancel") == 0 ? "cancelled" : strcmp(verb, "pause") == 0 ? "paused" : "pending"))
+    if (code == ERR_STORE_UNKNOWN && stands_at(sim, execution->id,
+                                               strcmp(verb, "cancel") == 0  ? "cancelled"
+                                               : strcmp(verb, "pause") == 0 ? "paused"
+                                                                            : "pending"))
         code = ERR_OK;
     if (code != ERR_OK || (sim->plant == SIM_PLANT_IGNORE_CANCEL && strcmp(verb, "cancel") == 0))
         return;
@@ -192,13 +198,26 @@ static void act_as_person(struct sim *sim)
 static void fault_once(struct sim *sim, enum sim_fault kind)
 {
     switch (kind) {
-    case SIM_CRASH_WORKER: sim_crash_worker(&sim->workers[up_to(sim, sim->worker_count)], up_to(sim, 5000)); break;
-    case SIM_CRASH_ORCHESTRATOR: sim_crash_orchestrator(sim, up_to(sim, 5000)); break;
-    case SIM_RESTART_BROKER: restart_broker(sim); break;
-    case SIM_CLOCK: jump(sim); break;
-    case SIM_HANG: hang(sim); break;
-    case SIM_PERSON: act_as_person(sim); break;
-    default: break; /* publications and commits have hooks of their own */
+    case SIM_CRASH_WORKER:
+        sim_crash_worker(&sim->workers[up_to(sim, sim->worker_count)], up_to(sim, 5000));
+        break;
+    case SIM_CRASH_ORCHESTRATOR:
+        sim_crash_orchestrator(sim, up_to(sim, 5000));
+        break;
+    case SIM_RESTART_BROKER:
+        restart_broker(sim);
+        break;
+    case SIM_CLOCK:
+        jump(sim);
+        break;
+    case SIM_HANG:
+        hang(sim);
+        break;
+    case SIM_PERSON:
+        act_as_person(sim);
+        break;
+    default:
+        break; /* publications and commits have hooks of their own */
     }
 }
 
@@ -222,8 +241,16 @@ void sim_faults_step(struct sim *sim)
         calm(sim);
         return;
     }
-    static const enum sim_fault kinds[] = {SIM_CRASH_WORKER, SIM_CRASH_WORKER, SIM_CRASH_ORCHESTRATOR, SIM_CRASH_ORCHESTRATOR,
-                                           SIM_RESTART_BROKER, SIM_CLOCK, SIM_HANG, SIM_PERSON, SIM_PERSON, SIM_PERSON};
+    static const enum sim_fault kinds[] = {SIM_CRASH_WORKER,
+                                           SIM_CRASH_WORKER,
+                                           SIM_CRASH_ORCHESTRATOR,
+                                           SIM_CRASH_ORCHESTRATOR,
+                                           SIM_RESTART_BROKER,
+                                           SIM_CLOCK,
+                                           SIM_HANG,
+                                           SIM_PERSON,
+                                           SIM_PERSON,
+                                           SIM_PERSON};
     enum sim_fault kind = kinds[up_to(sim, sizeof kinds / sizeof *kinds)];
     if (sim->faults & kind && sim->now < sim->faults_end)
         fault_once(sim, kind);

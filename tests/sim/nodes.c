@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Nodes find their world through the host, and the epoch, which is none of a node's business, through the engine's call. */
+/* Nodes find their world through the host, and the epoch, which is none of a node's business, through the engine's
+ * call. */
 static struct sim_worker *worker_of(const struct node_call *call)
 {
     return (struct sim_worker *)call->host;
@@ -102,11 +103,21 @@ static const struct flow_pin outputs[] = {{.name = "output", .type = "any"}, {0}
 static const struct field fields[] = {{0}};
 
 #define TYPE(text, is_pure, run_mode, function, stop)                                                                  \
-    {.spec = {.type = text, .outputs = outputs, .fields = fields, .any_input = true, .pure = is_pure},                 \
-     .name = text, .version = "1.0.0", .mode = run_mode, .execute = function, .abort = stop}
+    {                                                                                                                  \
+        .spec = {.type = text, .outputs = outputs, .fields = fields, .any_input = true, .pure = is_pure},              \
+        .name = text, .version = "1.0.0", .mode = run_mode, .execute = function, .abort = stop                         \
+    }
 static const struct node_type types[] = {
-    [KIND_START] = {.spec = {.type = "sim-start", .outputs = outputs, .fields = fields, .any_input = true, .pure = true, .trigger = "manual"},
-                    .name = "sim-start", .version = "1.0.0", .mode = NODE_INLINE, .execute = execute_inline},
+    [KIND_START] = {.spec = {.type = "sim-start",
+                             .outputs = outputs,
+                             .fields = fields,
+                             .any_input = true,
+                             .pure = true,
+                             .trigger = "manual"},
+                    .name = "sim-start",
+                    .version = "1.0.0",
+                    .mode = NODE_INLINE,
+                    .execute = execute_inline},
     [KIND_PURE] = TYPE("sim-pure", true, NODE_INLINE, execute_inline, NULL),
     [KIND_EFFECT] = TYPE("sim-effect", false, NODE_ASYNC, execute_effect, effect_free),
     [KIND_BLOCKING] = TYPE("sim-blocking", false, NODE_BLOCKING, execute_inline, NULL),
@@ -142,8 +153,12 @@ static struct json *make_config(struct sim *sim, struct sim_flow *flow, unsigned
     struct json *config = json_object_new(), *retry;
     flow->attempts[index] = 1;
     switch (flow->kinds[index]) {
-    case KIND_WAIT: json_set_int(config, "waitMs", (int64_t)rng_below(&sim->rng, sim_chance(&sim->rng, 50) ? 4000 : 20000)); break;
-    case KIND_EFFECT: json_set_int(config, "takesMs", (int64_t)rng_below(&sim->rng, 800)); break;
+    case KIND_WAIT:
+        json_set_int(config, "waitMs", (int64_t)rng_below(&sim->rng, sim_chance(&sim->rng, 50) ? 4000 : 20000));
+        break;
+    case KIND_EFFECT:
+        json_set_int(config, "takesMs", (int64_t)rng_below(&sim->rng, 800));
+        break;
     case KIND_FLAKY:
         flow->attempts[index] = 2 + (int)rng_below(&sim->rng, 4);
         retry = json_object_new();
@@ -154,14 +169,16 @@ static struct json *make_config(struct sim *sim, struct sim_flow *flow, unsigned
         json_set_int(config, "takesMs", (int64_t)rng_below(&sim->rng, 300));
         json_set_bool(config, "critical", sim_chance(&sim->rng, 50));
         break;
-    default: break;
+    default:
+        break;
     }
     return config;
 }
 
 static struct json *make_node(struct sim *sim, struct sim_flow *flow, unsigned index)
 {
-    static const enum sim_kind kinds[] = {KIND_PURE, KIND_EFFECT, KIND_EFFECT, KIND_BLOCKING, KIND_FLAKY, KIND_FLAKY, KIND_WAIT, KIND_WAIT};
+    static const enum sim_kind kinds[] = {KIND_PURE,  KIND_EFFECT, KIND_EFFECT, KIND_BLOCKING,
+                                          KIND_FLAKY, KIND_FLAKY,  KIND_WAIT,   KIND_WAIT};
     flow->kinds[index] = index == 0 ? KIND_START : kinds[rng_below(&sim->rng, sizeof kinds / sizeof *kinds)];
     char id[8];
     (void)snprintf(id, sizeof id, "n%u", index);

@@ -1,7 +1,7 @@
-/* The simulator: gateway, orchestrator, workers, broker and store of one installation in one thread, on virtual loops. Every
- * choice (flows, interleaving, faults, what people do) is drawn from one seed, so that a seed is a history that repeats.
- * tests/CMakeLists.txt lets the linker lead calls of some store verbs through check.c, which keeps a model of what was
- * committed and compares it with what happens. */
+/* The simulator: gateway, orchestrator, workers, broker and store of one installation in one thread, on virtual loops.
+ * Every choice (flows, interleaving, faults, what people do) is drawn from one seed, so that a seed is a history that
+ * repeats. tests/CMakeLists.txt lets the linker lead calls of some store verbs through check.c, which keeps a model of
+ * what was committed and compares it with what happens. */
 #pragma once
 #include "base/clock.h"
 #include "orchestrator/orchestrator.h"
@@ -9,25 +9,41 @@
 
 /* Kinds of faults, as bits. */
 enum sim_fault {
-    SIM_CRASH_WORKER = 1, SIM_CRASH_ORCHESTRATOR = 2, SIM_RESTART_BROKER = 4, SIM_LOSE = 8, SIM_DOUBLE = 16, SIM_DELAY = 32,
-    SIM_STORE = 64, SIM_CLOCK = 128, SIM_HANG = 256, SIM_PERSON = 512, SIM_ALL = 1023
+    SIM_CRASH_WORKER = 1,
+    SIM_CRASH_ORCHESTRATOR = 2,
+    SIM_RESTART_BROKER = 4,
+    SIM_LOSE = 8,
+    SIM_DOUBLE = 16,
+    SIM_DELAY = 32,
+    SIM_STORE = 64,
+    SIM_CLOCK = 128,
+    SIM_HANG = 256,
+    SIM_PERSON = 512,
+    SIM_ALL = 1023
 };
 
 /* Defects planted on purpose: the test of the test. */
 enum sim_plant {
     SIM_PLANT_NONE,
-    SIM_PLANT_DROP_REASSIGN,     /* what comes back is not sent out again */
-    SIM_PLANT_OLDER_EPOCH,       /* events of an older epoch count */
-    SIM_PLANT_LOSE_CHECKPOINT,   /* a checkpoint is acknowledged and not written */
-    SIM_PLANT_FORGET_WAIT,       /* a parked wait has no time to wake at */
-    SIM_PLANT_EARLY_WAIT,        /* a wait is over before its time */
-    SIM_PLANT_IGNORE_CANCEL,     /* workers are not told that an execution was cancelled */
-    SIM_PLANT_UNSTABLE_KEY,      /* the idempotency key changes with the epoch */
-    SIM_PLANT_FORGET_ACCEPTED,   /* an execution is accepted and its row never written */
+    SIM_PLANT_DROP_REASSIGN,   /* what comes back is not sent out again */
+    SIM_PLANT_OLDER_EPOCH,     /* events of an older epoch count */
+    SIM_PLANT_LOSE_CHECKPOINT, /* a checkpoint is acknowledged and not written */
+    SIM_PLANT_FORGET_WAIT,     /* a parked wait has no time to wake at */
+    SIM_PLANT_EARLY_WAIT,      /* a wait is over before its time */
+    SIM_PLANT_IGNORE_CANCEL,   /* workers are not told that an execution was cancelled */
+    SIM_PLANT_UNSTABLE_KEY,    /* the idempotency key changes with the epoch */
+    SIM_PLANT_FORGET_ACCEPTED, /* an execution is accepted and its row never written */
     SIM_PLANT_COUNT
 };
 
-enum { SIM_WORKERS = 3, SIM_FLOWS = 4, SIM_NODES = 8, SIM_EXECUTIONS = 24, SIM_STARTS = 64, SIM_LOOPS = SIM_WORKERS + 2 };
+enum {
+    SIM_WORKERS = 3,
+    SIM_FLOWS = 4,
+    SIM_NODES = 8,
+    SIM_EXECUTIONS = 24,
+    SIM_STARTS = 64,
+    SIM_LOOPS = SIM_WORKERS + 2
+};
 enum { LOOP_ORCHESTRATOR = SIM_WORKERS, LOOP_GATEWAY = SIM_WORKERS + 1 };
 
 enum sim_kind { KIND_START, KIND_PURE, KIND_EFFECT, KIND_BLOCKING, KIND_FLAKY, KIND_WAIT };
@@ -44,11 +60,13 @@ struct sim_flow {
 struct sim_node {
     char key[ID_TEXT_BYTES_MAX];
     unsigned starts;
-    int done_epoch;                  /* the latest epoch in which it came to its end */
-    int checkpoint_epoch;            /* whose success is committed, or 0 */
+    int done_epoch;       /* the latest epoch in which it came to its end */
+    int checkpoint_epoch; /* whose success is committed, or 0 */
     bool done, waiting;
-    int64_t wake_ms;                 /* the earliest of its waits */
-    struct { int epoch, attempt; } seen[SIM_STARTS];
+    int64_t wake_ms; /* the earliest of its waits */
+    struct {
+        int epoch, attempt;
+    } seen[SIM_STARTS];
 };
 
 struct sim_execution {
@@ -79,8 +97,8 @@ struct sim {
     uint64_t seed;
     unsigned faults;
     enum sim_plant plant;
-    bool quiet, tracing;    /* quiet: the faults are over */
-    struct rng rng;         /* of the world */
+    bool quiet, tracing; /* quiet: the faults are over */
+    struct rng rng;      /* of the world */
     struct rng fault_rng;
     int64_t now, wall_max;
     struct loop *loops[SIM_LOOPS];
@@ -99,10 +117,10 @@ struct sim {
     unsigned lose_percent, double_percent, delay_percent, store_percent;
     enum store_fault forced;
     bool force;
-    uint64_t digest;        /* of everything that happened: two runs of a seed must agree */
+    uint64_t digest; /* of everything that happened: two runs of a seed must agree */
     uint64_t steps;
     uint64_t crashes, lost, doubled, delayed, failed_commits, jumps, hangs, cancels, pauses;
-    char problem[600];      /* the first broken promise, or empty */
+    char problem[600]; /* the first broken promise, or empty */
     struct tentative *pending_facts;
     size_t fact_count, fact_cap;
 };
@@ -123,7 +141,7 @@ void sim_flow_make(struct sim *sim, struct sim_flow *flow);
 
 /* faults.c */
 void sim_faults_init(struct sim *sim);
-void sim_faults_step(struct sim *sim);   /* called when next_fault has come */
+void sim_faults_step(struct sim *sim); /* called when next_fault has come */
 void sim_faults_stop(struct sim *sim);
 void sim_crash_orchestrator(struct sim *sim, int64_t down_ms);
 void sim_crash_worker(struct sim_worker *worker, int64_t down_ms);

@@ -78,13 +78,16 @@ static void test_faults_do_happen(void **state)
 {
     (void)state;
     static struct sim sim;
-    uint64_t crashes = 0, lost = 0, doubled = 0, delayed = 0, commits = 0, jumps = 0, hangs = 0, cancels = 0, pauses = 0;
+    uint64_t crashes = 0, lost = 0, doubled = 0, delayed = 0, commits = 0, jumps = 0, hangs = 0, cancels = 0,
+             pauses = 0;
     for (uint64_t seed = 1; seed <= 10; seed++) {
         (void)sim_run(&sim, seed, SIM_ALL, SIM_PLANT_NONE);
         crashes += sim.crashes, lost += sim.lost, doubled += sim.doubled, delayed += sim.delayed;
-        commits += sim.failed_commits, jumps += sim.jumps, hangs += sim.hangs, cancels += sim.cancels, pauses += sim.pauses;
+        commits += sim.failed_commits, jumps += sim.jumps, hangs += sim.hangs, cancels += sim.cancels,
+            pauses += sim.pauses;
     }
-    assert_true(crashes > 0 && lost > 0 && doubled > 0 && delayed > 0 && commits > 0 && jumps > 0 && hangs > 0 && cancels > 0 && pauses > 0);
+    assert_true(crashes > 0 && lost > 0 && doubled > 0 && delayed > 0 && commits > 0 && jumps > 0 && hangs > 0 &&
+                cancels > 0 && pauses > 0);
 }
 
 static void test_planted_defects_are_found(void **state)
@@ -105,8 +108,9 @@ int main(void)
 {
     const struct CMUnitTest one[] = {cmocka_unit_test(test_all_kinds_together)};
     const struct CMUnitTest all[] = {
-        cmocka_unit_test(test_without_faults), cmocka_unit_test(test_each_kind_alone), cmocka_unit_test(test_all_kinds_together),
-        cmocka_unit_test(test_a_seed_repeats), cmocka_unit_test(test_faults_do_happen), cmocka_unit_test(test_planted_defects_are_found)};
+        cmocka_unit_test(test_without_faults),     cmocka_unit_test(test_each_kind_alone),
+        cmocka_unit_test(test_all_kinds_together), cmocka_unit_test(test_a_seed_repeats),
+        cmocka_unit_test(test_faults_do_happen),   cmocka_unit_test(test_planted_defects_are_found)};
     if (getenv("SIM_SEED") != NULL)
         return cmocka_run_group_tests(one, NULL, NULL);
     return cmocka_run_group_tests(all, NULL, NULL);

@@ -10,7 +10,7 @@
 
 #define START_MS INT64_C(1750000000000)
 #define PATIENCE_MS (20 * 60 * 1000) /* after the last fault everything must have ended within this time */
-#define AFTERMATH_MS 30000            /* and what was held for it is given back within this one */
+#define AFTERMATH_MS 30000           /* and what was held for it is given back within this one */
 #define STEPS_MAX 3000000
 #define REPORT_INTERVAL_MS 1000
 #define WORKER_TIMEOUT_MS 5000
@@ -25,9 +25,13 @@ void sim_orchestrator_start(struct sim *sim)
 {
     static const char *const strategies[] = {"round_robin", "least_busy", "weighted"};
     struct error error;
-    sim->orchestrator = orchestrator_new(&(struct orchestrator_options){
-        .loop = sim->loops[LOOP_ORCHESTRATOR], .broker = sim->broker, .store = sim->store, .worker_timeout_ms = WORKER_TIMEOUT_MS,
-        .sweep_interval_ms = SWEEP_INTERVAL_MS, .strategy = strategies[rng_below(&sim->rng, 3)]});
+    sim->orchestrator =
+        orchestrator_new(&(struct orchestrator_options){.loop = sim->loops[LOOP_ORCHESTRATOR],
+                                                        .broker = sim->broker,
+                                                        .store = sim->store,
+                                                        .worker_timeout_ms = WORKER_TIMEOUT_MS,
+                                                        .sweep_interval_ms = SWEEP_INTERVAL_MS,
+                                                        .strategy = strategies[rng_below(&sim->rng, 3)]});
     if (orchestrator_start(sim->orchestrator, &error) != ERR_OK)
         sim_problem(sim, "the orchestrator does not start: %s", error.message);
 }
@@ -37,10 +41,16 @@ void sim_worker_start(struct sim_worker *worker)
     struct sim *sim = worker->sim;
     struct error error;
     worker->slowness = sim_chance(&sim->rng, 15) ? 20 : 1;
-    worker->worker = worker_new(&(struct worker_options){
-        .id = worker->id, .loop = sim->loops[worker->index], .broker = sim->broker, .store = sim->store, .catalog = sim_catalog(),
-        .find_type = sim_find_type, .host = &worker->host, .capacity = 1 + (unsigned)rng_below(&sim->rng, 6),
-        .report_interval_ms = REPORT_INTERVAL_MS, .seed = rng_next(&sim->rng)});
+    worker->worker = worker_new(&(struct worker_options){.id = worker->id,
+                                                         .loop = sim->loops[worker->index],
+                                                         .broker = sim->broker,
+                                                         .store = sim->store,
+                                                         .catalog = sim_catalog(),
+                                                         .find_type = sim_find_type,
+                                                         .host = &worker->host,
+                                                         .capacity = 1 + (unsigned)rng_below(&sim->rng, 6),
+                                                         .report_interval_ms = REPORT_INTERVAL_MS,
+                                                         .seed = rng_next(&sim->rng)});
     if (worker_start(worker->worker, &error) != ERR_OK)
         sim_problem(sim, "a worker does not start: %s", error.message);
 }
@@ -89,9 +99,13 @@ static void submit(struct sim *sim)
     execution->flow = (unsigned)rng_below(&sim->rng, sim->flow_count);
     id_format(wall, &sim->rng, execution->id);
     (void)snprintf(execution->input, sizeof execution->input, "{\"number\":%u}", sim->execution_count);
-    execution->row = (struct store_execution){
-        .id = execution->id, .flow_id = sim->flows[execution->flow].id, .flow_version = 1, .trigger = "manual",
-        .priority = (int)rng_below(&sim->rng, 3), .input_json = execution->input, .created_ms = wall};
+    execution->row = (struct store_execution){.id = execution->id,
+                                              .flow_id = sim->flows[execution->flow].id,
+                                              .flow_version = 1,
+                                              .trigger = "manual",
+                                              .priority = (int)rng_below(&sim->rng, 3),
+                                              .input_json = execution->input,
+                                              .created_ms = wall};
     store_write_async(sim->store, write_row, execution, on_row_written, execution);
     sim->next_submit = sim->execution_count == sim->wanted ? INT64_MAX : sim->now + (int64_t)rng_below(&sim->rng, 1500);
 }
@@ -252,8 +266,15 @@ static void tear_down(struct sim *sim)
 bool sim_run(struct sim *sim, uint64_t seed, unsigned faults, enum sim_plant plant)
 {
     bool tracing = sim->tracing;
-    *sim = (struct sim){.seed = seed, .faults = faults, .plant = plant, .tracing = tracing, .now = START_MS, .wall_max = START_MS,
-                        .rng.state = seed, .fault_rng.state = seed ^ UINT64_C(0x5eed), .next_submit = START_MS};
+    *sim = (struct sim){.seed = seed,
+                        .faults = faults,
+                        .plant = plant,
+                        .tracing = tracing,
+                        .now = START_MS,
+                        .wall_max = START_MS,
+                        .rng.state = seed,
+                        .fault_rng.state = seed ^ UINT64_C(0x5eed),
+                        .next_submit = START_MS};
     sim_watch(sim);
     build(sim);
     int64_t until = sim->faults_end + PATIENCE_MS;

@@ -55,9 +55,18 @@ void node_run_json(struct node_run *run, const char *type, struct json *take_inp
     *run = (struct node_run){.inputs = take_inputs, .host = {.data_dir = node_run_data_dir}};
     const struct node_type *found = node_registry_find(type);
     assert_non_null(found);
-    run->call = (struct node_call){.type = found, .inputs = take_inputs, .execution_id = "e1", .flow_id = "f1", .node_id = "n1",
-                                   .idempotency_key = "e1/n1/0", .attempt = 1, .now_ms = NODE_RUN_NOW_MS,
-                                   .timeout_ms = node_run_timeout_ms, .host = &run->host, .on_complete = on_complete, .engine = run};
+    run->call = (struct node_call){.type = found,
+                                   .inputs = take_inputs,
+                                   .execution_id = "e1",
+                                   .flow_id = "f1",
+                                   .node_id = "n1",
+                                   .idempotency_key = "e1/n1/0",
+                                   .attempt = 1,
+                                   .now_ms = NODE_RUN_NOW_MS,
+                                   .timeout_ms = node_run_timeout_ms,
+                                   .host = &run->host,
+                                   .on_complete = on_complete,
+                                   .engine = run};
     if (found->mode != NODE_ASYNC) {
         run->code = found->execute(&run->call, &run->error);
         run->is_complete = true;

@@ -9,7 +9,7 @@ struct node_run {
     struct node_call call;
     struct node_host host;
     struct json *inputs;
-    struct loop *loop;  /* of ASYNC nodes */
+    struct loop *loop; /* of ASYNC nodes */
     enum err code;
     struct error error; /* of the attempt, however it was told */
     bool is_complete;

@@ -70,8 +70,8 @@ static void start_server(struct test_postgres *server)
     (void)dup2(fd, 1);
     (void)dup2(fd, 2);
     (void)chdir("/");
-    execl(BIN "postgres", "postgres", "-D", data, "-p", port, "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c",
-          "fsync=off", "-c", "max_connections=50", (char *)NULL);
+    execl(BIN "postgres", "postgres", "-D", data, "-p", port, "-c", "listen_addresses=127.0.0.1", "-c",
+          "unix_socket_directories=", "-c", "fsync=off", "-c", "max_connections=50", (char *)NULL);
     _exit(1);
 }
 
@@ -87,8 +87,9 @@ struct test_postgres *test_postgres_start(void)
         assert_int_equal(chown(server->folder, user->pw_uid, user->pw_gid), 0);
         as_user = "runuser -u postgres -- ";
     }
-    AUTO_FREE char *init = mem_printf("cd / && %s" BIN "initdb -D %s/data -U caudal -A trust -E UTF8 --no-sync --locale=C >%s/../%s.log 2>&1",
-                                      as_user, server->folder, server->folder, server->folder + 5);
+    AUTO_FREE char *init = mem_printf(
+        "cd / && %s" BIN "initdb -D %s/data -U caudal -A trust -E UTF8 --no-sync --locale=C >%s/../%s.log 2>&1",
+        as_user, server->folder, server->folder, server->folder + 5);
     run(init);
     server->port = free_port();
     (void)snprintf(server->url, sizeof server->url, "postgresql://caudal@127.0.0.1:%d/postgres", server->port);

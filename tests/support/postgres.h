@@ -3,7 +3,8 @@
 
 struct test_postgres;
 
-/* Makes and starts one; the test fails when that is impossible. The server ends with the test's process, whatever happens. */
+/* Makes and starts one; the test fails when that is impossible. The server ends with the test's process, whatever
+ * happens. */
 struct test_postgres *test_postgres_start(void);
 const char *test_postgres_url(const struct test_postgres *server); /* postgresql://caudal@127.0.0.1:port/postgres */
 int test_postgres_port(const struct test_postgres *server);

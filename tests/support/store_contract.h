@@ -7,7 +7,8 @@ struct store_contract {
     const char *url;
     bool manual;  /* run the verbs in manual mode */
     bool lasting; /* what is stored outlives store_close */
-    void (*reset)(const char *url); /* leaves nothing behind that URL; called with the store closed, before and after each test */
+    void (*reset)(
+        const char *url); /* leaves nothing behind that URL; called with the store closed, before and after each test */
 };
 
 /* Runs every test against that back end as one cmocka group. Returns how many failed. */

@@ -49,7 +49,7 @@ struct consumer {
     unsigned prefetch, held;
     broker_delivery_fn on_delivery;
     void *user;
-    struct map unacked; /* tag text -> message */
+    struct map unacked;    /* tag text -> message */
     struct consumer *next; /* of the connection */
 };
 
@@ -323,10 +323,15 @@ static void hand_out(struct memory *memory, struct consumer *consumer, struct me
     call->body = body_ref(message->body);
     call->queue_name = body_ref(consumer->queue->name);
     call->dead_from = message->dead_from == NULL ? NULL : body_ref(message->dead_from);
-    call->delivery = (struct broker_delivery){
-        .tag = message->tag, .queue = (const char *)call->queue_name->bytes, .dead_reason = message->dead_reason,
-        .dead_from = call->dead_from == NULL ? NULL : (const char *)call->dead_from->bytes, .body = call->body->bytes,
-        .size = call->body->size, .priority = message->priority, .redelivered = message->redelivered};
+    call->delivery =
+        (struct broker_delivery){.tag = message->tag,
+                                 .queue = (const char *)call->queue_name->bytes,
+                                 .dead_reason = message->dead_reason,
+                                 .dead_from = call->dead_from == NULL ? NULL : (const char *)call->dead_from->bytes,
+                                 .body = call->body->bytes,
+                                 .size = call->body->size,
+                                 .priority = message->priority,
+                                 .redelivered = message->redelivered};
 }
 
 static void put(struct memory *memory, struct queue *queue, struct message *message);
@@ -394,7 +399,9 @@ static void requeue(struct consumer *consumer, struct message *message, bool red
 static enum err memory_open(const char *url, struct broker **ret, struct error *reterr)
 {
     if (strcmp(url, "memory:") != 0)
-        return error_set(reterr, ERR_VALIDATION, "RABBITMQ_URL", "RABBITMQ_URL must be exactly memory: for the broker in the process, without anything after the colon.");
+        return error_set(
+            reterr, ERR_VALIDATION, "RABBITMQ_URL",
+            "RABBITMQ_URL must be exactly memory: for the broker in the process, without anything after the colon.");
     struct memory *memory = mem_alloc(sizeof *memory);
     memory->base.ops = &broker_memory_ops;
     pthread_mutex_init(&memory->lock, NULL);
@@ -446,7 +453,8 @@ static void leave_queue(struct consumer *consumer)
     struct queue *queue = consumer->queue;
     for (size_t i = 0; i < queue->consumer_count; i++)
         if (queue->consumers[i] == consumer) {
-            memmove(&queue->consumers[i], &queue->consumers[i + 1], (queue->consumer_count - i - 1) * sizeof(struct consumer *));
+            memmove(&queue->consumers[i], &queue->consumers[i + 1],
+                    (queue->consumer_count - i - 1) * sizeof(struct consumer *));
             queue->consumer_count--;
             queue->next_consumer -= i < queue->next_consumer; /* whose turn it is stays */
             break;
@@ -475,7 +483,8 @@ static void requeue_all(struct consumer *consumer)
 {
     struct returned returned = {.messages = mem_array(consumer->unacked.count, sizeof(struct message *))};
     map_each(&consumer->unacked, collect, &returned);
-    qsort(returned.messages, returned.count, sizeof *returned.messages, newest_first); /* each then goes to the front at once */
+    qsort(returned.messages, returned.count, sizeof *returned.messages,
+          newest_first); /* each then goes to the front at once */
     for (size_t i = 0; i < returned.count; i++)
         requeue(consumer, take_unacked(consumer, returned.messages[i]->tag), true);
     free(returned.messages);
@@ -511,7 +520,8 @@ static void on_delay(void *user)
     pthread_mutex_unlock(&memory->lock);
 }
 
-/* Everything goes back before anything is handed out again: the order of a queue is that of all its consumers together. */
+/* Everything goes back before anything is handed out again: the order of a queue is that of all its consumers together.
+ */
 static void close_consumers(struct memory *memory, struct connection *connection)
 {
     for (struct consumer *consumer = connection->consumers; consumer != NULL; consumer = consumer->next)
@@ -559,7 +569,8 @@ static bool same_text(const char *a, const char *b)
     return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
 }
 
-static enum err memory_declare(struct broker_connection *connection, const char *name, const struct broker_queue_options *options, struct error *reterr)
+static enum err memory_declare(struct broker_connection *connection, const char *name,
+                               const struct broker_queue_options *options, struct error *reterr)
 {
     struct memory *memory = memory_of_connection(connection);
     enum err code = ERR_OK;
@@ -567,12 +578,19 @@ static enum err memory_declare(struct broker_connection *connection, const char 
     struct queue *queue = map_get(&memory->queues, name);
     if (queue == NULL) {
         queue = mem_alloc(sizeof *queue);
-        *queue = (struct queue){.name = body_new(name, strlen(name) + 1), .ttl0 = options->ttl0, .single_active = options->single_active,
-                                .dead_letter_queue = mem_dup(options->dead_letter_queue), .max_length = options->max_length, .refs = 1};
+        *queue = (struct queue){.name = body_new(name, strlen(name) + 1),
+                                .ttl0 = options->ttl0,
+                                .single_active = options->single_active,
+                                .dead_letter_queue = mem_dup(options->dead_letter_queue),
+                                .max_length = options->max_length,
+                                .refs = 1};
         (void)map_put(&memory->queues, name, queue);
-    } else if (queue->ttl0 != options->ttl0 || queue->single_active != options->single_active || queue->max_length != options->max_length ||
+    } else if (queue->ttl0 != options->ttl0 || queue->single_active != options->single_active ||
+               queue->max_length != options->max_length ||
                !same_text(queue->dead_letter_queue, options->dead_letter_queue)) {
-        code = error_set(reterr, ERR_CONFLICT, name, "The queue %s is there with other options; declare it with the same ones, or delete it first.", name);
+        code = error_set(reterr, ERR_CONFLICT, name,
+                         "The queue %s is there with other options; declare it with the same ones, or delete it first.",
+                         name);
     }
     pthread_mutex_unlock(&memory->lock);
     return code;
@@ -601,8 +619,8 @@ static struct message *message_new(struct body *take_body, int priority)
     return message;
 }
 
-static void memory_publish(struct broker_connection *base, const char *name, int priority, const void *bytes, size_t size,
-                           broker_confirm_fn on_confirm, void *user)
+static void memory_publish(struct broker_connection *base, const char *name, int priority, const void *bytes,
+                           size_t size, broker_confirm_fn on_confirm, void *user)
 {
     struct memory *memory = memory_of_connection(base);
     struct connection *connection = (struct connection *)base;
@@ -617,7 +635,10 @@ static void memory_publish(struct broker_connection *base, const char *name, int
         body_unref(body);
     } else if (fault == 3) {
         struct delayed *delayed = mem_alloc(sizeof *delayed);
-        *delayed = (struct delayed){.message = message_new(body, priority), .queue = mem_dup(name), .on_confirm = on_confirm, .user = user,
+        *delayed = (struct delayed){.message = message_new(body, priority),
+                                    .queue = mem_dup(name),
+                                    .on_confirm = on_confirm,
+                                    .user = user,
                                     .due_us = loop_monotonic_us(connection->loop) + DELAY_MS * 1000};
         *connection->last_delayed = delayed;
         connection->last_delayed = &delayed->next;
@@ -631,7 +652,8 @@ static void memory_publish(struct broker_connection *base, const char *name, int
     pthread_mutex_unlock(&memory->lock);
 }
 
-static struct broker_consumer *memory_consume(struct broker_connection *base, const char *name, unsigned prefetch, broker_delivery_fn on_delivery, void *user)
+static struct broker_consumer *memory_consume(struct broker_connection *base, const char *name, unsigned prefetch,
+                                              broker_delivery_fn on_delivery, void *user)
 {
     struct memory *memory = memory_of_connection(base);
     struct connection *connection = (struct connection *)base;
@@ -640,8 +662,12 @@ static struct broker_consumer *memory_consume(struct broker_connection *base, co
     struct consumer *consumer = NULL;
     if (queue != NULL) {
         consumer = mem_alloc(sizeof *consumer);
-        *consumer = (struct consumer){.base.connection = base, .queue = queue, .prefetch = prefetch, .on_delivery = on_delivery,
-                                      .user = user, .next = connection->consumers};
+        *consumer = (struct consumer){.base.connection = base,
+                                      .queue = queue,
+                                      .prefetch = prefetch,
+                                      .on_delivery = on_delivery,
+                                      .user = user,
+                                      .next = connection->consumers};
         map_init(&consumer->unacked);
         connection->consumers = consumer;
         queue->consumers = mem_resize(queue->consumers, (queue->consumer_count + 1) * sizeof(struct consumer *));
@@ -721,7 +747,8 @@ static void memory_nack(struct broker_consumer *base, uint64_t tag, bool back)
     pthread_mutex_unlock(&memory->lock);
 }
 
-static void memory_subscribe(struct broker_connection *base, const char *topic, void (*on_message)(void *user, const void *body, size_t size), void *user)
+static void memory_subscribe(struct broker_connection *base, const char *topic,
+                             void (*on_message)(void *user, const void *body, size_t size), void *user)
 {
     struct memory *memory = memory_of_connection(base);
     struct connection *connection = (struct connection *)base;
@@ -739,7 +766,8 @@ static void memory_broadcast(struct broker_connection *base, const char *topic, 
     struct body *body = body_new(bytes, size);
     pthread_mutex_lock(&memory->lock);
     for (struct connection *connection = memory->connections; connection != NULL; connection = connection->next)
-        for (struct subscription *subscription = connection->subscriptions; subscription != NULL; subscription = subscription->next) {
+        for (struct subscription *subscription = connection->subscriptions; subscription != NULL;
+             subscription = subscription->next) {
             if (strcmp(subscription->topic, topic) != 0)
                 continue;
             struct call *call = call_add(connection);
@@ -757,7 +785,8 @@ static bool memory_has_subscribers(struct broker *broker, const char *topic)
     bool found = false;
     pthread_mutex_lock(&memory->lock);
     for (struct connection *connection = memory->connections; connection != NULL; connection = connection->next)
-        for (struct subscription *subscription = connection->subscriptions; subscription != NULL; subscription = subscription->next)
+        for (struct subscription *subscription = connection->subscriptions; subscription != NULL;
+             subscription = subscription->next)
             found |= strcmp(subscription->topic, topic) == 0;
     pthread_mutex_unlock(&memory->lock);
     return found;
@@ -792,9 +821,22 @@ static void memory_set_fault_hook(struct broker *broker, int (*hook)(void *user,
     pthread_mutex_unlock(&memory->lock);
 }
 
-const struct broker_ops broker_memory_ops = {
-    .scheme = "memory:", .open = memory_open, .close = memory_close, .connect = memory_connect, .disconnect = memory_disconnect,
-    .declare = memory_declare, .delete_queue = memory_delete_queue, .publish = memory_publish, .consume = memory_consume,
-    .set_prefetch = memory_set_prefetch, .cancel = memory_cancel, .ack = memory_ack, .nack = memory_nack,
-    .subscribe = memory_subscribe, .broadcast = memory_broadcast, .has_subscribers = memory_has_subscribers,
-    .queue_depth = memory_queue_depth, .queue_unacked = memory_queue_unacked, .set_fault_hook = memory_set_fault_hook};
+const struct broker_ops broker_memory_ops = {.scheme = "memory:",
+                                             .open = memory_open,
+                                             .close = memory_close,
+                                             .connect = memory_connect,
+                                             .disconnect = memory_disconnect,
+                                             .declare = memory_declare,
+                                             .delete_queue = memory_delete_queue,
+                                             .publish = memory_publish,
+                                             .consume = memory_consume,
+                                             .set_prefetch = memory_set_prefetch,
+                                             .cancel = memory_cancel,
+                                             .ack = memory_ack,
+                                             .nack = memory_nack,
+                                             .subscribe = memory_subscribe,
+                                             .broadcast = memory_broadcast,
+                                             .has_subscribers = memory_has_subscribers,
+                                             .queue_depth = memory_queue_depth,
+                                             .queue_unacked = memory_queue_unacked,
+                                             .set_fault_hook = memory_set_fault_hook};

@@ -1,4 +1,5 @@
-/* The in-process cache: shards, each a lock, a hash table and a list in order of use, each within its part of the bytes. */
+/* The in-process cache: shards, each a lock, a hash table and a list in order of use, each within its part of the
+ * bytes. */
 #include "cache/cache_int.h"
 
 #include "base/clock.h"
@@ -16,7 +17,7 @@
 #define COUNTER_TEXT 24
 
 struct entry {
-    struct entry *chain;        /* of its bucket */
+    struct entry *chain;         /* of its bucket */
     struct entry *newer, *older; /* by last use */
     uint64_t hash;
     int64_t expires_ms; /* NEVER, or the first instant at which it is gone */
@@ -135,7 +136,8 @@ static int64_t expiry(int64_t ttl_ms, int64_t now_ms)
 }
 
 /* A new entry in place of a former one; nothing when it alone is more than the shard may hold. */
-static void store(struct shard *shard, const char *key, uint64_t hash, const void *value, size_t size, int64_t expires_ms, int64_t now_ms)
+static void store(struct shard *shard, const char *key, uint64_t hash, const void *value, size_t size,
+                  int64_t expires_ms, int64_t now_ms)
 {
     struct entry **place = place_of(shard, key, hash);
     if (*place != NULL)
@@ -177,9 +179,12 @@ static struct shard *lock_shard(struct cache *cache, const char *key, uint64_t *
 static enum err memory_open(const char *url, size_t max_bytes, struct cache **ret, struct error *reterr)
 {
     if (strcmp(url, "memory:") != 0)
-        return error_set(reterr, ERR_VALIDATION, "REDIS_URL", "REDIS_URL must be exactly memory: for the cache in the process, without anything after the colon.");
+        return error_set(
+            reterr, ERR_VALIDATION, "REDIS_URL",
+            "REDIS_URL must be exactly memory: for the cache in the process, without anything after the colon.");
     if (max_bytes < 4096)
-        return error_set(reterr, ERR_VALIDATION, "CACHE_MAX_BYTES", "CACHE_MAX_BYTES must be at least 4096 bytes, not %zu.", max_bytes);
+        return error_set(reterr, ERR_VALIDATION, "CACHE_MAX_BYTES",
+                         "CACHE_MAX_BYTES must be at least 4096 bytes, not %zu.", max_bytes);
     size_t shards = 1;
     while (shards < SHARDS_MAX && max_bytes / (2 * shards) >= SHARD_BYTES_MIN)
         shards *= 2;
@@ -208,7 +213,8 @@ static void memory_close(struct cache *cache)
     free(memory);
 }
 
-static void memory_put(struct cache *cache, const char *key, const void *value, size_t size, int64_t ttl_ms, int64_t now_ms)
+static void memory_put(struct cache *cache, const char *key, const void *value, size_t size, int64_t ttl_ms,
+                       int64_t now_ms)
 {
     uint64_t hash;
     struct shard *shard = lock_shard(cache, key, &hash);
@@ -246,7 +252,8 @@ static bool parse_counter(const struct entry *entry, int64_t *ret)
     text[entry->size] = '\0';
     *ret = (int64_t)strtoll(text, NULL, 10);
     (void)snprintf(again, sizeof again, "%lld", (long long)*ret);
-    return strlen(again) == entry->size && memcmp(text, again, entry->size) == 0; /* one form only: no blanks, no +, no 007 */
+    return strlen(again) == entry->size &&
+           memcmp(text, again, entry->size) == 0; /* one form only: no blanks, no +, no 007 */
 }
 
 static int64_t memory_add(struct cache *cache, const char *key, int64_t delta, int64_t ttl_ms, int64_t now_ms)
@@ -268,7 +275,8 @@ static int64_t memory_add(struct cache *cache, const char *key, int64_t delta, i
     return sum;
 }
 
-static bool memory_put_if_absent(struct cache *cache, const char *key, const void *value, size_t size, int64_t ttl_ms, int64_t now_ms)
+static bool memory_put_if_absent(struct cache *cache, const char *key, const void *value, size_t size, int64_t ttl_ms,
+                                 int64_t now_ms)
 {
     uint64_t hash;
     struct shard *shard = lock_shard(cache, key, &hash);
@@ -279,6 +287,11 @@ static bool memory_put_if_absent(struct cache *cache, const char *key, const voi
     return absent;
 }
 
-const struct cache_ops cache_memory_ops = {
-    .scheme = "memory:", .open = memory_open, .close = memory_close, .put = memory_put, .get = memory_get,
-    .remove = memory_remove, .add = memory_add, .put_if_absent = memory_put_if_absent};
+const struct cache_ops cache_memory_ops = {.scheme = "memory:",
+                                           .open = memory_open,
+                                           .close = memory_close,
+                                           .put = memory_put,
+                                           .get = memory_get,
+                                           .remove = memory_remove,
+                                           .add = memory_add,
+                                           .put_if_absent = memory_put_if_absent};

@@ -10,17 +10,22 @@ enum err sqlite_locate(struct store_session *s, const char *id, struct sqlite_lo
     AUTO_RESET sqlite3_stmt *q = NULL;
     bool row = false;
     *ret = (struct sqlite_locator){0};
-    enum err code = sqlite_query(s, &q, reterr, "SELECT seq, status, epoch, wake_ms, settled, lost FROM executions WHERE id=?", "t", id);
+    enum err code = sqlite_query(
+        s, &q, reterr, "SELECT seq, status, epoch, wake_ms, settled, lost FROM executions WHERE id=?", "t", id);
     if (code == ERR_OK)
         code = sqlite_step(s, q, &row, reterr);
     if (code == ERR_OK && row)
-        *ret = (struct sqlite_locator){.seq = sqlite3_column_int64(q, 0), .status = sqlite3_column_int(q, 1),
-                                       .epoch = sqlite3_column_int(q, 2), .wake_ms = sqlite3_column_int64(q, 3),
-                                       .settled = sqlite3_column_int(q, 4) != 0, .lost = sqlite3_column_int(q, 5) != 0};
+        *ret = (struct sqlite_locator){.seq = sqlite3_column_int64(q, 0),
+                                       .status = sqlite3_column_int(q, 1),
+                                       .epoch = sqlite3_column_int(q, 2),
+                                       .wake_ms = sqlite3_column_int64(q, 3),
+                                       .settled = sqlite3_column_int(q, 4) != 0,
+                                       .lost = sqlite3_column_int(q, 5) != 0};
     return code;
 }
 
-enum err sqlite_locate_or_fail(struct store_session *s, const char *id, struct sqlite_locator *ret, struct error *reterr)
+enum err sqlite_locate_or_fail(struct store_session *s, const char *id, struct sqlite_locator *ret,
+                               struct error *reterr)
 {
     enum err code = sqlite_locate(s, id, ret, reterr);
     if (code == ERR_OK && ret->seq == 0)
@@ -30,8 +35,8 @@ enum err sqlite_locate_or_fail(struct store_session *s, const char *id, struct s
 
 /* ---- inserting */
 
-static enum err find_text(struct store_session *s, const char *sql, const char *first, const char *second, char *out, size_t cap,
-                          struct error *reterr)
+static enum err find_text(struct store_session *s, const char *sql, const char *first, const char *second, char *out,
+                          size_t cap, struct error *reterr)
 {
     AUTO_RESET sqlite3_stmt *q = NULL;
     bool row = false;
@@ -61,8 +66,8 @@ static enum err explain_refusal(struct store_session *s, const struct store_exec
             return error_set(reterr, ERR_NOT_FOUND, "scheduleId", "There is no schedule %.60s.", row->schedule_id);
     }
     if (row->idempotency_key != NULL) {
-        code = find_text(s, "SELECT id FROM executions WHERE flow_id=? AND idempotency_key=?", row->flow_id, row->idempotency_key,
-                         found, sizeof found, reterr);
+        code = find_text(s, "SELECT id FROM executions WHERE flow_id=? AND idempotency_key=?", row->flow_id,
+                         row->idempotency_key, found, sizeof found, reterr);
         if (code != ERR_OK)
             return code;
         if (found[0] != '\0')
@@ -71,11 +76,13 @@ static enum err explain_refusal(struct store_session *s, const struct store_exec
     code = find_text(s, "SELECT id FROM executions WHERE id=?", row->id, NULL, found, sizeof found, reterr);
     if (code == ERR_OK && found[0] != '\0')
         return error_set(reterr, ERR_CONFLICT, "id", "The execution %.60s is there already.", row->id);
-    return code != ERR_OK ? code
-                          : error_set(reterr, ERR_CONFLICT, "scheduleInstant", "The schedule has fired for that instant already.");
+    return code != ERR_OK
+               ? code
+               : error_set(reterr, ERR_CONFLICT, "scheduleInstant", "The schedule has fired for that instant already.");
 }
 
-enum err sqlite_insert_document(struct store_session *s, int64_t seq, const struct store_finish *finish, struct error *reterr)
+enum err sqlite_insert_document(struct store_session *s, int64_t seq, const struct store_finish *finish,
+                                struct error *reterr)
 {
     if (finish->document_json == NULL && finish->result_json == NULL)
         return ERR_OK;
@@ -89,22 +96,25 @@ enum err sqlite_insert_document(struct store_session *s, int64_t seq, const stru
             document = held = mem_dup_n(document, document_bytes);
         result = sqlite_compress(s, finish->result_json, &result_bytes);
     }
-    return sqlite_run(s, reterr, "INSERT OR REPLACE INTO node_executions(execution, document, result) VALUES(?,?,?)", "ibb", seq,
-                      document, document_bytes, result, result_bytes);
+    return sqlite_run(s, reterr, "INSERT OR REPLACE INTO node_executions(execution, document, result) VALUES(?,?,?)",
+                      "ibb", seq, document, document_bytes, result, result_bytes);
 }
 
 static enum err insert_row(struct store_session *s, const struct store_execution *row, struct error *reterr)
 {
     static const struct store_finish none = {.status = RUN_PENDING};
     const struct store_finish *finish = row->finish == NULL ? &none : row->finish;
-    return sqlite_run(s, reterr,
-                      "INSERT INTO executions(id, flow_id, flow_version, schedule_id, schedule_instant_ms, trigger_kind, trigger_node,"
-                      " priority, status, epoch, retry_count, created_ms, started_ms, ended_ms, records, error_id, error_message,"
-                      " idempotency_key, wake_ms, settled) VALUES(?,?,?,?,?,?,?,?,?,1,?,?,?,?,?,?,?,?,?,?)",
-                      "ttdtpttdddippitttpd", row->id, row->flow_id, row->flow_version, row->schedule_id,
-                      row->schedule_id == NULL ? (int64_t)0 : row->schedule_instant_ms, row->trigger, row->trigger_node, row->priority,
-                      (int)finish->status, row->retry_count, row->created_ms, finish->started_ms, finish->ended_ms, finish->records,
-                      finish->error_id, finish->error_message, row->idempotency_key, row->wake_ms, (int)(row->wake_ms > 0));
+    return sqlite_run(
+        s, reterr,
+        "INSERT INTO executions(id, flow_id, flow_version, schedule_id, schedule_instant_ms, trigger_kind, "
+        "trigger_node,"
+        " priority, status, epoch, retry_count, created_ms, started_ms, ended_ms, records, error_id, error_message,"
+        " idempotency_key, wake_ms, settled) VALUES(?,?,?,?,?,?,?,?,?,1,?,?,?,?,?,?,?,?,?,?)",
+        "ttdtpttdddippitttpd", row->id, row->flow_id, row->flow_version, row->schedule_id,
+        row->schedule_id == NULL ? (int64_t)0 : row->schedule_instant_ms, row->trigger, row->trigger_node,
+        row->priority, (int)finish->status, row->retry_count, row->created_ms, finish->started_ms, finish->ended_ms,
+        finish->records, finish->error_id, finish->error_message, row->idempotency_key, row->wake_ms,
+        (int)(row->wake_ms > 0));
 }
 
 enum err sqlite_execution_insert(struct store_session *s, const struct store_execution *row, struct error *reterr)
@@ -118,8 +128,9 @@ enum err sqlite_execution_insert(struct store_session *s, const struct store_exe
         return code;
     int64_t seq = sqlite3_last_insert_rowid(sqlite_of(s)->db);
     if (row->input_json != NULL || row->metadata_json != NULL || row->restore_json != NULL)
-        code = sqlite_run(s, reterr, "INSERT INTO execution_inputs(execution, input, metadata, restore) VALUES(?,?,?,?)", "ittt", seq,
-                          row->input_json, row->metadata_json, row->restore_json);
+        code =
+            sqlite_run(s, reterr, "INSERT INTO execution_inputs(execution, input, metadata, restore) VALUES(?,?,?,?)",
+                       "ittt", seq, row->input_json, row->metadata_json, row->restore_json);
     return code == ERR_OK && row->finish != NULL ? sqlite_insert_document(s, seq, row->finish, reterr) : code;
 }
 
@@ -133,7 +144,8 @@ static void add_member(struct buf *out, const char *key, const char *text)
     json_unref(value);
 }
 
-/* A text that a worker would not understand must not travel: without its checkpoints an execution would do its effects again. */
+/* A text that a worker would not understand must not travel: without its checkpoints an execution would do its effects
+ * again. */
 static bool is_json(sqlite3_stmt *q, int column)
 {
     bool damaged = false;
@@ -151,21 +163,25 @@ static void add_checkpoint(struct buf *out, sqlite3_stmt *q)
     const char *outputs = sqlite_text(q, 3); /* goes through as it came */
     buf_add_str(out, ",\"outputs\":");
     buf_add_str(out, outputs == NULL ? "null" : outputs);
-    buf_printf(out, ",\"records\":%lld,\"startedMs\":%lld,\"endedMs\":%lld,\"wakeMs\":%lld", (long long)sqlite3_column_int64(q, 4),
-               (long long)sqlite3_column_int64(q, 5), (long long)sqlite3_column_int64(q, 6), (long long)sqlite3_column_int64(q, 7));
+    buf_printf(out, ",\"records\":%lld,\"startedMs\":%lld,\"endedMs\":%lld,\"wakeMs\":%lld",
+               (long long)sqlite3_column_int64(q, 4), (long long)sqlite3_column_int64(q, 5),
+               (long long)sqlite3_column_int64(q, 6), (long long)sqlite3_column_int64(q, 7));
     add_member(out, "errorId", sqlite_text(q, 8));
     add_member(out, "errorMessage", sqlite_text(q, 9));
     buf_add_char(out, '}');
 }
 
-static enum err load_checkpoints(struct store_session *s, int64_t seq, const char *id, struct arena *arena, const char **ret, struct error *reterr)
+static enum err load_checkpoints(struct store_session *s, int64_t seq, const char *id, struct arena *arena,
+                                 const char **ret, struct error *reterr)
 {
     AUTO_RESET sqlite3_stmt *q = NULL;
     AUTO_BUF struct buf out = {0};
     bool row = false;
-    enum err code = sqlite_query(s, &q, reterr,
-                                 "SELECT node_id, attempt, state, outputs, records, started_ms, ended_ms, wake_ms, error_id, "
-                                 "error_message FROM checkpoints WHERE execution=? ORDER BY ended_ms, node_id", "i", seq);
+    enum err code =
+        sqlite_query(s, &q, reterr,
+                     "SELECT node_id, attempt, state, outputs, records, started_ms, ended_ms, wake_ms, error_id, "
+                     "error_message FROM checkpoints WHERE execution=? ORDER BY ended_ms, node_id",
+                     "i", seq);
     while (code == ERR_OK && (code = sqlite_step(s, q, &row, reterr)) == ERR_OK && row) {
         if (!is_json(q, 3))
             return sqlite_damaged("execution", id, reterr);
@@ -178,25 +194,34 @@ static enum err load_checkpoints(struct store_session *s, int64_t seq, const cha
     return code;
 }
 
-static enum err load_dispatch(struct store_session *s, int64_t seq, struct arena *arena, struct store_dispatch *ret, struct error *reterr)
+static enum err load_dispatch(struct store_session *s, int64_t seq, struct arena *arena, struct store_dispatch *ret,
+                              struct error *reterr)
 {
     AUTO_RESET sqlite3_stmt *q = NULL;
     bool row = false;
-    enum err code = sqlite_query(s, &q, reterr,
-                                 "SELECT e.id, e.flow_id, e.trigger_kind, e.trigger_node, i.input, i.restore, e.flow_version, e.epoch,"
-                                 " e.priority, e.created_ms, e.status FROM executions e LEFT JOIN execution_inputs i ON i.execution ="
-                                 " e.seq WHERE e.seq=?", "i", seq);
+    enum err code = sqlite_query(
+        s, &q, reterr,
+        "SELECT e.id, e.flow_id, e.trigger_kind, e.trigger_node, i.input, i.restore, e.flow_version, e.epoch,"
+        " e.priority, e.created_ms, e.status FROM executions e LEFT JOIN execution_inputs i ON i.execution ="
+        " e.seq WHERE e.seq=?",
+        "i", seq);
     if (code == ERR_OK)
         code = sqlite_step(s, q, &row, reterr);
     if (code != ERR_OK)
         return code;
     if (!is_json(q, 4) || !is_json(q, 5))
         return sqlite_damaged("execution", sqlite_text(q, 0), reterr);
-    *ret = (struct store_dispatch){
-        .id = sqlite_dup(q, 0, arena), .flow_id = sqlite_dup(q, 1, arena), .trigger = sqlite_dup(q, 2, arena),
-        .trigger_node = sqlite_dup(q, 3, arena), .input_json = sqlite_dup(q, 4, arena), .restore_json = sqlite_dup(q, 5, arena),
-        .flow_version = sqlite3_column_int(q, 6), .epoch = sqlite3_column_int(q, 7), .priority = sqlite3_column_int(q, 8),
-        .created_ms = sqlite3_column_int64(q, 9), .paused = sqlite3_column_int(q, 10) == RUN_PAUSED};
+    *ret = (struct store_dispatch){.id = sqlite_dup(q, 0, arena),
+                                   .flow_id = sqlite_dup(q, 1, arena),
+                                   .trigger = sqlite_dup(q, 2, arena),
+                                   .trigger_node = sqlite_dup(q, 3, arena),
+                                   .input_json = sqlite_dup(q, 4, arena),
+                                   .restore_json = sqlite_dup(q, 5, arena),
+                                   .flow_version = sqlite3_column_int(q, 6),
+                                   .epoch = sqlite3_column_int(q, 7),
+                                   .priority = sqlite3_column_int(q, 8),
+                                   .created_ms = sqlite3_column_int64(q, 9),
+                                   .paused = sqlite3_column_int(q, 10) == RUN_PAUSED};
     return load_checkpoints(s, seq, ret->id, arena, &ret->checkpoints_json, reterr);
 }
 
@@ -209,16 +234,19 @@ enum err sqlite_execution_reassign(struct store_session *s, const char *id, int 
     if (code != ERR_OK)
         return code;
     if (at.status >= RUN_SUCCESS)
-        return error_set(reterr, ERR_CONFLICT, "status", "The execution %.60s is final (%s).", id, store_status_name(at.status));
+        return error_set(reterr, ERR_CONFLICT, "status", "The execution %.60s is final (%s).", id,
+                         store_status_name(at.status));
     if (expected_epoch != 0 && at.epoch != expected_epoch)
-        return error_set(reterr, ERR_CONFLICT, "epoch", "The execution %.60s stands at epoch %d, not %d.", id, at.epoch, expected_epoch);
+        return error_set(reterr, ERR_CONFLICT, "epoch", "The execution %.60s stands at epoch %d, not %d.", id, at.epoch,
+                         expected_epoch);
     struct store_dispatch dispatch;
     code = load_dispatch(s, at.seq, arena, &dispatch, reterr); /* first: what cannot be read must not lose its epoch */
     if (code == ERR_OK)
-        code = sqlite_run(s, reterr,
-                          "UPDATE executions SET epoch = epoch + 1, worker_id = NULL, wake_ms = CASE status WHEN 2 THEN wake_ms END,"
-                          " status = CASE status WHEN 2 THEN 2 ELSE 0 END, lost = lost OR NOT settled, settled = 0 WHERE seq=?", "i",
-                          at.seq);
+        code = sqlite_run(
+            s, reterr,
+            "UPDATE executions SET epoch = epoch + 1, worker_id = NULL, wake_ms = CASE status WHEN 2 THEN wake_ms END,"
+            " status = CASE status WHEN 2 THEN 2 ELSE 0 END, lost = lost OR NOT settled, settled = 0 WHERE seq=?",
+            "i", at.seq);
     if (code != ERR_OK)
         return code;
     dispatch.epoch = at.epoch + 1;
@@ -245,21 +273,27 @@ static enum err read_ids(struct store_session *s, sqlite3_stmt *q, struct json *
     return code;
 }
 
-enum err sqlite_executions_unfinished(struct store_session *s, const char *after_id, size_t limit, struct json **ret, struct error *reterr)
+enum err sqlite_executions_unfinished(struct store_session *s, const char *after_id, size_t limit, struct json **ret,
+                                      struct error *reterr)
 {
     AUTO_RESET sqlite3_stmt *q = NULL;
-    enum err code = sqlite_query(s, &q, reterr,
-                                 "SELECT id, epoch, priority, flow_id FROM executions WHERE status <= 2 AND wake_ms IS NULL AND id > ?"
-                                 " ORDER BY id LIMIT ?", "ti", after_id == NULL ? "" : after_id, (int64_t)limit);
+    enum err code = sqlite_query(
+        s, &q, reterr,
+        "SELECT id, epoch, priority, flow_id FROM executions WHERE status <= 2 AND wake_ms IS NULL AND id > ?"
+        " ORDER BY id LIMIT ?",
+        "ti", after_id == NULL ? "" : after_id, (int64_t)limit);
     return code == ERR_OK ? read_ids(s, q, ret, reterr) : code;
 }
 
-enum err sqlite_executions_due(struct store_session *s, int64_t now_ms, size_t limit, struct json **ret, struct error *reterr)
+enum err sqlite_executions_due(struct store_session *s, int64_t now_ms, size_t limit, struct json **ret,
+                               struct error *reterr)
 {
     AUTO_RESET sqlite3_stmt *q = NULL;
-    enum err code = sqlite_query(s, &q, reterr,
-                                 "SELECT id, epoch, priority, flow_id FROM executions WHERE status <= 2 AND wake_ms IS NOT NULL AND"
-                                 " wake_ms <= ? ORDER BY wake_ms LIMIT ?", "ii", now_ms, (int64_t)limit);
+    enum err code =
+        sqlite_query(s, &q, reterr,
+                     "SELECT id, epoch, priority, flow_id FROM executions WHERE status <= 2 AND wake_ms IS NOT NULL AND"
+                     " wake_ms <= ? ORDER BY wake_ms LIMIT ?",
+                     "ii", now_ms, (int64_t)limit);
     return code == ERR_OK ? read_ids(s, q, ret, reterr) : code;
 }
 
@@ -267,8 +301,10 @@ int64_t sqlite_executions_next_due_ms(struct store_session *s)
 {
     int64_t due = INT64_MAX;
     struct error ignored; /* without an answer nothing is known to be due; the sweep asks again */
-    if (sqlite_number(s, &due, &ignored,
-                      "SELECT wake_ms FROM executions WHERE status <= 2 AND wake_ms IS NOT NULL ORDER BY wake_ms LIMIT 1", "") != ERR_OK)
+    if (sqlite_number(
+            s, &due, &ignored,
+            "SELECT wake_ms FROM executions WHERE status <= 2 AND wake_ms IS NOT NULL ORDER BY wake_ms LIMIT 1",
+            "") != ERR_OK)
         return INT64_MAX;
     return due;
 }
@@ -277,7 +313,8 @@ int64_t sqlite_executions_next_due_ms(struct store_session *s)
 
 static enum err refuse(const char *what, const char *id, int status, struct error *reterr)
 {
-    return error_set(reterr, ERR_CONFLICT, "status", "The execution %.60s cannot be %s: it is %s.", id, what, store_status_name(status));
+    return error_set(reterr, ERR_CONFLICT, "status", "The execution %.60s cannot be %s: it is %s.", id, what,
+                     store_status_name(status));
 }
 
 enum err sqlite_execution_cancel(struct store_session *s, const char *id, int64_t now_ms, struct error *reterr)
@@ -286,10 +323,11 @@ enum err sqlite_execution_cancel(struct store_session *s, const char *id, int64_
     enum err code = sqlite_locate_or_fail(s, id, &at, reterr);
     if (code == ERR_OK && at.status >= RUN_SUCCESS)
         return refuse("cancelled", id, at.status, reterr);
-    return code != ERR_OK ? code
-                          : sqlite_run(s, reterr,
-                                       "UPDATE executions SET status=5, ended_ms=?, epoch=epoch+1, wake_ms=NULL WHERE seq=?", "ii",
-                                       now_ms, at.seq);
+    return code != ERR_OK
+               ? code
+               : sqlite_run(s, reterr,
+                            "UPDATE executions SET status=5, ended_ms=?, epoch=epoch+1, wake_ms=NULL WHERE seq=?", "ii",
+                            now_ms, at.seq);
 }
 
 enum err sqlite_execution_pause(struct store_session *s, const char *id, int64_t now_ms, struct error *reterr)
@@ -299,7 +337,9 @@ enum err sqlite_execution_pause(struct store_session *s, const char *id, int64_t
     enum err code = sqlite_locate_or_fail(s, id, &at, reterr);
     if (code == ERR_OK && at.status > RUN_RUNNING)
         return refuse("paused", id, at.status, reterr);
-    return code != ERR_OK ? code : sqlite_run(s, reterr, "UPDATE executions SET status=2, wake_ms=? WHERE seq=?", "ii", INT64_MAX, at.seq);
+    return code != ERR_OK ? code
+                          : sqlite_run(s, reterr, "UPDATE executions SET status=2, wake_ms=? WHERE seq=?", "ii",
+                                       INT64_MAX, at.seq);
 }
 
 enum err sqlite_execution_resume(struct store_session *s, const char *id, int64_t now_ms, struct error *reterr)
@@ -308,7 +348,9 @@ enum err sqlite_execution_resume(struct store_session *s, const char *id, int64_
     enum err code = sqlite_locate_or_fail(s, id, &at, reterr);
     if (code == ERR_OK && at.status != RUN_PAUSED)
         return refuse("resumed", id, at.status, reterr);
-    return code != ERR_OK ? code : sqlite_run(s, reterr, "UPDATE executions SET status=0, wake_ms=? WHERE seq=?", "ii", now_ms, at.seq);
+    return code != ERR_OK
+               ? code
+               : sqlite_run(s, reterr, "UPDATE executions SET status=0, wake_ms=? WHERE seq=?", "ii", now_ms, at.seq);
 }
 
 enum err sqlite_execution_delete(struct store_session *s, const char *id, struct error *reterr)

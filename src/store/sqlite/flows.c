@@ -26,7 +26,8 @@ static char *print_or_null(const struct json *value)
     return value == NULL ? NULL : json_dup_text(value);
 }
 
-static enum err require(const struct json *document, const char *key, enum json_kind kind, const char *what, struct error *reterr)
+static enum err require(const struct json *document, const char *key, enum json_kind kind, const char *what,
+                        struct error *reterr)
 {
     if (json_is(json_get(document, key), kind))
         return ERR_OK;
@@ -45,8 +46,10 @@ static enum err encode(const struct json *flow, struct flow_row *row, struct err
     if (code != ERR_OK)
         return code;
     const char *status = json_get_str(flow, "status");
-    *row = (struct flow_row){.id = json_get_str(flow, "id"), .name = json_get_str(flow, "name"),
-                             .description = json_get_str(flow, "description"), .status = status == NULL ? "draft" : status,
+    *row = (struct flow_row){.id = json_get_str(flow, "id"),
+                             .name = json_get_str(flow, "name"),
+                             .description = json_get_str(flow, "description"),
+                             .status = status == NULL ? "draft" : status,
                              .created_by = json_get_str(flow, "createdBy")};
     row->nodes = json_dup_text(json_get(flow, "nodes"));
     row->connections = json_dup_text(json_get(flow, "connections"));
@@ -59,14 +62,16 @@ static enum err encode(const struct json *flow, struct flow_row *row, struct err
 static enum err insert_version(struct store_session *s, const struct flow_row *row, int64_t now_ms, const char *author,
                                const char *note, struct error *reterr)
 {
-    return sqlite_run(s, reterr,
-                      "INSERT INTO flow_versions(flow_id, version, nodes, connections, settings, created_by, created_ms, note, "
-                      "node_count) VALUES(?,?,?,?,?,?,?,?,?)",
-                      "tdttttiti", row->id, row->version, row->nodes, row->connections, row->settings,
-                      author, now_ms, note, row->node_count);
+    return sqlite_run(
+        s, reterr,
+        "INSERT INTO flow_versions(flow_id, version, nodes, connections, settings, created_by, created_ms, note, "
+        "node_count) VALUES(?,?,?,?,?,?,?,?,?)",
+        "tdttttiti", row->id, row->version, row->nodes, row->connections, row->settings, author, now_ms, note,
+        row->node_count);
 }
 
-static enum err name_taken(struct store_session *s, enum err code, const char *id, const char *name, struct error *reterr)
+static enum err name_taken(struct store_session *s, enum err code, const char *id, const char *name,
+                           struct error *reterr)
 {
     if (code == ERR_CONFLICT && sqlite3_extended_errcode(sqlite_of(s)->db) == SQLITE_CONSTRAINT_PRIMARYKEY)
         return error_set(reterr, ERR_CONFLICT, "id", "The flow %.60s is there already.", id);
@@ -82,11 +87,12 @@ enum err sqlite_flow_insert(struct store_session *s, const struct json *flow, in
     if (code != ERR_OK)
         return code;
     row.version = 1;
-    code = sqlite_run(s, reterr,
-                      "INSERT INTO flows(id, name, description, nodes, connections, settings, version, status, metadata, created_by, "
-                      "created_ms, updated_ms, node_count) VALUES(?,?,?,?,?,?,1,?,?,?,?,?,?)",
-                      "tttttttttiii", row.id, row.name, row.description, row.nodes, row.connections, row.settings, row.status,
-                      row.metadata, row.created_by, now_ms, now_ms, row.node_count);
+    code = sqlite_run(
+        s, reterr,
+        "INSERT INTO flows(id, name, description, nodes, connections, settings, version, status, metadata, created_by, "
+        "created_ms, updated_ms, node_count) VALUES(?,?,?,?,?,?,1,?,?,?,?,?,?)",
+        "tttttttttiii", row.id, row.name, row.description, row.nodes, row.connections, row.settings, row.status,
+        row.metadata, row.created_by, now_ms, now_ms, row.node_count);
     code = name_taken(s, code, row.id, row.name, reterr);
     if (code == ERR_OK)
         code = insert_version(s, &row, now_ms, row.created_by, json_get_str(flow, "note"), reterr);
@@ -94,7 +100,9 @@ enum err sqlite_flow_insert(struct store_session *s, const struct json *flow, in
     return code;
 }
 
-#define FLOW_COLUMNS "id, name, description, nodes, connections, settings, version, status, metadata, created_by, created_ms, updated_ms"
+#define FLOW_COLUMNS                                                                                                   \
+    "id, name, description, nodes, connections, settings, version, status, metadata, created_by, created_ms, "         \
+    "updated_ms"
 
 static struct json *decode(sqlite3_stmt *q, bool *damaged)
 {
@@ -154,7 +162,8 @@ static struct json *merge(const struct json *old, const struct json *changes)
     return merged;
 }
 
-enum err sqlite_flow_update(struct store_session *s, const char *id, const struct json *changes, int64_t now_ms, struct error *reterr)
+enum err sqlite_flow_update(struct store_session *s, const char *id, const struct json *changes, int64_t now_ms,
+                            struct error *reterr)
 {
     AUTO_JSON struct json *old = NULL;
     enum err code = sqlite_flow_load(s, id, &old, reterr);
@@ -167,14 +176,16 @@ enum err sqlite_flow_update(struct store_session *s, const char *id, const struc
         return code;
     bool new_version = changes_version(old, merged);
     row.version = (int)json_get_int(old, "version", 1) + new_version;
-    code = sqlite_run(s, reterr,
-                      "UPDATE flows SET name=?, description=?, nodes=?, connections=?, settings=?, version=?, status=?, metadata=?, "
-                      "updated_ms=?, node_count=? WHERE id=?",
-                      "tttttdttiit", row.name, row.description, row.nodes, row.connections, row.settings, row.version, row.status,
-                      row.metadata, now_ms, row.node_count, id);
+    code = sqlite_run(
+        s, reterr,
+        "UPDATE flows SET name=?, description=?, nodes=?, connections=?, settings=?, version=?, status=?, metadata=?, "
+        "updated_ms=?, node_count=? WHERE id=?",
+        "tttttdttiit", row.name, row.description, row.nodes, row.connections, row.settings, row.version, row.status,
+        row.metadata, now_ms, row.node_count, id);
     code = name_taken(s, code, row.id, row.name, reterr);
     if (code == ERR_OK && new_version)
-        code = insert_version(s, &row, now_ms, json_get_str(changes, "updatedBy"), json_get_str(changes, "note"), reterr);
+        code =
+            insert_version(s, &row, now_ms, json_get_str(changes, "updatedBy"), json_get_str(changes, "note"), reterr);
     flow_row_done(&row);
     return code;
 }
@@ -182,29 +193,36 @@ enum err sqlite_flow_update(struct store_session *s, const char *id, const struc
 enum err sqlite_flow_delete(struct store_session *s, const char *id, struct error *reterr)
 {
     int64_t enabled = 0, unfinished = 0;
-    enum err code = sqlite_number(s, &enabled, reterr, "SELECT count(*) FROM schedules WHERE flow_id=? AND enabled=1", "t", id);
+    enum err code =
+        sqlite_number(s, &enabled, reterr, "SELECT count(*) FROM schedules WHERE flow_id=? AND enabled=1", "t", id);
     if (code == ERR_OK && enabled > 0)
-        return error_set(reterr, ERR_CONFLICT, "id", "The flow has active schedules (%lld): disable or delete them first.", (long long)enabled);
+        return error_set(reterr, ERR_CONFLICT, "id",
+                         "The flow has active schedules (%lld): disable or delete them first.", (long long)enabled);
     if (code == ERR_OK)
-        code = sqlite_number(s, &unfinished, reterr,
-                             "SELECT EXISTS(SELECT 1 FROM executions WHERE status<=2 AND wake_ms IS NULL AND flow_id=?1) OR "
-                             "EXISTS(SELECT 1 FROM executions WHERE status<=2 AND wake_ms IS NOT NULL AND flow_id=?1)", "t", id);
+        code = sqlite_number(
+            s, &unfinished, reterr,
+            "SELECT EXISTS(SELECT 1 FROM executions WHERE status<=2 AND wake_ms IS NULL AND flow_id=?1) OR "
+            "EXISTS(SELECT 1 FROM executions WHERE status<=2 AND wake_ms IS NOT NULL AND flow_id=?1)",
+            "t", id);
     if (code == ERR_OK && unfinished > 0)
-        return error_set(reterr, ERR_CONFLICT, "id", "The flow has executions that are not finished: cancel them or wait for them first.");
+        return error_set(reterr, ERR_CONFLICT, "id",
+                         "The flow has executions that are not finished: cancel them or wait for them first.");
     if (code == ERR_OK)
         code = sqlite_run(s, reterr, "DELETE FROM flows WHERE id=?", "t", id);
     return code == ERR_OK && sqlite_changes(s) == 0 ? not_found(id, reterr) : code;
 }
 
-enum err sqlite_flow_load_version(struct store_session *s, const char *id, int version, struct json **ret, struct error *reterr)
+enum err sqlite_flow_load_version(struct store_session *s, const char *id, int version, struct json **ret,
+                                  struct error *reterr)
 {
     AUTO_RESET sqlite3_stmt *q = NULL;
     bool row = false;
-    enum err code = sqlite_query(s, &q, reterr,
-                                 "SELECT f.id, f.name, f.description, v.nodes, v.connections, v.settings, v.version, f.status, "
-                                 "f.metadata, f.created_by, f.created_ms, v.created_ms FROM flow_versions v JOIN flows f ON f.id = "
-                                 "v.flow_id WHERE v.flow_id=? AND v.version=?",
-                                 "td", id, version);
+    enum err code =
+        sqlite_query(s, &q, reterr,
+                     "SELECT f.id, f.name, f.description, v.nodes, v.connections, v.settings, v.version, f.status, "
+                     "f.metadata, f.created_by, f.created_ms, v.created_ms FROM flow_versions v JOIN flows f ON f.id = "
+                     "v.flow_id WHERE v.flow_id=? AND v.version=?",
+                     "td", id, version);
     if (code == ERR_OK)
         code = sqlite_step(s, q, &row, reterr);
     if (code == ERR_OK && !row)
@@ -235,9 +253,11 @@ enum err sqlite_flow_versions(struct store_session *s, const char *id, struct js
     AUTO_RESET sqlite3_stmt *q = NULL;
     AUTO_JSON struct json *rows = json_array_new();
     bool row = false;
-    enum err code = sqlite_query(s, &q, reterr,
-                                 "SELECT version, created_ms, created_by, node_count, note FROM flow_versions WHERE flow_id=? "
-                                 "ORDER BY version DESC", "t", id);
+    enum err code =
+        sqlite_query(s, &q, reterr,
+                     "SELECT version, created_ms, created_by, node_count, note FROM flow_versions WHERE flow_id=? "
+                     "ORDER BY version DESC",
+                     "t", id);
     while (code == ERR_OK && (code = sqlite_step(s, q, &row, reterr)) == ERR_OK && row) {
         struct json *version = json_object_new();
         json_set_int(version, "version", sqlite3_column_int64(q, 0));
@@ -273,7 +293,10 @@ static struct json *summary(sqlite3_stmt *q, bool *damaged)
 enum err sqlite_flow_list(struct store_session *s, const struct json *filter, struct json **ret, struct error *reterr)
 {
     static const struct sqlite_list list = {
-        .table = "flows", .noun = "flow", .sort_key = "created_ms", .row = summary,
+        .table = "flows",
+        .noun = "flow",
+        .sort_key = "created_ms",
+        .row = summary,
         .columns = "created_ms, id, name, description, version, status, node_count, updated_ms"};
     struct sqlite_where where = {0};
     const char *status = json_get_str(filter, "status"), *search = json_get_str(filter, "search");

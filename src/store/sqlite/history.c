@@ -6,7 +6,8 @@
 #include <string.h>
 
 #define EXECUTION_COLUMNS                                                                                              \
-    "created_ms, id, flow_id, schedule_id, status, ended_ms, records, error_message, retry_count, error_id, priority, "        \
+    "created_ms, id, flow_id, schedule_id, status, ended_ms, records, error_message, retry_count, error_id, "          \
+    "priority, "                                                                                                       \
     "flow_version, trigger_kind, wake_ms"
 enum { AFTER_EXECUTION = 14 }; /* the first column behind them */
 
@@ -62,11 +63,13 @@ enum err sqlite_execution_load(struct store_session *s, const char *id, struct j
 /* ---- node executions */
 
 /* nodeId -> type, from the version that runs. */
-static enum err load_types(struct store_session *s, const char *flow_id, int version, struct json **ret, struct error *reterr)
+static enum err load_types(struct store_session *s, const char *flow_id, int version, struct json **ret,
+                           struct error *reterr)
 {
     AUTO_RESET sqlite3_stmt *q = NULL;
     bool row = false;
-    enum err code = sqlite_query(s, &q, reterr, "SELECT nodes FROM flow_versions WHERE flow_id=? AND version=?", "td", flow_id, version);
+    enum err code = sqlite_query(s, &q, reterr, "SELECT nodes FROM flow_versions WHERE flow_id=? AND version=?", "td",
+                                 flow_id, version);
     if (code == ERR_OK)
         code = sqlite_step(s, q, &row, reterr);
     if (code != ERR_OK)
@@ -114,9 +117,11 @@ static enum err nodes_of_checkpoints(struct store_session *s, int64_t seq, const
 {
     AUTO_RESET sqlite3_stmt *q = NULL;
     bool row = false;
-    enum err code = sqlite_query(s, &q, reterr,
-                                 "SELECT node_id, state, outputs, records, started_ms, ended_ms, wake_ms, error_message FROM checkpoints"
-                                 " WHERE execution=? ORDER BY started_ms, node_id", "i", seq);
+    enum err code = sqlite_query(
+        s, &q, reterr,
+        "SELECT node_id, state, outputs, records, started_ms, ended_ms, wake_ms, error_message FROM checkpoints"
+        " WHERE execution=? ORDER BY started_ms, node_id",
+        "i", seq);
     while (code == ERR_OK && (code = sqlite_step(s, q, &row, reterr)) == ERR_OK && row)
         json_push(nodes, node_of_checkpoint(q, types, created_ms, damaged));
     return code;
@@ -135,7 +140,8 @@ static struct json *find_node(const struct json *nodes, const char *id)
 static bool has_attempt(const struct json *attempts, int64_t epoch, int64_t attempt)
 {
     for (size_t i = 0; i < json_count(attempts); i++)
-        if (json_get_int(json_at(attempts, i), "epoch", 0) == epoch && json_get_int(json_at(attempts, i), "attempt", 0) == attempt)
+        if (json_get_int(json_at(attempts, i), "epoch", 0) == epoch &&
+            json_get_int(json_at(attempts, i), "attempt", 0) == attempt)
             return true;
     return false;
 }
@@ -171,14 +177,16 @@ static void add_attempt(sqlite3_stmt *q, struct json *nodes, const struct json *
     json_push(attempts, attempt);
 }
 
-static enum err add_attempts(struct store_session *s, int64_t seq, const struct json *types, int64_t created_ms, struct json *nodes,
-                             struct error *reterr)
+static enum err add_attempts(struct store_session *s, int64_t seq, const struct json *types, int64_t created_ms,
+                             struct json *nodes, struct error *reterr)
 {
     AUTO_RESET sqlite3_stmt *q = NULL;
     bool row = false;
-    enum err code = sqlite_query(s, &q, reterr,
-                                 "SELECT node_id, epoch, attempt, state, worker_id, started_ms, ended_ms, error_message FROM attempts"
-                                 " WHERE execution=? ORDER BY epoch, node_id, attempt", "i", seq);
+    enum err code = sqlite_query(
+        s, &q, reterr,
+        "SELECT node_id, epoch, attempt, state, worker_id, started_ms, ended_ms, error_message FROM attempts"
+        " WHERE execution=? ORDER BY epoch, node_id, attempt",
+        "i", seq);
     while (code == ERR_OK && (code = sqlite_step(s, q, &row, reterr)) == ERR_OK && row)
         add_attempt(q, nodes, types, created_ms);
     return code;
@@ -217,10 +225,12 @@ enum err sqlite_execution_load_detail(struct store_session *s, const char *id, s
 {
     AUTO_RESET sqlite3_stmt *q = NULL;
     bool row = false;
-    enum err code = sqlite_query(s, &q, reterr,
-                                 "SELECT " EXECUTION_COLUMNS ", seq, epoch, worker_id, trigger_node, i.input, i.metadata, n.document,"
-                                 " n.result FROM executions e LEFT JOIN execution_inputs i ON i.execution = e.seq LEFT JOIN"
-                                 " node_executions n ON n.execution = e.seq WHERE e.id=?", "t", id);
+    enum err code = sqlite_query(
+        s, &q, reterr,
+        "SELECT " EXECUTION_COLUMNS ", seq, epoch, worker_id, trigger_node, i.input, i.metadata, n.document,"
+        " n.result FROM executions e LEFT JOIN execution_inputs i ON i.execution = e.seq LEFT JOIN"
+        " node_executions n ON n.execution = e.seq WHERE e.id=?",
+        "t", id);
     if (code == ERR_OK)
         code = sqlite_step(s, q, &row, reterr);
     if (code == ERR_OK && !row)
@@ -236,10 +246,14 @@ enum err sqlite_execution_load_detail(struct store_session *s, const char *id, s
 
 /* ---- lists and counts */
 
-enum err sqlite_execution_list(struct store_session *s, const struct json *filter, struct json **ret, struct error *reterr)
+enum err sqlite_execution_list(struct store_session *s, const struct json *filter, struct json **ret,
+                               struct error *reterr)
 {
-    static const struct sqlite_list list = {.table = "executions", .noun = "execution", .sort_key = "created_ms",
-                                             .row = decode_row, .columns = EXECUTION_COLUMNS};
+    static const struct sqlite_list list = {.table = "executions",
+                                            .noun = "execution",
+                                            .sort_key = "created_ms",
+                                            .row = decode_row,
+                                            .columns = EXECUTION_COLUMNS};
     struct sqlite_where where = {0};
     int64_t from_ms = 0, to_ms = 0;
     const char *flow_id = json_get_str(filter, "flowId"), *schedule_id = json_get_str(filter, "scheduleId");
@@ -269,7 +283,8 @@ enum err sqlite_execution_list(struct store_session *s, const struct json *filte
     if (to_ms != INT64_MAX)
         sqlite_where_number(&where, "created_ms <= ?", to_ms);
     if (search != NULL && search[0] != '\0')
-        sqlite_where_text(&where, "contains(id || char(10) || flow_id || char(10) || coalesce(schedule_id, ''), ?)", search);
+        sqlite_where_text(&where, "contains(id || char(10) || flow_id || char(10) || coalesce(schedule_id, ''), ?)",
+                          search);
     return sqlite_list(s, &list, &where, filter, ret, reterr);
 }
 
@@ -279,17 +294,23 @@ enum err sqlite_execution_counts(struct store_session *s, int64_t since_ms, stru
     static const struct {
         const char *name, *sql;
     } kinds[] = {
-        {"pending", "SELECT (SELECT count(*) FROM executions WHERE status <= 2 AND wake_ms IS NULL AND status = 0 AND created_ms >= ?1)"
-                    " + (SELECT count(*) FROM executions WHERE status <= 2 AND wake_ms IS NOT NULL AND status = 0 AND created_ms >= ?1)"},
-        {"running", "SELECT count(*) FROM executions WHERE status <= 2 AND wake_ms IS NULL AND status = 1 AND created_ms >= ?1"},
-        {"paused", "SELECT count(*) FROM executions WHERE status <= 2 AND wake_ms IS NOT NULL AND status = 2 AND created_ms >= ?1"},
+        {"pending", "SELECT (SELECT count(*) FROM executions WHERE status <= 2 AND wake_ms IS NULL AND status = 0 AND "
+                    "created_ms >= ?1)"
+                    " + (SELECT count(*) FROM executions WHERE status <= 2 AND wake_ms IS NOT NULL AND status = 0 AND "
+                    "created_ms >= ?1)"},
+        {"running",
+         "SELECT count(*) FROM executions WHERE status <= 2 AND wake_ms IS NULL AND status = 1 AND created_ms >= ?1"},
+        {"paused", "SELECT count(*) FROM executions WHERE status <= 2 AND wake_ms IS NOT NULL AND status = 2 AND "
+                   "created_ms >= ?1"},
         {"failed", "SELECT count(*) FROM executions WHERE status > 3 AND status = 4 AND created_ms >= ?1"},
         {"cancelled", "SELECT count(*) FROM executions WHERE status > 3 AND status = 5 AND created_ms >= ?1"},
         {"timeout", "SELECT count(*) FROM executions WHERE status > 3 AND status = 6 AND created_ms >= ?1"},
-        {"waiting", "SELECT count(*) FROM executions WHERE status <= 2 AND wake_ms IS NOT NULL AND status = 1 AND created_ms >= ?1"}};
+        {"waiting", "SELECT count(*) FROM executions WHERE status <= 2 AND wake_ms IS NOT NULL AND status = 1 AND "
+                    "created_ms >= ?1"}};
     AUTO_JSON struct json *counts = json_object_new();
     int64_t all = 0;
-    enum err code = sqlite_number(s, &all, reterr, "SELECT count(*) FROM executions WHERE created_ms >= ?1", "i", since_ms);
+    enum err code =
+        sqlite_number(s, &all, reterr, "SELECT count(*) FROM executions WHERE created_ms >= ?1", "i", since_ms);
     for (size_t i = 0; code == ERR_OK && i < sizeof kinds / sizeof *kinds; i++) {
         int64_t count = 0;
         code = sqlite_number(s, &count, reterr, kinds[i].sql, "i", since_ms);

@@ -23,7 +23,8 @@ void sqlite_where_number(struct sqlite_where *where, const char *condition, int6
     *add(where, condition) = (struct sqlite_value){.number = value};
 }
 
-static enum err bind_all(struct store_session *s, sqlite3_stmt *statement, const struct sqlite_where *where, struct error *reterr)
+static enum err bind_all(struct store_session *s, sqlite3_stmt *statement, const struct sqlite_where *where,
+                         struct error *reterr)
 {
     for (int i = 0; i < where->count; i++) {
         const struct sqlite_value *value = &where->values[i];
@@ -35,7 +36,8 @@ static enum err bind_all(struct store_session *s, sqlite3_stmt *statement, const
     return ERR_OK;
 }
 
-static enum err count_all(struct store_session *s, const char *table, const struct sqlite_where *where, int64_t *ret, struct error *reterr)
+static enum err count_all(struct store_session *s, const char *table, const struct sqlite_where *where, int64_t *ret,
+                          struct error *reterr)
 {
     AUTO_FREE char *sql = mem_printf("SELECT count(*) FROM %s%s", table, buf_str(&where->sql));
     AUTO_FINALIZE sqlite3_stmt *statement = NULL;
@@ -96,9 +98,10 @@ enum err sqlite_list(struct store_session *s, const struct sqlite_list *list, st
             sqlite_where_number(take_where, after, page.cursor_ms);
             take_where->values[take_where->count++] = (struct sqlite_value){.is_text = true, .text = page.cursor_id};
         }
-        AUTO_FREE char *sql = mem_printf("SELECT %s FROM %s%s ORDER BY %s DESC, id DESC LIMIT %lld OFFSET %lld", list->columns,
-                                         list->table, buf_str(&take_where->sql), list->sort_key, (long long)page.limit + 1,
-                                         page.has_cursor ? 0LL : (long long)((page.page - 1) * page.limit));
+        AUTO_FREE char *sql =
+            mem_printf("SELECT %s FROM %s%s ORDER BY %s DESC, id DESC LIMIT %lld OFFSET %lld", list->columns,
+                       list->table, buf_str(&take_where->sql), list->sort_key, (long long)page.limit + 1,
+                       page.has_cursor ? 0LL : (long long)((page.page - 1) * page.limit));
         code = sqlite_prepare(s, sql, &statement, reterr);
     }
     if (code == ERR_OK)

@@ -56,12 +56,13 @@ static int newest_first(const void *left, const void *right)
     return order != 0 ? order : a->place < b->place ? 1 : -1;
 }
 
-static enum err read_chunks(struct store_session *s, int64_t seq, const char *id, struct log_lines *all, const char *level,
-                            const char *node_id, struct error *reterr)
+static enum err read_chunks(struct store_session *s, int64_t seq, const char *id, struct log_lines *all,
+                            const char *level, const char *node_id, struct error *reterr)
 {
     AUTO_RESET sqlite3_stmt *q = NULL;
     bool row = false;
-    enum err code = sqlite_query(s, &q, reterr, "SELECT content FROM execution_logs WHERE execution=? ORDER BY chunk", "i", seq);
+    enum err code =
+        sqlite_query(s, &q, reterr, "SELECT content FROM execution_logs WHERE execution=? ORDER BY chunk", "i", seq);
     while (code == ERR_OK && (code = sqlite_step(s, q, &row, reterr)) == ERR_OK && row) {
         struct json *chunk = NULL;
         code = sqlite_decompress_json(s, q, 0, id, &chunk, reterr);
@@ -71,8 +72,8 @@ static enum err read_chunks(struct store_session *s, int64_t seq, const char *id
     return code;
 }
 
-static enum err read_document_logs(struct store_session *s, int64_t seq, const char *id, struct log_lines *all, const char *level,
-                                   const char *node_id, struct error *reterr)
+static enum err read_document_logs(struct store_session *s, int64_t seq, const char *id, struct log_lines *all,
+                                   const char *level, const char *node_id, struct error *reterr)
 {
     AUTO_RESET sqlite3_stmt *q = NULL;
     AUTO_JSON struct json *document = NULL;
@@ -87,8 +88,8 @@ static enum err read_document_logs(struct store_session *s, int64_t seq, const c
     return code;
 }
 
-enum err sqlite_execution_logs(struct store_session *s, const char *id, const char *level, const char *node_id, struct json **ret,
-                               struct error *reterr)
+enum err sqlite_execution_logs(struct store_session *s, const char *id, const char *level, const char *node_id,
+                               struct json **ret, struct error *reterr)
 {
     CLEANUP(log_lines_done) struct log_lines all = {.owner = json_array_new()};
     struct sqlite_locator at;

@@ -28,8 +28,10 @@ static void on_contains(sqlite3_context *context, int count, sqlite3_value **val
 static const char pragmas_file[] = "PRAGMA auto_vacuum=INCREMENTAL; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
                                    "PRAGMA wal_autocheckpoint=2000; PRAGMA journal_size_limit=67108864;";
 static const char pragmas_lost[] = "PRAGMA auto_vacuum=INCREMENTAL; PRAGMA synchronous=OFF;";
-static const char pragmas_temporary[] = "PRAGMA auto_vacuum=INCREMENTAL; PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;";
-static const char pragmas_all[] = "PRAGMA foreign_keys=ON; PRAGMA mmap_size=0; PRAGMA temp_store=MEMORY; PRAGMA cache_size=-65536;";
+static const char pragmas_temporary[] =
+    "PRAGMA auto_vacuum=INCREMENTAL; PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;";
+static const char pragmas_all[] =
+    "PRAGMA foreign_keys=ON; PRAGMA mmap_size=0; PRAGMA temp_store=MEMORY; PRAGMA cache_size=-65536;";
 
 static enum err open_db(const struct store_backend *backend, bool writer, sqlite3 **ret, struct error *reterr)
 {
@@ -41,13 +43,18 @@ static enum err open_db(const struct store_backend *backend, bool writer, sqlite
     if (status == SQLITE_OK)
         status = sqlite3_busy_timeout(db, BUSY_TIMEOUT_MS);
     if (status == SQLITE_OK && writer)
-        status = sqlite3_exec(db, backend->in_memory ? pragmas_lost : backend->temporary ? pragmas_temporary : pragmas_file, NULL, NULL, NULL);
+        status = sqlite3_exec(db,
+                              backend->in_memory   ? pragmas_lost
+                              : backend->temporary ? pragmas_temporary
+                                                   : pragmas_file,
+                              NULL, NULL, NULL);
     if (status == SQLITE_OK)
         status = sqlite3_exec(db, pragmas_all, NULL, NULL, NULL);
     if (status == SQLITE_OK && !writer)
         status = sqlite3_exec(db, "PRAGMA query_only=ON; PRAGMA cache_size=-8192;", NULL, NULL, NULL);
     if (status == SQLITE_OK)
-        status = sqlite3_create_function_v2(db, "contains", 2, SQLITE_UTF8 | SQLITE_DETERMINISTIC, NULL, on_contains, NULL, NULL, NULL);
+        status = sqlite3_create_function_v2(db, "contains", 2, SQLITE_UTF8 | SQLITE_DETERMINISTIC, NULL, on_contains,
+                                            NULL, NULL, NULL);
     if (status != SQLITE_OK) {
         enum err code = sqlite_error(db, reterr);
         (void)sqlite3_close(db);
@@ -78,7 +85,8 @@ static enum err make_temporary(struct store_backend *backend, struct error *rete
     const char *where = getenv("TMPDIR");
     char *folder = mem_printf("%s/caudal-XXXXXX", where == NULL || where[0] == '\0' ? "/tmp" : where);
     if (mkdtemp(folder) == NULL) {
-        enum err code = error_set(reterr, ERR_IO, NULL, "No temporary folder %s can be made for sqlite::memory:.", folder);
+        enum err code =
+            error_set(reterr, ERR_IO, NULL, "No temporary folder %s can be made for sqlite::memory:.", folder);
         free(folder);
         return code;
     }
@@ -88,11 +96,13 @@ static enum err make_temporary(struct store_backend *backend, struct error *rete
     return ERR_OK;
 }
 
-static enum err backend_open(const char *url, const struct store_options *options, struct store_backend **ret, struct error *reterr)
+static enum err backend_open(const char *url, const struct store_options *options, struct store_backend **ret,
+                             struct error *reterr)
 {
     const char *path = url + strlen("sqlite:");
     if (path[0] == '\0')
-        return error_set(reterr, ERR_VALIDATION, "url", "The store's URL names no file: write sqlite:PATH, such as sqlite:caudal.db.");
+        return error_set(reterr, ERR_VALIDATION, "url",
+                         "The store's URL names no file: write sqlite:PATH, such as sqlite:caudal.db.");
     struct store_backend *backend = mem_alloc(sizeof *backend);
     backend->in_memory = strcmp(path, ":memory:") == 0 && options->manual;
     enum err code = ERR_OK;
@@ -121,7 +131,8 @@ static void session_close(struct store_session *s)
     free(session);
 }
 
-static enum err session_open(struct store_backend *backend, bool writer, struct store_session **ret, struct error *reterr)
+static enum err session_open(struct store_backend *backend, bool writer, struct store_session **ret,
+                             struct error *reterr)
 {
     sqlite3 *db = NULL;
     enum err code = open_db(backend, writer, &db, reterr);

@@ -1,4 +1,5 @@
-/* Workers, dead letters, users, API keys, settings, audit entries, node definitions: documents by id, some with a second key. */
+/* Workers, dead letters, users, API keys, settings, audit entries, node definitions: documents by id, some with a
+ * second key. */
 #include "store/sqlite/sqlite_int.h"
 
 #include "base/mem.h"
@@ -6,7 +7,8 @@
 
 enum { ROWS_MAX = 10000 };
 
-/* `key_member` is unique in its table; `status_member` can be filtered by. Statements are literals: the cache wants them so. */
+/* `key_member` is unique in its table; `status_member` can be filtered by. Statements are literals: the cache wants
+ * them so. */
 #define STATEMENTS(table)                                                                                              \
     .put = "INSERT INTO " table "(id, key, status, at_ms, document) VALUES(?,?,?,?,?) ON CONFLICT(id) DO UPDATE SET "  \
            "key=excluded.key, status=excluded.status, document=excluded.document",                                     \
@@ -18,7 +20,10 @@ static const struct table {
     const char *put, *get, *find, *remove, *all;
 } tables[] = {
     [STORE_WORKERS] = {.noun = "worker", STATEMENTS("workers")},
-    [STORE_DEAD_LETTERS] = {.noun = "dead letter", .status_member = "status", .time_member = "createdAt", STATEMENTS("dead_letters")},
+    [STORE_DEAD_LETTERS] = {.noun = "dead letter",
+                            .status_member = "status",
+                            .time_member = "createdAt",
+                            STATEMENTS("dead_letters")},
     [STORE_USERS] = {.noun = "user", .key_member = "username", STATEMENTS("users")},
     [STORE_API_KEYS] = {.noun = "API key", .key_member = "hash", STATEMENTS("api_keys")},
     [STORE_SETTINGS] = {.noun = "setting", STATEMENTS("settings")},
@@ -39,8 +44,8 @@ static const char *member(const struct json *document, const char *key)
     return key == NULL ? NULL : json_get_str(document, key);
 }
 
-enum err sqlite_put(struct store_session *s, enum store_table table, const char *id, const struct json *document, int64_t now_ms,
-                    struct error *reterr)
+enum err sqlite_put(struct store_session *s, enum store_table table, const char *id, const struct json *document,
+                    int64_t now_ms, struct error *reterr)
 {
     const struct table *t = NULL;
     int64_t at_ms = now_ms;
@@ -58,8 +63,8 @@ enum err sqlite_put(struct store_session *s, enum store_table table, const char 
     return code;
 }
 
-static enum err load_one(struct store_session *s, const struct table *t, const char *sql, const char *key, struct json **ret,
-                         struct error *reterr)
+static enum err load_one(struct store_session *s, const struct table *t, const char *sql, const char *key,
+                         struct json **ret, struct error *reterr)
 {
     AUTO_RESET sqlite3_stmt *q = NULL;
     bool row = false;
@@ -75,14 +80,16 @@ static enum err load_one(struct store_session *s, const struct table *t, const c
     return sqlite_decoded(document, damaged, t->noun, key, ret, reterr);
 }
 
-enum err sqlite_get(struct store_session *s, enum store_table table, const char *id, struct json **ret, struct error *reterr)
+enum err sqlite_get(struct store_session *s, enum store_table table, const char *id, struct json **ret,
+                    struct error *reterr)
 {
     const struct table *t = NULL;
     enum err code = check_table(table, &t, reterr);
     return code == ERR_OK ? load_one(s, t, t->get, id, ret, reterr) : code;
 }
 
-enum err sqlite_find(struct store_session *s, enum store_table table, const char *key, struct json **ret, struct error *reterr)
+enum err sqlite_find(struct store_session *s, enum store_table table, const char *key, struct json **ret,
+                     struct error *reterr)
 {
     const struct table *t = NULL;
     enum err code = check_table(table, &t, reterr);
@@ -128,12 +135,18 @@ static struct json *decode(sqlite3_stmt *q, bool *damaged)
     return sqlite_json(q, 2, damaged);
 }
 
-enum err sqlite_dead_letter_list(struct store_session *s, const struct json *filter, struct json **ret, struct error *reterr)
+enum err sqlite_dead_letter_list(struct store_session *s, const struct json *filter, struct json **ret,
+                                 struct error *reterr)
 {
-    static const struct sqlite_list list = {.table = "dead_letters", .noun = "dead letter", .sort_key = "at_ms", .row = decode, .columns = "at_ms, id, document"};
+    static const struct sqlite_list list = {.table = "dead_letters",
+                                            .noun = "dead letter",
+                                            .sort_key = "at_ms",
+                                            .row = decode,
+                                            .columns = "at_ms, id, document"};
     struct sqlite_where where = {0};
     const char *status = json_get_str(filter, "status");
-    if (status != NULL && strcmp(status, "open") != 0 && strcmp(status, "retried") != 0 && strcmp(status, "discarded") != 0)
+    if (status != NULL && strcmp(status, "open") != 0 && strcmp(status, "retried") != 0 &&
+        strcmp(status, "discarded") != 0)
         return error_set(reterr, ERR_VALIDATION, "status", "status must be one of open, retried, discarded.");
     if (status != NULL)
         sqlite_where_text(&where, "status = ?", status);
@@ -142,7 +155,11 @@ enum err sqlite_dead_letter_list(struct store_session *s, const struct json *fil
 
 enum err sqlite_audit_list(struct store_session *s, const struct json *filter, struct json **ret, struct error *reterr)
 {
-    static const struct sqlite_list list = {.table = "audit_log", .noun = "audit entry", .sort_key = "at_ms", .row = decode, .columns = "at_ms, id, document"};
+    static const struct sqlite_list list = {.table = "audit_log",
+                                            .noun = "audit entry",
+                                            .sort_key = "at_ms",
+                                            .row = decode,
+                                            .columns = "at_ms, id, document"};
     struct sqlite_where where = {0};
     return sqlite_list(s, &list, &where, filter, ret, reterr);
 }

@@ -6,7 +6,8 @@
 #include <string.h>
 
 #define SCHEDULE_COLUMNS                                                                                               \
-    "created_ms, id, flow_id, name, description, cron, timezone, enabled, max_retries, retry_delay, last_run_ms, next_run_ms, " \
+    "created_ms, id, flow_id, name, description, cron, timezone, enabled, max_retries, retry_delay, last_run_ms, "     \
+    "next_run_ms, "                                                                                                    \
     "metadata, created_by, updated_ms"
 
 static struct json *decode(sqlite3_stmt *q, bool *damaged)
@@ -56,7 +57,8 @@ static enum err parse_runs(const struct json *schedule, int64_t *ret_last, int64
     return code == ERR_OK ? store_time_parse(schedule, "nextRun", 0, ret_next, reterr) : code;
 }
 
-enum err sqlite_schedule_insert(struct store_session *s, const struct json *schedule, int64_t now_ms, struct error *reterr)
+enum err sqlite_schedule_insert(struct store_session *s, const struct json *schedule, int64_t now_ms,
+                                struct error *reterr)
 {
     int64_t last_ms = 0, next_ms = 0;
     enum err code = require_texts(schedule, reterr);
@@ -67,18 +69,21 @@ enum err sqlite_schedule_insert(struct store_session *s, const struct json *sche
     const struct json *metadata = json_get(schedule, "metadata");
     AUTO_FREE char *text = metadata == NULL ? NULL : json_dup_text(metadata);
     const char *flow_id = json_get_str(schedule, "flowId");
-    code = sqlite_run(s, reterr,
-                      "INSERT INTO schedules(id, flow_id, name, description, cron, timezone, enabled, max_retries, retry_delay,"
-                      " last_run_ms, next_run_ms, metadata, created_by, created_ms, updated_ms) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-                      "ttttttdiippttii", json_get_str(schedule, "id"), flow_id, json_get_str(schedule, "name"),
-                      json_get_str(schedule, "description"), json_get_str(schedule, "cronExpression"), timezone_of(schedule),
-                      (int)json_get_bool(schedule, "enabled", true), json_get_int(schedule, "maxRetries", 3),
-                      json_get_int(schedule, "retryDelay", 300), last_ms, next_ms, text, json_get_str(schedule, "createdBy"), now_ms,
-                      now_ms);
+    code = sqlite_run(
+        s, reterr,
+        "INSERT INTO schedules(id, flow_id, name, description, cron, timezone, enabled, max_retries, retry_delay,"
+        " last_run_ms, next_run_ms, metadata, created_by, created_ms, updated_ms) "
+        "VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+        "ttttttdiippttii", json_get_str(schedule, "id"), flow_id, json_get_str(schedule, "name"),
+        json_get_str(schedule, "description"), json_get_str(schedule, "cronExpression"), timezone_of(schedule),
+        (int)json_get_bool(schedule, "enabled", true), json_get_int(schedule, "maxRetries", 3),
+        json_get_int(schedule, "retryDelay", 300), last_ms, next_ms, text, json_get_str(schedule, "createdBy"), now_ms,
+        now_ms);
     if (code == ERR_CONFLICT && sqlite3_extended_errcode(sqlite_of(s)->db) == SQLITE_CONSTRAINT_FOREIGNKEY)
         return error_set(reterr, ERR_NOT_FOUND, "flowId", "There is no flow %.60s.", flow_id);
     if (code == ERR_CONFLICT && sqlite_is_constraint(s))
-        return error_set(reterr, ERR_CONFLICT, "id", "The schedule %.60s is there already.", json_get_str(schedule, "id"));
+        return error_set(reterr, ERR_CONFLICT, "id", "The schedule %.60s is there already.",
+                         json_get_str(schedule, "id"));
     return code;
 }
 
@@ -100,8 +105,8 @@ enum err sqlite_schedule_load(struct store_session *s, const char *id, struct js
 
 static struct json *merge(const struct json *old, const struct json *changes)
 {
-    static const char *const keys[] = {"name", "description", "cronExpression", "timezone", "enabled", "maxRetries",
-                                       "retryDelay", "lastRun", "nextRun", "metadata"};
+    static const char *const keys[] = {"name",       "description", "cronExpression", "timezone", "enabled",
+                                       "maxRetries", "retryDelay",  "lastRun",        "nextRun",  "metadata"};
     struct json *merged = json_dup(old);
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         if (json_has(changes, keys[i]))
@@ -109,7 +114,8 @@ static struct json *merge(const struct json *old, const struct json *changes)
     return merged;
 }
 
-enum err sqlite_schedule_update(struct store_session *s, const char *id, const struct json *changes, int64_t now_ms, struct error *reterr)
+enum err sqlite_schedule_update(struct store_session *s, const char *id, const struct json *changes, int64_t now_ms,
+                                struct error *reterr)
 {
     int64_t last_ms = 0, next_ms = 0;
     AUTO_JSON struct json *old = NULL;
@@ -124,12 +130,14 @@ enum err sqlite_schedule_update(struct store_session *s, const char *id, const s
         return code;
     const struct json *metadata = json_get(merged, "metadata");
     AUTO_FREE char *text = metadata == NULL ? NULL : json_dup_text(metadata);
-    return sqlite_run(s, reterr,
-                      "UPDATE schedules SET name=?, description=?, cron=?, timezone=?, enabled=?, max_retries=?, retry_delay=?,"
-                      " last_run_ms=?, next_run_ms=?, metadata=?, updated_ms=? WHERE id=?", "ttttdiipptit",
-                      json_get_str(merged, "name"), json_get_str(merged, "description"), json_get_str(merged, "cronExpression"),
-                      timezone_of(merged), (int)json_get_bool(merged, "enabled", true), json_get_int(merged, "maxRetries", 3),
-                      json_get_int(merged, "retryDelay", 300), last_ms, next_ms, text, now_ms, id);
+    return sqlite_run(
+        s, reterr,
+        "UPDATE schedules SET name=?, description=?, cron=?, timezone=?, enabled=?, max_retries=?, retry_delay=?,"
+        " last_run_ms=?, next_run_ms=?, metadata=?, updated_ms=? WHERE id=?",
+        "ttttdiipptit", json_get_str(merged, "name"), json_get_str(merged, "description"),
+        json_get_str(merged, "cronExpression"), timezone_of(merged), (int)json_get_bool(merged, "enabled", true),
+        json_get_int(merged, "maxRetries", 3), json_get_int(merged, "retryDelay", 300), last_ms, next_ms, text, now_ms,
+        id);
 }
 
 enum err sqlite_schedule_delete(struct store_session *s, const char *id, struct error *reterr)
@@ -138,14 +146,17 @@ enum err sqlite_schedule_delete(struct store_session *s, const char *id, struct 
     return code == ERR_OK && sqlite_changes(s) == 0 ? not_found(id, reterr) : code;
 }
 
-enum err sqlite_schedules_due(struct store_session *s, int64_t now_ms, size_t limit, struct json **ret, struct error *reterr)
+enum err sqlite_schedules_due(struct store_session *s, int64_t now_ms, size_t limit, struct json **ret,
+                              struct error *reterr)
 {
     AUTO_RESET sqlite3_stmt *q = NULL;
     AUTO_JSON struct json *rows = json_array_new();
     bool row = false;
-    enum err code = sqlite_query(s, &q, reterr,
-                                 "SELECT " SCHEDULE_COLUMNS " FROM schedules WHERE enabled = 1 AND next_run_ms IS NOT NULL AND"
-                                 " next_run_ms <= ? ORDER BY next_run_ms, id LIMIT ?", "ii", now_ms, (int64_t)limit);
+    enum err code =
+        sqlite_query(s, &q, reterr,
+                     "SELECT " SCHEDULE_COLUMNS " FROM schedules WHERE enabled = 1 AND next_run_ms IS NOT NULL AND"
+                     " next_run_ms <= ? ORDER BY next_run_ms, id LIMIT ?",
+                     "ii", now_ms, (int64_t)limit);
     /* Damaged metadata must not keep this schedule and those behind it from firing: it plays no part in that. */
     bool ignored = false;
     while (code == ERR_OK && (code = sqlite_step(s, q, &row, reterr)) == ERR_OK && row)
@@ -172,9 +183,11 @@ static enum err parse_enabled(const struct json *filter, int *ret, struct error 
     return ERR_OK;
 }
 
-enum err sqlite_schedule_list(struct store_session *s, const struct json *filter, struct json **ret, struct error *reterr)
+enum err sqlite_schedule_list(struct store_session *s, const struct json *filter, struct json **ret,
+                              struct error *reterr)
 {
-    static const struct sqlite_list list = {.table = "schedules", .noun = "schedule", .sort_key = "created_ms", .row = decode, .columns = SCHEDULE_COLUMNS};
+    static const struct sqlite_list list = {
+        .table = "schedules", .noun = "schedule", .sort_key = "created_ms", .row = decode, .columns = SCHEDULE_COLUMNS};
     struct sqlite_where where = {0};
     int64_t before_ms = 0;
     int enabled = -1;

@@ -5,19 +5,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Times are ms since 1970. JSON is text. `seq` is the row's place in the file: children refer to it because an integer key
- * costs a fraction of a text key. Texts that may be large stand in tables of their own, since an update writes its whole row. */
+/* Times are ms since 1970. JSON is text. `seq` is the row's place in the file: children refer to it because an integer
+ * key costs a fraction of a text key. Texts that may be large stand in tables of their own, since an update writes its
+ * whole row. */
 static const char version_1[] =
     "CREATE TABLE flows(id TEXT PRIMARY KEY NOT NULL, name TEXT NOT NULL UNIQUE, description TEXT, nodes TEXT NOT NULL,"
-    " connections TEXT NOT NULL, settings TEXT, version INTEGER NOT NULL, status TEXT NOT NULL, metadata TEXT, created_by TEXT,"
+    " connections TEXT NOT NULL, settings TEXT, version INTEGER NOT NULL, status TEXT NOT NULL, metadata TEXT, "
+    "created_by TEXT,"
     " created_ms INTEGER NOT NULL, updated_ms INTEGER NOT NULL, node_count INTEGER NOT NULL);"
     "CREATE INDEX flows_created ON flows(created_ms, id);"
     "CREATE TABLE flow_versions(flow_id TEXT NOT NULL REFERENCES flows(id) ON DELETE CASCADE, version INTEGER NOT NULL,"
-    " nodes TEXT NOT NULL, connections TEXT NOT NULL, settings TEXT, created_by TEXT, created_ms INTEGER NOT NULL, note TEXT,"
+    " nodes TEXT NOT NULL, connections TEXT NOT NULL, settings TEXT, created_by TEXT, created_ms INTEGER NOT NULL, "
+    "note TEXT,"
     " node_count INTEGER NOT NULL, PRIMARY KEY(flow_id, version));"
     "CREATE TABLE schedules(id TEXT PRIMARY KEY NOT NULL, flow_id TEXT NOT NULL REFERENCES flows(id) ON DELETE CASCADE,"
     " name TEXT NOT NULL, description TEXT, cron TEXT NOT NULL, timezone TEXT NOT NULL, enabled INTEGER NOT NULL,"
-    " max_retries INTEGER NOT NULL, retry_delay INTEGER NOT NULL, last_run_ms INTEGER, next_run_ms INTEGER, metadata TEXT,"
+    " max_retries INTEGER NOT NULL, retry_delay INTEGER NOT NULL, last_run_ms INTEGER, next_run_ms INTEGER, metadata "
+    "TEXT,"
     " created_by TEXT, created_ms INTEGER NOT NULL, updated_ms INTEGER NOT NULL);"
     "CREATE INDEX schedules_created ON schedules(created_ms, id);"
     "CREATE INDEX schedules_flow ON schedules(flow_id);"
@@ -25,49 +29,66 @@ static const char version_1[] =
     "CREATE TABLE executions(seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE,"
     " flow_id TEXT NOT NULL REFERENCES flows(id) ON DELETE CASCADE, flow_version INTEGER NOT NULL,"
     " schedule_id TEXT REFERENCES schedules(id) ON DELETE SET NULL, schedule_instant_ms INTEGER, trigger_kind TEXT,"
-    " trigger_node TEXT, priority INTEGER NOT NULL, status INTEGER NOT NULL, epoch INTEGER NOT NULL, retry_count INTEGER NOT NULL,"
-    " created_ms INTEGER NOT NULL, started_ms INTEGER, ended_ms INTEGER, wake_ms INTEGER, records INTEGER NOT NULL DEFAULT 0,"
+    " trigger_node TEXT, priority INTEGER NOT NULL, status INTEGER NOT NULL, epoch INTEGER NOT NULL, retry_count "
+    "INTEGER NOT NULL,"
+    " created_ms INTEGER NOT NULL, started_ms INTEGER, ended_ms INTEGER, wake_ms INTEGER, records INTEGER NOT NULL "
+    "DEFAULT 0,"
     " worker_id TEXT, error_id TEXT, error_message TEXT, idempotency_key TEXT);"
     "CREATE INDEX executions_created ON executions(created_ms, id);"
     "CREATE INDEX executions_flow ON executions(flow_id, created_ms, id);"
     "CREATE INDEX executions_unfinished ON executions(id) WHERE status <= 2 AND wake_ms IS NULL;"
     "CREATE INDEX executions_wake ON executions(wake_ms) WHERE status <= 2 AND wake_ms IS NOT NULL;"
     "CREATE INDEX executions_bad ON executions(status, created_ms, id) WHERE status > 3;"
-    "CREATE UNIQUE INDEX executions_instant ON executions(schedule_id, schedule_instant_ms) WHERE schedule_id IS NOT NULL;"
-    "CREATE UNIQUE INDEX executions_idempotency ON executions(flow_id, idempotency_key) WHERE idempotency_key IS NOT NULL;"
-    "CREATE TABLE execution_inputs(execution INTEGER PRIMARY KEY REFERENCES executions(seq) ON DELETE CASCADE, input TEXT,"
+    "CREATE UNIQUE INDEX executions_instant ON executions(schedule_id, schedule_instant_ms) WHERE schedule_id IS NOT "
+    "NULL;"
+    "CREATE UNIQUE INDEX executions_idempotency ON executions(flow_id, idempotency_key) WHERE idempotency_key IS NOT "
+    "NULL;"
+    "CREATE TABLE execution_inputs(execution INTEGER PRIMARY KEY REFERENCES executions(seq) ON DELETE CASCADE, input "
+    "TEXT,"
     " metadata TEXT, restore TEXT);"
-    "CREATE TABLE node_executions(execution INTEGER PRIMARY KEY REFERENCES executions(seq) ON DELETE CASCADE, document BLOB,"
+    "CREATE TABLE node_executions(execution INTEGER PRIMARY KEY REFERENCES executions(seq) ON DELETE CASCADE, document "
+    "BLOB,"
     " result BLOB);"
-    "CREATE TABLE checkpoints(execution INTEGER NOT NULL REFERENCES executions(seq) ON DELETE CASCADE, node_id TEXT NOT NULL,"
+    "CREATE TABLE checkpoints(execution INTEGER NOT NULL REFERENCES executions(seq) ON DELETE CASCADE, node_id TEXT "
+    "NOT NULL,"
     " attempt INTEGER NOT NULL, epoch INTEGER NOT NULL, state TEXT NOT NULL, outputs TEXT, records INTEGER NOT NULL,"
-    " started_ms INTEGER, ended_ms INTEGER, wake_ms INTEGER, error_id TEXT, error_message TEXT, PRIMARY KEY(execution, node_id));"
-    "CREATE TABLE execution_logs(execution INTEGER NOT NULL REFERENCES executions(seq) ON DELETE CASCADE, chunk INTEGER NOT NULL,"
+    " started_ms INTEGER, ended_ms INTEGER, wake_ms INTEGER, error_id TEXT, error_message TEXT, PRIMARY KEY(execution, "
+    "node_id));"
+    "CREATE TABLE execution_logs(execution INTEGER NOT NULL REFERENCES executions(seq) ON DELETE CASCADE, chunk "
+    "INTEGER NOT NULL,"
     " lines INTEGER NOT NULL, content BLOB NOT NULL, PRIMARY KEY(execution, chunk));"
-    "CREATE TABLE workers(id TEXT PRIMARY KEY NOT NULL, key TEXT UNIQUE, status TEXT, at_ms INTEGER NOT NULL, document TEXT NOT NULL);"
-    "CREATE TABLE dead_letters(id TEXT PRIMARY KEY NOT NULL, key TEXT UNIQUE, status TEXT, at_ms INTEGER NOT NULL, document TEXT NOT NULL);"
+    "CREATE TABLE workers(id TEXT PRIMARY KEY NOT NULL, key TEXT UNIQUE, status TEXT, at_ms INTEGER NOT NULL, document "
+    "TEXT NOT NULL);"
+    "CREATE TABLE dead_letters(id TEXT PRIMARY KEY NOT NULL, key TEXT UNIQUE, status TEXT, at_ms INTEGER NOT NULL, "
+    "document TEXT NOT NULL);"
     "CREATE INDEX dead_letters_at ON dead_letters(at_ms, id);"
-    "CREATE TABLE users(id TEXT PRIMARY KEY NOT NULL, key TEXT UNIQUE, status TEXT, at_ms INTEGER NOT NULL, document TEXT NOT NULL);"
-    "CREATE TABLE api_keys(id TEXT PRIMARY KEY NOT NULL, key TEXT UNIQUE, status TEXT, at_ms INTEGER NOT NULL, document TEXT NOT NULL);"
-    "CREATE TABLE settings(id TEXT PRIMARY KEY NOT NULL, key TEXT UNIQUE, status TEXT, at_ms INTEGER NOT NULL, document TEXT NOT NULL);"
-    "CREATE TABLE audit_log(id TEXT PRIMARY KEY NOT NULL, key TEXT UNIQUE, status TEXT, at_ms INTEGER NOT NULL, document TEXT NOT NULL);"
+    "CREATE TABLE users(id TEXT PRIMARY KEY NOT NULL, key TEXT UNIQUE, status TEXT, at_ms INTEGER NOT NULL, document "
+    "TEXT NOT NULL);"
+    "CREATE TABLE api_keys(id TEXT PRIMARY KEY NOT NULL, key TEXT UNIQUE, status TEXT, at_ms INTEGER NOT NULL, "
+    "document TEXT NOT NULL);"
+    "CREATE TABLE settings(id TEXT PRIMARY KEY NOT NULL, key TEXT UNIQUE, status TEXT, at_ms INTEGER NOT NULL, "
+    "document TEXT NOT NULL);"
+    "CREATE TABLE audit_log(id TEXT PRIMARY KEY NOT NULL, key TEXT UNIQUE, status TEXT, at_ms INTEGER NOT NULL, "
+    "document TEXT NOT NULL);"
     "CREATE INDEX audit_log_at ON audit_log(at_ms, id);"
-    "CREATE TABLE node_definitions(id TEXT PRIMARY KEY NOT NULL, key TEXT UNIQUE, status TEXT, at_ms INTEGER NOT NULL, document TEXT NOT NULL);";
+    "CREATE TABLE node_definitions(id TEXT PRIMARY KEY NOT NULL, key TEXT UNIQUE, status TEXT, at_ms INTEGER NOT NULL, "
+    "document TEXT NOT NULL);";
 
 /* Every attempt of a node that was checkpointed, fenced off ones included. */
-static const char version_2[] =
-    "CREATE TABLE attempts(execution INTEGER NOT NULL REFERENCES executions(seq) ON DELETE CASCADE, node_id TEXT NOT NULL,"
-    " epoch INTEGER NOT NULL, attempt INTEGER NOT NULL, state TEXT NOT NULL, worker_id TEXT, started_ms INTEGER, ended_ms INTEGER,"
-    " error_message TEXT, PRIMARY KEY(execution, epoch, node_id, attempt)) WITHOUT ROWID;";
+static const char version_2[] = "CREATE TABLE attempts(execution INTEGER NOT NULL REFERENCES executions(seq) ON DELETE "
+                                "CASCADE, node_id TEXT NOT NULL,"
+                                " epoch INTEGER NOT NULL, attempt INTEGER NOT NULL, state TEXT NOT NULL, worker_id "
+                                "TEXT, started_ms INTEGER, ended_ms INTEGER,"
+                                " error_message TEXT, PRIMARY KEY(execution, epoch, node_id, attempt)) WITHOUT ROWID;";
 
-/* settled: the present epoch has parked. lost: some earlier epoch had not when it was taken away. What stood there before this
- * version is judged with caution. The index serves lists of what is under way; it stays as small as that is few. */
-static const char version_3[] =
-    "ALTER TABLE executions ADD COLUMN settled INTEGER NOT NULL DEFAULT 0;"
-    "ALTER TABLE executions ADD COLUMN lost INTEGER NOT NULL DEFAULT 0;"
-    "UPDATE executions SET settled = 1 WHERE status = 1 AND wake_ms IS NOT NULL;"
-    "UPDATE executions SET lost = 1 WHERE status <= 2 AND epoch > 1;"
-    "CREATE INDEX executions_active ON executions(created_ms, id) WHERE status <= 2;";
+/* settled: the present epoch has parked. lost: some earlier epoch had not when it was taken away. What stood there
+ * before this version is judged with caution. The index serves lists of what is under way; it stays as small as that is
+ * few. */
+static const char version_3[] = "ALTER TABLE executions ADD COLUMN settled INTEGER NOT NULL DEFAULT 0;"
+                                "ALTER TABLE executions ADD COLUMN lost INTEGER NOT NULL DEFAULT 0;"
+                                "UPDATE executions SET settled = 1 WHERE status = 1 AND wake_ms IS NOT NULL;"
+                                "UPDATE executions SET lost = 1 WHERE status <= 2 AND epoch > 1;"
+                                "CREATE INDEX executions_active ON executions(created_ms, id) WHERE status <= 2;";
 
 static const char *const migrations[] = {version_1, version_2, version_3};
 
@@ -85,7 +106,8 @@ static enum err present_version(sqlite3 *db, int *ret, struct error *reterr)
 {
     sqlite3_stmt *statement = NULL;
     enum err code = ERR_OK;
-    if (sqlite3_prepare_v2(db, "SELECT coalesce(max(version), 0) FROM schema_version", -1, &statement, NULL) != SQLITE_OK ||
+    if (sqlite3_prepare_v2(db, "SELECT coalesce(max(version), 0) FROM schema_version", -1, &statement, NULL) !=
+            SQLITE_OK ||
         sqlite3_step(statement) != SQLITE_ROW)
         code = sqlite_error(db, reterr);
     else
@@ -98,9 +120,10 @@ static enum err apply(sqlite3 *db, int from, int to, struct error *reterr)
 {
     for (int version = from + 1; version <= to; version++) {
         char mark[160];
-        (void)sqlite3_snprintf((int)sizeof mark, mark,
-                               "INSERT INTO schema_version VALUES(%d, cast((julianday('now') - 2440587.5) * 86400000 AS INTEGER))",
-                               version);
+        (void)sqlite3_snprintf(
+            (int)sizeof mark, mark,
+            "INSERT INTO schema_version VALUES(%d, cast((julianday('now') - 2440587.5) * 86400000 AS INTEGER))",
+            version);
         enum err code = execute(db, migrations[version - 1], reterr);
         if (code == ERR_OK)
             code = execute(db, mark, reterr);
@@ -116,13 +139,17 @@ enum err sqlite_schema_migrate(sqlite3 *db, int version, struct error *reterr)
     enum err code = execute(db, "BEGIN IMMEDIATE", reterr);
     if (code != ERR_OK)
         return code;
-    code = execute(db, "CREATE TABLE IF NOT EXISTS schema_version(version INTEGER PRIMARY KEY, applied_ms INTEGER NOT NULL)", reterr);
+    code = execute(
+        db, "CREATE TABLE IF NOT EXISTS schema_version(version INTEGER PRIMARY KEY, applied_ms INTEGER NOT NULL)",
+        reterr);
     if (code == ERR_OK)
         code = present_version(db, &present, reterr);
     if (code == ERR_OK && present > version)
-        code = error_set(reterr, ERR_CONFLICT, NULL,
-                         "The database has schema version %d, this program knows up to %d: a newer program made it. Run that one, "
-                         "or restore a backup from before the upgrade.", present, version);
+        code = error_set(
+            reterr, ERR_CONFLICT, NULL,
+            "The database has schema version %d, this program knows up to %d: a newer program made it. Run that one, "
+            "or restore a backup from before the upgrade.",
+            present, version);
     if (code == ERR_OK)
         code = apply(db, present, version, reterr);
     if (code == ERR_OK)

@@ -11,8 +11,8 @@ static bool means_full(int number)
     return number == ENOSPC || number == EDQUOT || number == EFBIG;
 }
 
-/* SQLite says FULL for ENOSPC alone; a quota or a size limit is an I/O error to it, whose errno it keeps, except at COMMIT:
- * there only errno itself tells (sqlite_step clears it). */
+/* SQLite says FULL for ENOSPC alone; a quota or a size limit is an I/O error to it, whose errno it keeps, except at
+ * COMMIT: there only errno itself tells (sqlite_step clears it). */
 static bool disk_is_full(sqlite3 *db, int number)
 {
     return means_full(number) || means_full(sqlite3_system_errno(db));
@@ -24,27 +24,36 @@ enum err sqlite_error(sqlite3 *db, struct error *reterr)
     int extended = sqlite3_extended_errcode(db);
     const char *text = sqlite3_errmsg(db);
     switch (extended & 0xff) {
-    case SQLITE_NOMEM: abort();
-    case SQLITE_FULL: return error_set(reterr, ERR_STORE_FULL, NULL, "The store's disk is full.");
+    case SQLITE_NOMEM:
+        abort();
+    case SQLITE_FULL:
+        return error_set(reterr, ERR_STORE_FULL, NULL, "The store's disk is full.");
     case SQLITE_IOERR:
     case SQLITE_CANTOPEN:
         if (disk_is_full(db, number))
             return error_set(reterr, ERR_STORE_FULL, NULL, "The store's disk is full (%s).", text);
-        return error_set(reterr, ERR_STORE_BUSY, NULL, "The store's file cannot be read or written: %s (code %d, errno %d).", text,
-                         extended, number);
+        return error_set(reterr, ERR_STORE_BUSY, NULL,
+                         "The store's file cannot be read or written: %s (code %d, errno %d).", text, extended, number);
     case SQLITE_BUSY:
-    case SQLITE_LOCKED: return error_set(reterr, ERR_STORE_BUSY, NULL, "Another process holds the store's lock.");
-    case SQLITE_READONLY: return error_set(reterr, ERR_STORE_BUSY, NULL, "The store's file may not be written.");
+    case SQLITE_LOCKED:
+        return error_set(reterr, ERR_STORE_BUSY, NULL, "Another process holds the store's lock.");
+    case SQLITE_READONLY:
+        return error_set(reterr, ERR_STORE_BUSY, NULL, "The store's file may not be written.");
     case SQLITE_CORRUPT:
-    case SQLITE_NOTADB: return error_set(reterr, ERR_STORE_BUSY, NULL, "The store's file is damaged or no database: %s.", text);
+    case SQLITE_NOTADB:
+        return error_set(reterr, ERR_STORE_BUSY, NULL, "The store's file is damaged or no database: %s.", text);
     case SQLITE_PERM:
     case SQLITE_AUTH:
     case SQLITE_PROTOCOL:
     case SQLITE_SCHEMA:
-    case SQLITE_INTERRUPT: return error_set(reterr, ERR_STORE_BUSY, NULL, "The store cannot be used now: %s.", text);
-    case SQLITE_TOOBIG: return error_set(reterr, ERR_TOO_LARGE, NULL, "A value is larger than the store can hold.");
-    case SQLITE_CONSTRAINT: return error_set(reterr, ERR_CONFLICT, NULL, "Something with that id or name is there already (%s).", text);
-    default: return error_set(reterr, ERR_INTERNAL, NULL, "SQLite: %s (code %d).", text, extended);
+    case SQLITE_INTERRUPT:
+        return error_set(reterr, ERR_STORE_BUSY, NULL, "The store cannot be used now: %s.", text);
+    case SQLITE_TOOBIG:
+        return error_set(reterr, ERR_TOO_LARGE, NULL, "A value is larger than the store can hold.");
+    case SQLITE_CONSTRAINT:
+        return error_set(reterr, ERR_CONFLICT, NULL, "Something with that id or name is there already (%s).", text);
+    default:
+        return error_set(reterr, ERR_INTERNAL, NULL, "SQLite: %s (code %d).", text, extended);
     }
 }
 
@@ -89,23 +98,27 @@ static int bind_one(sqlite3_stmt *statement, int i, char kind, va_list *args)
     int64_t number = 0;
     const void *blob = NULL;
     switch (kind) {
-    case 't': return bind_text(statement, i, va_arg(*args, const char *));
-    case 'i': return sqlite3_bind_int64(statement, i, va_arg(*args, int64_t));
+    case 't':
+        return bind_text(statement, i, va_arg(*args, const char *));
+    case 'i':
+        return sqlite3_bind_int64(statement, i, va_arg(*args, int64_t));
     case 'p':
         number = va_arg(*args, int64_t);
         return number <= 0 ? sqlite3_bind_null(statement, i) : sqlite3_bind_int64(statement, i, number);
-    case 'd': return sqlite3_bind_int(statement, i, va_arg(*args, int));
+    case 'd':
+        return sqlite3_bind_int(statement, i, va_arg(*args, int));
     case 'b':
         blob = va_arg(*args, const void *);
         size_t bytes = va_arg(*args, size_t);
         return blob == NULL ? sqlite3_bind_null(statement, i)
                             : sqlite3_bind_blob64(statement, i, blob, (sqlite3_uint64)bytes, SQLITE_STATIC);
-    default: return SQLITE_MISUSE;
+    default:
+        return SQLITE_MISUSE;
     }
 }
 
-static enum err query_list(struct store_session *s, sqlite3_stmt **ret, struct error *reterr, const char *sql, const char *kinds,
-                           va_list *args)
+static enum err query_list(struct store_session *s, sqlite3_stmt **ret, struct error *reterr, const char *sql,
+                           const char *kinds, va_list *args)
 {
     enum err code = cached(sqlite_of(s), sql, ret, reterr);
     if (code == ERR_OK && (size_t)sqlite3_bind_parameter_count(*ret) != strlen(kinds))
@@ -116,7 +129,8 @@ static enum err query_list(struct store_session *s, sqlite3_stmt **ret, struct e
     return code;
 }
 
-enum err sqlite_query(struct store_session *s, sqlite3_stmt **ret, struct error *reterr, const char *sql, const char *kinds, ...)
+enum err sqlite_query(struct store_session *s, sqlite3_stmt **ret, struct error *reterr, const char *sql,
+                      const char *kinds, ...)
 {
     va_list args;
     va_start(args, kinds);
@@ -144,7 +158,8 @@ enum err sqlite_run(struct store_session *s, struct error *reterr, const char *s
     return code == ERR_OK ? sqlite_step(s, statement, &row, reterr) : code;
 }
 
-enum err sqlite_number(struct store_session *s, int64_t *ret, struct error *reterr, const char *sql, const char *kinds, ...)
+enum err sqlite_number(struct store_session *s, int64_t *ret, struct error *reterr, const char *sql, const char *kinds,
+                       ...)
 {
     AUTO_RESET sqlite3_stmt *statement = NULL;
     va_list args;
@@ -168,7 +183,7 @@ void sqlite_reset(sqlite3_stmt **statement)
 {
     if (*statement == NULL)
         return;
-    (void)sqlite3_reset(*statement); /* repeats the error that step has reported */
+    (void)sqlite3_reset(*statement);          /* repeats the error that step has reported */
     (void)sqlite3_clear_bindings(*statement); /* they point into the caller's memory */
 }
 
@@ -195,11 +210,13 @@ struct json *sqlite_json(sqlite3_stmt *statement, int column, bool *damaged)
 
 enum err sqlite_damaged(const char *noun, const char *id, struct error *reterr)
 {
-    return error_set(reterr, ERR_INTERNAL, "id", "What the store holds of the %s %.60s is damaged: restore it from a backup, or delete it.",
-                     noun, id == NULL ? "" : id);
+    return error_set(reterr, ERR_INTERNAL, "id",
+                     "What the store holds of the %s %.60s is damaged: restore it from a backup, or delete it.", noun,
+                     id == NULL ? "" : id);
 }
 
-enum err sqlite_decoded(struct json *take_value, bool damaged, const char *noun, const char *id, struct json **ret, struct error *reterr)
+enum err sqlite_decoded(struct json *take_value, bool damaged, const char *noun, const char *id, struct json **ret,
+                        struct error *reterr)
 {
     if (!damaged) {
         *ret = take_value;

@@ -9,7 +9,8 @@ static enum err insert_two_and_fail(struct store_session *s, void *arg, struct e
 {
     const char *ids[] = {E1, E2};
     for (size_t i = 0; i < 2; i++) {
-        struct store_execution row = {.id = ids[i], .flow_id = arg, .flow_version = 1, .trigger = "api", .created_ms = T0};
+        struct store_execution row = {
+            .id = ids[i], .flow_id = arg, .flow_version = 1, .trigger = "api", .created_ms = T0};
         enum err code = store_execution_insert(s, &row, reterr);
         if (code != ERR_OK)
             return code;
@@ -55,12 +56,12 @@ enum { MEMBERS_MAX = 16 };
 struct member {
     struct store_execution row;
     char id[16];
-    int runs;          /* how often the function ran */
-    int answers;       /* how often `done` was called */
-    int order;         /* the how-manieth answer of all it was */
-    int *answered;     /* shared counter */
-    enum err wanted;   /* what the function returns after its insert */
-    bool mute;         /* … without a word in reterr */
+    int runs;        /* how often the function ran */
+    int answers;     /* how often `done` was called */
+    int order;       /* the how-manieth answer of all it was */
+    int *answered;   /* shared counter */
+    enum err wanted; /* what the function returns after its insert */
+    bool mute;       /* … without a word in reterr */
     enum err code;
     struct error error;
 };
@@ -98,7 +99,8 @@ static void open_manual(struct fixture *f, size_t max_batch)
     store_close(f->store);
     f->store = NULL;
     f->contract->reset(f->contract->url);
-    assert_ok(store_open(f->contract->url, &(struct store_options){.manual = true, .max_batch = max_batch}, &f->store, &error_));
+    assert_ok(store_open(f->contract->url, &(struct store_options){.manual = true, .max_batch = max_batch}, &f->store,
+                         &error_));
     add_flow(f, F1, "orders", T0);
 }
 
@@ -107,7 +109,8 @@ static void queue(struct fixture *f, struct member *members, size_t count, int *
     for (size_t i = 0; i < count; i++) {
         struct member *m = &members[i];
         (void)snprintf(m->id, sizeof m->id, "e%02zu", i);
-        m->row = (struct store_execution){.id = m->id, .flow_id = F1, .flow_version = 1, .trigger = "api", .created_ms = T0};
+        m->row =
+            (struct store_execution){.id = m->id, .flow_id = F1, .flow_version = 1, .trigger = "api", .created_ms = T0};
         m->answered = answered;
         store_write_async(f->store, run_member, m, on_member_done, m);
     }
@@ -190,9 +193,15 @@ static enum store_fault on_commit(void *user)
 static void answers_a_faulty_commit(void **state)
 {
     struct fixture *f = *state;
-    static const struct { enum store_fault fault; enum err code; bool stored; } cases[] = {
-        {STORE_FAULT_NONE, ERR_OK, true}, {STORE_FAULT_FAIL, ERR_STORE_BUSY, false}, {STORE_FAULT_FULL, ERR_STORE_FULL, false},
-        {STORE_FAULT_UNKNOWN_COMMITTED, ERR_STORE_UNKNOWN, true}, {STORE_FAULT_UNKNOWN_LOST, ERR_STORE_UNKNOWN, false}};
+    static const struct {
+        enum store_fault fault;
+        enum err code;
+        bool stored;
+    } cases[] = {{STORE_FAULT_NONE, ERR_OK, true},
+                 {STORE_FAULT_FAIL, ERR_STORE_BUSY, false},
+                 {STORE_FAULT_FULL, ERR_STORE_FULL, false},
+                 {STORE_FAULT_UNKNOWN_COMMITTED, ERR_STORE_UNKNOWN, true},
+                 {STORE_FAULT_UNKNOWN_LOST, ERR_STORE_UNKNOWN, false}};
     static const size_t sizes[] = {1, 3};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         for (size_t k = 0; k < 2; k++) {
@@ -279,7 +288,8 @@ static void takes_writes_from_an_answer(void **state)
     for (int i = 0; i < MEMBERS_MAX; i++) {
         struct member *m = &chain.members[i];
         (void)snprintf(m->id, sizeof m->id, "e%02d", i);
-        m->row = (struct store_execution){.id = m->id, .flow_id = F1, .flow_version = 1, .trigger = "api", .created_ms = T0};
+        m->row =
+            (struct store_execution){.id = m->id, .flow_id = F1, .flow_version = 1, .trigger = "api", .created_ms = T0};
         m->answered = &chain.answered;
     }
     store_write_async(f->store, run_member, &chain.members[0], on_link_done, &chain);

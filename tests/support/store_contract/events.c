@@ -3,22 +3,33 @@
 
 /* ---- events */
 
-static struct store_event checkpoint(const char *id, int epoch, const char *node, int attempt, enum node_state state, const char *outputs)
+static struct store_event checkpoint(const char *id, int epoch, const char *node, int attempt, enum node_state state,
+                                     const char *outputs)
 {
-    return (struct store_event){.kind = STORE_EVENT_CHECKPOINT, .execution_id = id, .epoch = epoch, .worker_id = "w1", .at_ms = T0 + 100,
-                                .checkpoint = {.node_id = node, .attempt = attempt, .state = state, .records = 2, .started_ms = T0 + 20,
+    return (struct store_event){.kind = STORE_EVENT_CHECKPOINT,
+                                .execution_id = id,
+                                .epoch = epoch,
+                                .worker_id = "w1",
+                                .at_ms = T0 + 100,
+                                .checkpoint = {.node_id = node,
+                                               .attempt = attempt,
+                                               .state = state,
+                                               .records = 2,
+                                               .started_ms = T0 + 20,
                                                .ended_ms = T0 + 90},
                                 .checkpoint_outputs_json = outputs};
 }
 
 static struct store_event started(const char *id, int epoch)
 {
-    return (struct store_event){.kind = STORE_EVENT_STARTED, .execution_id = id, .epoch = epoch, .worker_id = "w1", .at_ms = T0 + 10};
+    return (struct store_event){
+        .kind = STORE_EVENT_STARTED, .execution_id = id, .epoch = epoch, .worker_id = "w1", .at_ms = T0 + 10};
 }
 
 static struct store_event parked(const char *id, int epoch, int64_t wake_ms)
 {
-    return (struct store_event){.kind = STORE_EVENT_PARKED, .execution_id = id, .epoch = epoch, .wake_ms = wake_ms, .at_ms = T0 + 200};
+    return (struct store_event){
+        .kind = STORE_EVENT_PARKED, .execution_id = id, .epoch = epoch, .wake_ms = wake_ms, .at_ms = T0 + 200};
 }
 
 static void follows_a_run(void **state)
@@ -55,7 +66,8 @@ static void discards_when_asked(void **state)
     add_flow(f, F1, "orders", T0);
     add_execution(f, E1, F1, T0);
     assert_true(apply(f, checkpoint(E1, 1, "1", 1, NODE_SUCCEEDED, "{}")));
-    assert_true(apply(f, (struct store_event){.kind = STORE_EVENT_FINISHED, .execution_id = E1, .epoch = 1, .discard = true}));
+    assert_true(
+        apply(f, (struct store_event){.kind = STORE_EVENT_FINISHED, .execution_id = E1, .epoch = 1, .discard = true}));
     assert_int_equal(list_total(f, store_execution_list, "{}"), 0);
     add_execution(f, E2, F1, T0); /* may stand where the other stood: nothing of it is left */
     AUTO_JSON struct json *detail = load_execution(f, E2);
@@ -93,8 +105,9 @@ static void fences_by_epoch(void **state)
     struct fixture *f = *state;
     AUTO_ARENA struct arena arena = {0};
     add_flow(f, F1, "orders", T0);
-    assert_ok(WITH(f, do_execution_insert, struct store_execution, .id = E1, .flow_id = F1, .flow_version = 1, .trigger = "api",
-                   .trigger_node = "1", .priority = 2, .input_json = "{\"n\":1}", .restore_json = "[]", .created_ms = T0));
+    assert_ok(WITH(f, do_execution_insert, struct store_execution, .id = E1, .flow_id = F1, .flow_version = 1,
+                   .trigger = "api", .trigger_node = "1", .priority = 2, .input_json = "{\"n\":1}",
+                   .restore_json = "[]", .created_ms = T0));
     assert_true(apply(f, started(E1, 1)));
     struct store_event waits = checkpoint(E1, 1, "2", 1, NODE_WAITING, "{\"output\":\"\\u00e9\\\"\"}");
     waits.checkpoint.wake_ms = T0 + 9000;
@@ -132,7 +145,7 @@ static void fences_by_epoch(void **state)
     AUTO_JSON struct json *detail = load_execution(f, E1);
     const struct json *node = json_at(json_get(detail, "nodeExecutions"), 0);
     assert_string_equal(json_get_str(node, "status"), "success"); /* the stale failure moved nothing … */
-    assert_int_equal(json_count(json_get(node, "attempts")), 2); /* … but is in the ledger */
+    assert_int_equal(json_count(json_get(node, "attempts")), 2);  /* … but is in the ledger */
     assert_int_equal(json_get_int(json_at(json_get(node, "attempts"), 1), "attempt", 0), 5);
 }
 
@@ -150,7 +163,8 @@ static void parks_and_wakes(void **state)
     assert_true(apply(f, started(E1, 1)));
     assert_true(apply(f, parked(E1, 1, T0 + 3000)));
     assert_true(apply(f, parked(E2, 1, T0 + 2000)));
-    AUTO_JSON struct json *parked_one = load_execution(f, E1), *due = NULL, *unfinished = NULL, *counts = NULL, *after = NULL;
+    AUTO_JSON struct json *parked_one = load_execution(f, E1), *due = NULL, *unfinished = NULL, *counts = NULL,
+                          *after = NULL;
     assert_string_equal(json_get_str(parked_one, "status"), "running");
     assert_string_equal(json_get_str(parked_one, "waitingUntil"), "2023-11-14T22:13:23.000Z");
     READ(f, s);
@@ -203,7 +217,8 @@ static void pauses_and_resumes(void **state)
     assert_ok(write_now(f, do_reassign, &again, &error_));
     assert_false(again.dispatch.paused);
     assert_int_equal(again.dispatch.epoch, 3);
-    assert_true(apply(f, parked(E1, 3, INT64_MAX))); /* it had been paused, and heard of the resume only now: it goes on */
+    assert_true(
+        apply(f, parked(E1, 3, INT64_MAX))); /* it had been paused, and heard of the resume only now: it goes on */
     expect_status(f, E1, "running");
     READ(f, s3);
     assert_true(store_executions_next_due_ms(s3) != INT64_MAX);
@@ -252,8 +267,13 @@ static void keeps_logs(void **state)
     struct fixture *f = *state;
     add_flow(f, F1, "orders", T0);
     add_execution(f, E1, F1, T0);
-    struct store_event logs = {.kind = STORE_EVENT_LOGS, .execution_id = E1, .epoch = 1, .at_ms = T0,
-                               .logs_json = "[{\"level\":\"info\",\"message\":\"a\",\"nodeId\":\"1\"},{\"level\":\"error\",\"message\":\"b\"}]"};
+    struct store_event logs = {
+        .kind = STORE_EVENT_LOGS,
+        .execution_id = E1,
+        .epoch = 1,
+        .at_ms = T0,
+        .logs_json =
+            "[{\"level\":\"info\",\"message\":\"a\",\"nodeId\":\"1\"},{\"level\":\"error\",\"message\":\"b\"}]"};
     assert_true(apply(f, logs));
     logs.logs_json = "[{\"level\":\"info\",\"message\":\"c\",\"nodeId\":\"2\"}]";
     assert_true(apply(f, logs));
@@ -319,8 +339,11 @@ static void counts_by_status(void **state)
     assert_ok(store_execution_counts(s, 0, &all, &error_));
     assert_ok(store_execution_counts(s, T0 + 1, &late, &error_));
     store_read_end(f->store, s);
-    static const struct { const char *name; int all, late; } cases[] = {{"pending", 0, 0}, {"running", 1, 1}, {"paused", 1, 1},
-        {"success", 2, 1}, {"failed", 1, 1}, {"cancelled", 1, 1}, {"timeout", 1, 1}, {"waiting", 0, 0}};
+    static const struct {
+        const char *name;
+        int all, late;
+    } cases[] = {{"pending", 0, 0}, {"running", 1, 1},   {"paused", 1, 1},  {"success", 2, 1},
+                 {"failed", 1, 1},  {"cancelled", 1, 1}, {"timeout", 1, 1}, {"waiting", 0, 0}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         assert_int_equal(json_get_int(all, cases[i].name, -1), cases[i].all);
         assert_int_equal(json_get_int(late, cases[i].name, -1), cases[i].late);
@@ -410,18 +433,32 @@ static void merges_logs_of_events_and_document(void **state)
     struct fixture *f = *state;
     add_flow(f, F1, "orders", T0);
     add_execution(f, E1, F1, T0);
-    struct store_event logs = {.kind = STORE_EVENT_LOGS, .execution_id = E1, .epoch = 1, .at_ms = T0,
-        .logs_json = "[{\"timestamp\":\"2023-11-14T22:13:20.000Z\",\"level\":\"info\",\"message\":\"a\",\"nodeId\":\"1\"},"
-                     "{\"timestamp\":\"2023-11-14T22:13:24.000Z\",\"level\":\"error\",\"message\":\"d\",\"nodeId\":\"2\"}]"};
+    struct store_event logs = {
+        .kind = STORE_EVENT_LOGS,
+        .execution_id = E1,
+        .epoch = 1,
+        .at_ms = T0,
+        .logs_json =
+            "[{\"timestamp\":\"2023-11-14T22:13:20.000Z\",\"level\":\"info\",\"message\":\"a\",\"nodeId\":\"1\"},"
+            "{\"timestamp\":\"2023-11-14T22:13:24.000Z\",\"level\":\"error\",\"message\":\"d\",\"nodeId\":\"2\"}]"};
     assert_true(apply(f, logs));
-    logs.logs_json = "[{\"timestamp\":\"2023-11-14T22:13:22.000Z\",\"level\":\"info\",\"message\":\"b\",\"nodeId\":\"2\"}]";
+    logs.logs_json =
+        "[{\"timestamp\":\"2023-11-14T22:13:22.000Z\",\"level\":\"info\",\"message\":\"b\",\"nodeId\":\"2\"}]";
     assert_true(apply(f, logs));
-    struct store_finish end = {.status = RUN_SUCCESS, .started_ms = T0, .ended_ms = T0 + 9000,
-        .document_json = "{\"nodes\":[],\"logs\":[{\"timestamp\":\"2023-11-14T22:13:23.000Z\",\"level\":\"info\",\"message\":\"c\",\"nodeId\":\"1\"},"
-                         "{\"timestamp\":\"2023-11-14T22:13:24.000Z\",\"level\":\"info\",\"message\":\"e\",\"nodeId\":\"1\"}]}"};
-    assert_true(apply(f, (struct store_event){.kind = STORE_EVENT_FINISHED, .execution_id = E1, .epoch = 1, .finish = &end}));
-    static const struct { const char *level, *node_id, *messages; } cases[] = {
-        {NULL, NULL, "edcba"}, {"info", NULL, "ecba"}, {"error", NULL, "d"}, {NULL, "1", "eca"}, {"info", "2", "b"}, {"warn", NULL, ""}};
+    struct store_finish end = {
+        .status = RUN_SUCCESS,
+        .started_ms = T0,
+        .ended_ms = T0 + 9000,
+        .document_json =
+            "{\"nodes\":[],\"logs\":[{\"timestamp\":\"2023-11-14T22:13:23.000Z\",\"level\":\"info\",\"message\":\"c\","
+            "\"nodeId\":\"1\"},"
+            "{\"timestamp\":\"2023-11-14T22:13:24.000Z\",\"level\":\"info\",\"message\":\"e\",\"nodeId\":\"1\"}]}"};
+    assert_true(
+        apply(f, (struct store_event){.kind = STORE_EVENT_FINISHED, .execution_id = E1, .epoch = 1, .finish = &end}));
+    static const struct {
+        const char *level, *node_id, *messages;
+    } cases[] = {{NULL, NULL, "edcba"}, {"info", NULL, "ecba"}, {"error", NULL, "d"},
+                 {NULL, "1", "eca"},    {"info", "2", "b"},     {"warn", NULL, ""}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         AUTO_JSON struct json *lines = NULL;
         char messages[8] = "";
@@ -433,7 +470,8 @@ static void merges_logs_of_events_and_document(void **state)
         assert_string_equal(messages, cases[i].messages);
     }
     /* An execution that was final at once has only its document. */
-    struct store_execution row = {.id = E2, .flow_id = F1, .flow_version = 1, .trigger = "api", .created_ms = T0, .finish = &end};
+    struct store_execution row = {
+        .id = E2, .flow_id = F1, .flow_version = 1, .trigger = "api", .created_ms = T0, .finish = &end};
     assert_ok(write_now(f, do_execution_insert, &row, &error_));
     AUTO_JSON struct json *lines = NULL;
     READ(f, s);

@@ -7,17 +7,18 @@ static void keeps_executions(void **state)
 {
     struct fixture *f = *state;
     add_flow(f, F1, "orders", T0);
-    assert_ok(WITH(f, do_execution_insert, struct store_execution, .id = E1, .flow_id = F1, .flow_version = 1, .trigger = "api",
-                   .trigger_node = "1", .priority = 2, .input_json = "{\"n\":1}", .metadata_json = "{\"by\":\"me\"}", .created_ms = T0,
-                   .retry_count = 3));
+    assert_ok(WITH(f, do_execution_insert, struct store_execution, .id = E1, .flow_id = F1, .flow_version = 1,
+                   .trigger = "api", .trigger_node = "1", .priority = 2, .input_json = "{\"n\":1}",
+                   .metadata_json = "{\"by\":\"me\"}", .created_ms = T0, .retry_count = 3));
     READ(f, s);
     AUTO_JSON struct json *plain = NULL, *none = NULL;
     assert_ok(store_execution_load(s, E1, &plain, &error_));
     AUTO_FREE char *text = json_dup_text(plain);
-    assert_string_equal(text, "{\"id\":\"" E1 "\",\"flowId\":\"" F1 "\",\"scheduleId\":null,\"status\":\"pending\","
-                              "\"startTime\":\"2023-11-14T22:13:20.000Z\",\"endTime\":null,\"duration\":null,\"recordsProcessed\":0,"
-                              "\"errorMessage\":null,\"retryCount\":3,\"errorCode\":null,\"priority\":2,\"flowVersion\":1,"
-                              "\"trigger\":\"api\",\"waitingUntil\":null}");
+    assert_string_equal(
+        text, "{\"id\":\"" E1 "\",\"flowId\":\"" F1 "\",\"scheduleId\":null,\"status\":\"pending\","
+              "\"startTime\":\"2023-11-14T22:13:20.000Z\",\"endTime\":null,\"duration\":null,\"recordsProcessed\":0,"
+              "\"errorMessage\":null,\"retryCount\":3,\"errorCode\":null,\"priority\":2,\"flowVersion\":1,"
+              "\"trigger\":\"api\",\"waitingUntil\":null}");
     assert_int_equal(store_execution_load(s, E2, &none, &error_), ERR_NOT_FOUND);
     assert_int_equal(store_execution_load_detail(s, E2, &none, &error_), ERR_NOT_FOUND);
     assert_int_equal(store_execution_logs(s, E2, NULL, NULL, &none, &error_), ERR_NOT_FOUND);
@@ -30,7 +31,8 @@ static void keeps_executions(void **state)
     struct store_execution again = {.id = E1, .flow_id = F1, .flow_version = 1, .trigger = "api", .created_ms = T0};
     assert_int_equal(write_now(f, do_execution_insert, &again, &error_), ERR_CONFLICT);
     assert_string_equal(error_.field, "id");
-    again = (struct store_execution){.id = E2, .flow_id = "nobody", .flow_version = 1, .trigger = "api", .created_ms = T0};
+    again =
+        (struct store_execution){.id = E2, .flow_id = "nobody", .flow_version = 1, .trigger = "api", .created_ms = T0};
     assert_int_equal(write_now(f, do_execution_insert, &again, &error_), ERR_NOT_FOUND);
     assert_string_equal(error_.field, "flowId");
 }
@@ -39,9 +41,16 @@ static void keeps_an_execution_that_is_final_at_once(void **state)
 {
     struct fixture *f = *state;
     add_flow(f, F1, "orders", T0);
-    struct store_finish end = {.status = RUN_FAILED, .started_ms = T0 + 1, .ended_ms = T0 + 250, .records = 9, .error_id = "NODE_FAILED",
-                               .error_message = "node 1: no", .document_json = "{\"nodes\":[]}", .result_json = "[1]"};
-    struct store_execution row = {.id = E1, .flow_id = F1, .flow_version = 1, .trigger = "webhook", .created_ms = T0, .finish = &end};
+    struct store_finish end = {.status = RUN_FAILED,
+                               .started_ms = T0 + 1,
+                               .ended_ms = T0 + 250,
+                               .records = 9,
+                               .error_id = "NODE_FAILED",
+                               .error_message = "node 1: no",
+                               .document_json = "{\"nodes\":[]}",
+                               .result_json = "[1]"};
+    struct store_execution row = {
+        .id = E1, .flow_id = F1, .flow_version = 1, .trigger = "webhook", .created_ms = T0, .finish = &end};
     assert_ok(write_now(f, do_execution_insert, &row, &error_));
     AUTO_JSON struct json *detail = load_execution(f, E1);
     assert_string_equal(json_get_str(detail, "status"), "failed");
@@ -60,7 +69,8 @@ static void accepts_an_idempotency_key_once(void **state)
     struct fixture *f = *state;
     add_flow(f, F1, "orders", T0);
     add_flow(f, F2, "bills", T0);
-    struct store_execution row = {.id = E1, .flow_id = F1, .flow_version = 1, .trigger = "api", .created_ms = T0, .idempotency_key = "k"};
+    struct store_execution row = {
+        .id = E1, .flow_id = F1, .flow_version = 1, .trigger = "api", .created_ms = T0, .idempotency_key = "k"};
     assert_ok(write_now(f, do_execution_insert, &row, &error_));
     row.id = E2;
     assert_int_equal(write_now(f, do_execution_insert, &row, &error_), ERR_CONFLICT);
@@ -82,11 +92,20 @@ static void lists_executions(void **state)
         if (i % 2 == 0)
             assert_true(finish(f, id, 1, i % 4 == 0 ? RUN_SUCCESS : RUN_FAILED));
     }
-    static const struct { const char *filter; int total; } cases[] = {
-        {"{}", 25}, {"{'flowId':'" F2 "'}", 5}, {"{'status':'success'}", 7}, {"{'status':'failed'}", 6}, {"{'status':'pending'}", 12},
-        {"{'search':'0000000A-0000'}", 1}, {"{'search':'%'}", 0}, {"{'search':'" F2 "'}", 5},
-        {"{'startTimeFrom':'2023-11-14T22:13:22.000Z','startTimeTo':'2023-11-14T22:13:23.000Z'}", 8},
-        {"{'startTimeTo':'2023-11-14T22:13:20.000Z'}", 4}, {"{'flowId':'" F2 "','status':'success','startTimeFrom':'2023-11-14T22:13:21Z'}", 1}};
+    static const struct {
+        const char *filter;
+        int total;
+    } cases[] = {{"{}", 25},
+                 {"{'flowId':'" F2 "'}", 5},
+                 {"{'status':'success'}", 7},
+                 {"{'status':'failed'}", 6},
+                 {"{'status':'pending'}", 12},
+                 {"{'search':'0000000A-0000'}", 1},
+                 {"{'search':'%'}", 0},
+                 {"{'search':'" F2 "'}", 5},
+                 {"{'startTimeFrom':'2023-11-14T22:13:22.000Z','startTimeTo':'2023-11-14T22:13:23.000Z'}", 8},
+                 {"{'startTimeTo':'2023-11-14T22:13:20.000Z'}", 4},
+                 {"{'flowId':'" F2 "','status':'success','startTimeFrom':'2023-11-14T22:13:21Z'}", 1}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         if (list_total(f, store_execution_list, cases[i].filter) != cases[i].total)
             fail_msg("%s: %lld", cases[i].filter, (long long)list_total(f, store_execution_list, cases[i].filter));
@@ -125,7 +144,8 @@ static void pages_by_cursor_while_rows_come(void **state)
         add_execution(f, id, F1, T0 + i / 3); /* several at the same instant */
     }
     for (;;) {
-        AUTO_JSON struct json *filter = cursor[0] == '\0' ? quoted("{'limit':4}") : quoted("{'limit':4,'cursor':'%s'}", cursor);
+        AUTO_JSON struct json *filter =
+            cursor[0] == '\0' ? quoted("{'limit':4}") : quoted("{'limit':4,'cursor':'%s'}", cursor);
         AUTO_FREE char *filter_text = json_dup_text(filter);
         AUTO_JSON struct json *page = list_all(f, store_execution_list, filter_text);
         const struct json *data = json_get(page, "data");

@@ -29,11 +29,12 @@ struct fixture {
 };
 
 /* Each of these ends with an empty entry. */
-extern const struct CMUnitTest store_contract_flows[], store_contract_executions[], store_contract_events[], store_contract_operation[],
-    store_contract_commit[], store_contract_threads[];
+extern const struct CMUnitTest store_contract_flows[], store_contract_executions[], store_contract_events[],
+    store_contract_operation[], store_contract_commit[], store_contract_threads[];
 int store_contract_set_up(void **state);
 int store_contract_tear_down(void **state);
-#define CONTRACT_TEST(function) cmocka_unit_test_setup_teardown(function, store_contract_set_up, store_contract_tear_down)
+#define CONTRACT_TEST(function)                                                                                        \
+    cmocka_unit_test_setup_teardown(function, store_contract_set_up, store_contract_tear_down)
 
 /* Runs verbs in one write: WRITE(f, code = store_x(s, ...)). */
 typedef enum err (*verb_fn)(struct store_session *s, void *arg, struct error *reterr);
@@ -121,7 +122,8 @@ VERB(do_pause, struct flow_args, store_execution_pause(s, a->id, a->now_ms, rete
 VERB(do_resume, struct flow_args, store_execution_resume(s, a->id, a->now_ms, reterr))
 VERB(do_event, struct event_args, store_event_apply(s, &a->event, &a->applied, reterr))
 VERB(do_reassign, struct reassign_args, store_execution_reassign(s, a->id, a->epoch, a->arena, &a->dispatch, reterr))
-VERB(do_retention, struct retention_args, store_retention_apply(s, a->before_ms, a->keep, a->limit, &a->deleted, reterr))
+VERB(do_retention, struct retention_args,
+     store_retention_apply(s, a->before_ms, a->keep, a->limit, &a->deleted, reterr))
 VERB(do_put, struct put_args, store_put(s, a->table, a->id, a->document, T0, reterr))
 VERB(do_remove, struct put_args, store_remove(s, a->table, a->id, reterr))
 
@@ -130,14 +132,17 @@ VERB(do_remove, struct put_args, store_remove(s, a->table, a->id, reterr))
 
 static inline void add_flow(struct fixture *f, const char *id, const char *name, int64_t now_ms)
 {
-    AUTO_JSON struct json *flow = quoted("{'id':'%s','name':'%s','nodes':[{'id':'1','type':'set'},{'id':'2','type':'wait'}],"
-                                         "'connections':[{'fromNodeId':'1','toNodeId':'2'}],'metadata':{'a':1}}", id, name);
+    AUTO_JSON struct json *flow =
+        quoted("{'id':'%s','name':'%s','nodes':[{'id':'1','type':'set'},{'id':'2','type':'wait'}],"
+               "'connections':[{'fromNodeId':'1','toNodeId':'2'}],'metadata':{'a':1}}",
+               id, name);
     assert_ok(WITH(f, do_flow_insert, struct flow_args, .document = flow, .now_ms = now_ms));
 }
 
 static inline void add_schedule(struct fixture *f, const char *id, const char *flow_id, const char *more)
 {
-    AUTO_JSON struct json *schedule = quoted("{'id':'%s','flowId':'%s','name':'nightly','cronExpression':'0 3 * * *'%s}", id, flow_id, more);
+    AUTO_JSON struct json *schedule =
+        quoted("{'id':'%s','flowId':'%s','name':'nightly','cronExpression':'0 3 * * *'%s}", id, flow_id, more);
     assert_ok(WITH(f, do_schedule_insert, struct flow_args, .document = schedule, .now_ms = T0));
 }
 
@@ -156,11 +161,17 @@ static inline bool apply(struct fixture *f, struct store_event event)
 
 static inline bool finish(struct fixture *f, const char *id, int epoch, enum run_status status)
 {
-    struct store_finish end = {.status = status, .started_ms = T0 + 10, .ended_ms = T0 + 1000, .records = 7,
-                               .document_json = "{\"nodes\":[{\"nodeId\":\"1\",\"nodeType\":\"set\",\"status\":\"success\","
-                                                "\"attempts\":[{\"attempt\":1,\"epoch\":1,\"status\":\"success\"}]}]}",
+    struct store_finish end = {.status = status,
+                               .started_ms = T0 + 10,
+                               .ended_ms = T0 + 1000,
+                               .records = 7,
+                               .document_json =
+                                   "{\"nodes\":[{\"nodeId\":\"1\",\"nodeType\":\"set\",\"status\":\"success\","
+                                   "\"attempts\":[{\"attempt\":1,\"epoch\":1,\"status\":\"success\"}]}]}",
                                .result_json = "{\"answer\":42}"};
-    return apply(f, (struct store_event){.kind = STORE_EVENT_FINISHED, .execution_id = id, .epoch = epoch, .at_ms = T0 + 1000, .finish = &end});
+    return apply(
+        f, (struct store_event){
+               .kind = STORE_EVENT_FINISHED, .execution_id = id, .epoch = epoch, .at_ms = T0 + 1000, .finish = &end});
 }
 
 /* ---- reads */
@@ -177,7 +188,8 @@ static inline struct json *load_execution(struct fixture *f, const char *id)
     return value;
 }
 
-typedef enum err (*list_fn)(struct store_session *s, const struct json *filter, struct json **ret, struct error *reterr);
+typedef enum err (*list_fn)(struct store_session *s, const struct json *filter, struct json **ret,
+                            struct error *reterr);
 
 static inline struct json *list_all(struct fixture *f, list_fn fn, const char *filter_text)
 {

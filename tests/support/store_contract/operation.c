@@ -37,10 +37,12 @@ static void forgets_by_age_and_number(void **state)
 static void keeps_documents(void **state)
 {
     struct fixture *f = *state;
-    static const enum store_table all_tables[] = {STORE_WORKERS, STORE_DEAD_LETTERS, STORE_USERS, STORE_API_KEYS, STORE_SETTINGS,
-                                                  STORE_AUDIT, STORE_NODE_DEFINITIONS};
+    static const enum store_table all_tables[] = {STORE_WORKERS,         STORE_DEAD_LETTERS, STORE_USERS,
+                                                  STORE_API_KEYS,        STORE_SETTINGS,     STORE_AUDIT,
+                                                  STORE_NODE_DEFINITIONS};
     for (size_t i = 0; i < sizeof all_tables / sizeof *all_tables; i++) {
-        AUTO_JSON struct json *first = quoted("{'id':'a','n':1}"), *second = quoted("{'id':'a','n':2}"), *got = NULL, *list = NULL;
+        AUTO_JSON struct json *first = quoted("{'id':'a','n':1}"), *second = quoted("{'id':'a','n':2}"), *got = NULL,
+                              *list = NULL;
         assert_ok(WITH(f, do_put, struct put_args, .table = all_tables[i], .id = "a", .document = first));
         assert_ok(WITH(f, do_put, struct put_args, .table = all_tables[i], .id = "a", .document = second));
         assert_ok(WITH(f, do_put, struct put_args, .table = all_tables[i], .id = "b", .document = first));
@@ -80,7 +82,8 @@ static void lists_dead_letters_and_audit(void **state)
     for (int i = 0; i < 5; i++) {
         char id[8];
         (void)snprintf(id, sizeof id, "d%d", i);
-        AUTO_JSON struct json *letter = quoted("{'id':'%s','status':'%s','createdAt':'2023-11-15T00:00:0%dZ'}", id, i < 2 ? "open" : "retried", i);
+        AUTO_JSON struct json *letter =
+            quoted("{'id':'%s','status':'%s','createdAt':'2023-11-15T00:00:0%dZ'}", id, i < 2 ? "open" : "retried", i);
         AUTO_JSON struct json *entry = quoted("{'id':'%s','action':'x','at':'2023-11-15T00:00:0%dZ'}", id, 9 - i);
         assert_ok(WITH(f, do_put, struct put_args, .table = STORE_DEAD_LETTERS, .id = id, .document = letter));
         assert_ok(WITH(f, do_put, struct put_args, .table = STORE_AUDIT, .id = id, .document = entry));
@@ -89,7 +92,8 @@ static void lists_dead_letters_and_audit(void **state)
     assert_ok(WITH(f, do_put, struct put_args, .table = STORE_DEAD_LETTERS, .id = "d0", .document = gone));
     assert_int_equal(list_total(f, store_dead_letter_list, "{'status':'open'}"), 1);
     assert_int_equal(list_total(f, store_dead_letter_list, "{'status':'discarded'}"), 1);
-    AUTO_JSON struct json *letters = list_all(f, store_dead_letter_list, "{'limit':2}"), *audit = list_all(f, store_audit_list, "{}");
+    AUTO_JSON struct json *letters = list_all(f, store_dead_letter_list, "{'limit':2}"),
+                          *audit = list_all(f, store_audit_list, "{}");
     assert_string_equal(json_get_str(json_at(json_get(letters, "data"), 0), "id"), "d4");
     assert_int_equal(json_get_int(json_get(letters, "pagination"), "totalPages", 0), 3);
     assert_string_equal(json_get_str(json_at(json_get(audit, "data"), 0), "id"), "d0");

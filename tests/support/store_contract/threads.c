@@ -1,5 +1,5 @@
-/* The store's contract: several threads that write and read at once. cmocka's assertions belong to the test's thread, so the
- * threads note what went wrong and the test asserts it. */
+/* The store's contract: several threads that write and read at once. cmocka's assertions belong to the test's thread,
+ * so the threads note what went wrong and the test asserts it. */
 #include "support/store_contract/fixture.h"
 
 #include <pthread.h>
@@ -24,7 +24,8 @@ static void note(struct shared *shared, const char *what, const struct error *er
 {
     pthread_mutex_lock(&shared->lock);
     if (shared->problem[0] == '\0')
-        (void)snprintf(shared->problem, sizeof shared->problem, "%s: %.200s", what, error == NULL ? "" : error->message);
+        (void)snprintf(shared->problem, sizeof shared->problem, "%s: %.200s", what,
+                       error == NULL ? "" : error->message);
     pthread_mutex_unlock(&shared->lock);
 }
 
@@ -50,10 +51,12 @@ static enum err write_finish(struct store_session *s, void *arg, struct error *r
 {
     struct finish_args *args = arg;
     bool applied = false;
-    struct store_finish end = {.status = RUN_SUCCESS, .started_ms = T0, .ended_ms = T0 + 5, .document_json = "{\"nodes\":[]}"};
+    struct store_finish end = {
+        .status = RUN_SUCCESS, .started_ms = T0, .ended_ms = T0 + 5, .document_json = "{\"nodes\":[]}"};
     struct store_event event = {.kind = STORE_EVENT_FINISHED, .execution_id = args->id, .epoch = 1, .finish = &end};
     enum err code = store_event_apply(s, &event, &applied, reterr);
-    return code == ERR_OK && !applied ? error_set(reterr, ERR_INTERNAL, "id", "the end of %s did not count", args->id) : code;
+    return code == ERR_OK && !applied ? error_set(reterr, ERR_INTERNAL, "id", "the end of %s did not count", args->id)
+                                      : code;
 }
 
 static void *writer(void *arg)
@@ -65,7 +68,8 @@ static void *writer(void *arg)
         struct error error = {0};
         args->worker = worker;
         (void)snprintf(args->id, sizeof args->id, "w%d-%04d", worker->number, i);
-        struct store_execution row = {.id = args->id, .flow_id = F1, .flow_version = 1, .trigger = "api", .created_ms = T0 + i};
+        struct store_execution row = {
+            .id = args->id, .flow_id = F1, .flow_version = 1, .trigger = "api", .created_ms = T0 + i};
         if (store_write(shared->f->store, do_execution_insert, &row, &error) != ERR_OK)
             note(shared, "insert", &error);
         store_write_async(shared->f->store, write_finish, args, on_finished, args);
@@ -216,10 +220,15 @@ static void lets_one_of_many_win(void **state)
         return;
     add_flow(f, F1, "orders", T0);
     add_schedule(f, S1, F1, "");
-    struct store_execution row = {.flow_id = F1, .flow_version = 1, .trigger = "schedule", .created_ms = T0, .schedule_id = S1,
+    struct store_execution row = {.flow_id = F1,
+                                  .flow_version = 1,
+                                  .trigger = "schedule",
+                                  .created_ms = T0,
+                                  .schedule_id = S1,
                                   .schedule_instant_ms = T0};
     expect_one_winner(f, &row);
-    row = (struct store_execution){.flow_id = F1, .flow_version = 1, .trigger = "api", .created_ms = T0, .idempotency_key = "k"};
+    row = (struct store_execution){
+        .flow_id = F1, .flow_version = 1, .trigger = "api", .created_ms = T0, .idempotency_key = "k"};
     expect_one_winner(f, &row);
     assert_int_equal(list_total(f, store_execution_list, "{}"), 2);
 }

@@ -117,7 +117,8 @@ static void timers_fire_once_in_order_replaced_and_disarmed(void **state)
 {
     (void)state;
     struct trace t = {.loop = loop_new()};
-    struct loop_timer *a = loop_timer_new(t.loop, on_a, &t), *b = loop_timer_new(t.loop, on_b, &t), *stop = loop_timer_new(t.loop, on_timer_posts_and_stops, &t);
+    struct loop_timer *a = loop_timer_new(t.loop, on_a, &t), *b = loop_timer_new(t.loop, on_b, &t),
+                      *stop = loop_timer_new(t.loop, on_timer_posts_and_stops, &t);
     loop_timer_set(a, 0);
     loop_timer_set(a, 2); /* replaces */
     loop_timer_set(b, 0);
@@ -296,7 +297,8 @@ struct model {
 
 static void consider(struct slot *slot, struct slot **best)
 {
-    if (slot->due_ms >= 0 && (*best == NULL || slot->due_ms < (*best)->due_ms || (slot->due_ms == (*best)->due_ms && slot->order < (*best)->order)))
+    if (slot->due_ms >= 0 && (*best == NULL || slot->due_ms < (*best)->due_ms ||
+                              (slot->due_ms == (*best)->due_ms && slot->order < (*best)->order)))
         *best = slot;
 }
 
@@ -374,10 +376,12 @@ static void virtual_calls_come_by_time_then_arrival(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(posts_run_in_order_and_before_run_returns), cmocka_unit_test(a_post_can_be_taken_back),
-        cmocka_unit_test(timers_fire_once_in_order_replaced_and_disarmed), cmocka_unit_test(descriptors_are_watched),
-        cmocka_unit_test(posts_of_other_threads_all_arrive), cmocka_unit_test(the_virtual_clock_moves_only_in_steps),
-        cmocka_unit_test(virtual_calls_come_by_time_then_arrival)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(posts_run_in_order_and_before_run_returns),
+                                       cmocka_unit_test(a_post_can_be_taken_back),
+                                       cmocka_unit_test(timers_fire_once_in_order_replaced_and_disarmed),
+                                       cmocka_unit_test(descriptors_are_watched),
+                                       cmocka_unit_test(posts_of_other_threads_all_arrive),
+                                       cmocka_unit_test(the_virtual_clock_moves_only_in_steps),
+                                       cmocka_unit_test(virtual_calls_come_by_time_then_arrival)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -21,8 +21,11 @@ static size_t some_workers(struct rng *rng, struct dispatch_worker workers[MOST]
     size_t count = 1 + (size_t)rng_below(rng, 64);
     for (size_t i = 0; i < count; i++) {
         unsigned capacity = (unsigned)rng_below(rng, 20);
-        workers[i] = (struct dispatch_worker){.id = "w", .capacity = capacity, .active = (unsigned)rng_below(rng, capacity + 2),
-                                              .weight = 1 + (unsigned)rng_below(rng, 9), .healthy = rng_below(rng, 5) != 0};
+        workers[i] = (struct dispatch_worker){.id = "w",
+                                              .capacity = capacity,
+                                              .active = (unsigned)rng_below(rng, capacity + 2),
+                                              .weight = 1 + (unsigned)rng_below(rng, 9),
+                                              .healthy = rng_below(rng, 5) != 0};
     }
     return count;
 }
@@ -64,7 +67,8 @@ static void names_are_known_or_refused(void **unused)
     }
 }
 
-/* Somebody healthy with room is found whenever there is one, and nobody else ever, while the pool changes size and load. */
+/* Somebody healthy with room is found whenever there is one, and nobody else ever, while the pool changes size and
+ * load. */
 static void the_chosen_has_room_and_is_found(void **unused)
 {
     (void)unused;
@@ -138,7 +142,8 @@ static void least_busy_takes_the_lowest_share(void **unused)
         for (int chosen; (chosen = dispatch_choose(&state, workers, count)) >= 0; workers[chosen].active++)
             for (size_t i = 0; i < count; i++)
                 if (has_room(&workers[i]))
-                    assert_true((uint64_t)workers[chosen].active * workers[i].capacity <= (uint64_t)workers[i].active * workers[chosen].capacity);
+                    assert_true((uint64_t)workers[chosen].active * workers[i].capacity <=
+                                (uint64_t)workers[i].active * workers[chosen].capacity);
         for (size_t i = 0; i < count; i++)
             assert_false(has_room(&workers[i])); /* it ended because all were full */
     }
@@ -151,10 +156,13 @@ static void least_busy_takes_equals_in_turn(void **unused)
     for (int seed = 0; seed < SEEDS; seed++) {
         size_t count = 1 + (size_t)rng_below(&rng, 64);
         struct dispatch_worker workers[MOST];
-        for (size_t i = 0; i < count; i++) /* a half each, in different sizes, up to those whose product leaves 32 bits */
-            workers[i] = (struct dispatch_worker){.id = "w", .active = (unsigned)i + 1, .capacity = 2 * (unsigned)(i + 1), .weight = 1, .healthy = true};
+        for (size_t i = 0; i < count;
+             i++) /* a half each, in different sizes, up to those whose product leaves 32 bits */
+            workers[i] = (struct dispatch_worker){
+                .id = "w", .active = (unsigned)i + 1, .capacity = 2 * (unsigned)(i + 1), .weight = 1, .healthy = true};
         if (seed % 2 == 0)
-            workers[count / 2] = (struct dispatch_worker){.id = "w", .active = 1u << 30, .capacity = 1u << 31, .weight = 1, .healthy = true};
+            workers[count / 2] = (struct dispatch_worker){
+                .id = "w", .active = 1u << 30, .capacity = 1u << 31, .weight = 1, .healthy = true};
         struct dispatch_state state = state_of("least_busy");
         for (size_t i = 0; i < 3 * count; i++)
             assert_int_equal(dispatch_choose(&state, workers, count), i % count);
@@ -184,7 +192,8 @@ static void weighted_gives_each_its_weight(void **unused)
             }
         }
     }
-    struct dispatch_worker pair[] = {{.id = "a", .capacity = 9, .weight = 2, .healthy = true}, {.id = "b", .capacity = 9, .weight = 1, .healthy = true}};
+    struct dispatch_worker pair[] = {{.id = "a", .capacity = 9, .weight = 2, .healthy = true},
+                                     {.id = "b", .capacity = 9, .weight = 1, .healthy = true}};
     struct dispatch_state state = state_of("weighted");
     static const int smooth[] = {0, 1, 0, 0, 1, 0};
     for (size_t i = 0; i < 6; i++)
@@ -195,7 +204,8 @@ static void weighted_gives_each_its_weight(void **unused)
 static void weighted_does_not_make_up_for_an_absence(void **unused)
 {
     (void)unused;
-    struct dispatch_worker workers[] = {{.id = "a", .capacity = 9, .weight = 3, .healthy = true}, {.id = "b", .capacity = 9, .weight = 1, .healthy = true},
+    struct dispatch_worker workers[] = {{.id = "a", .capacity = 9, .weight = 3, .healthy = true},
+                                        {.id = "b", .capacity = 9, .weight = 1, .healthy = true},
                                         {.id = "c", .capacity = 9, .weight = 4, .healthy = true}};
     for (unsigned before = 0; before < 8; before++) {
         struct dispatch_state state = state_of("weighted");
@@ -216,9 +226,13 @@ static void weighted_does_not_make_up_for_an_absence(void **unused)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(names_are_known_or_refused), cmocka_unit_test(the_chosen_has_room_and_is_found), cmocka_unit_test(nobody_is_chosen_of_none),
-        cmocka_unit_test(round_robin_goes_round), cmocka_unit_test(least_busy_takes_the_lowest_share), cmocka_unit_test(least_busy_takes_equals_in_turn),
-        cmocka_unit_test(weighted_gives_each_its_weight), cmocka_unit_test(weighted_does_not_make_up_for_an_absence)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(names_are_known_or_refused),
+                                       cmocka_unit_test(the_chosen_has_room_and_is_found),
+                                       cmocka_unit_test(nobody_is_chosen_of_none),
+                                       cmocka_unit_test(round_robin_goes_round),
+                                       cmocka_unit_test(least_busy_takes_the_lowest_share),
+                                       cmocka_unit_test(least_busy_takes_equals_in_turn),
+                                       cmocka_unit_test(weighted_gives_each_its_weight),
+                                       cmocka_unit_test(weighted_does_not_make_up_for_an_absence)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

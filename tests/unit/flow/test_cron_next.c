@@ -70,7 +70,8 @@ static struct field field_random(struct rng *rng, int which)
 static int item_format(const struct item *item, int which, char *out, size_t n)
 {
     static const char *const days[] = {"SUN", "mon", "Tuesday", "WED", "thu", "FRIDAY", "Sat", "sunday"};
-    static const char *const months[] = {"", "JAN", "feb", "March", "APR", "may", "JUNE", "Jul", "aug", "SEP", "october", "Nov", "DEC"};
+    static const char *const months[] = {"",    "JAN", "feb", "March",   "APR", "may", "JUNE",
+                                         "Jul", "aug", "SEP", "october", "Nov", "DEC"};
     char a[16];
     bool by_name = item->b % 2 == 0;
     (void)snprintf(a, sizeof a, "%d", item->a);
@@ -79,14 +80,23 @@ static int item_format(const struct item *item, int which, char *out, size_t n)
     if (by_name && which == MONTH)
         (void)snprintf(a, sizeof a, "%s", months[item->a]);
     switch (item->kind) {
-    case VALUE: return snprintf(out, n, "%s", a);
-    case RANGE: return item->step == 1 ? snprintf(out, n, "%s-%d", a, item->b) : snprintf(out, n, "%s-%d/%d", a, item->b, item->step);
-    case STAR: return item->step == 1 ? snprintf(out, n, "*") : snprintf(out, n, "*/%d", item->step);
-    case LAST: return item->b == 0 ? snprintf(out, n, "L") : snprintf(out, n, "L-%d", item->b);
-    case LAST_WEEKDAY: return snprintf(out, n, "LW");
-    case NEAREST: return snprintf(out, n, "%dW", item->a);
-    case LAST_SUCH: return snprintf(out, n, "%dL", item->a);
-    case NTH: return snprintf(out, n, "%s#%d", a, item->b);
+    case VALUE:
+        return snprintf(out, n, "%s", a);
+    case RANGE:
+        return item->step == 1 ? snprintf(out, n, "%s-%d", a, item->b)
+                               : snprintf(out, n, "%s-%d/%d", a, item->b, item->step);
+    case STAR:
+        return item->step == 1 ? snprintf(out, n, "*") : snprintf(out, n, "*/%d", item->step);
+    case LAST:
+        return item->b == 0 ? snprintf(out, n, "L") : snprintf(out, n, "L-%d", item->b);
+    case LAST_WEEKDAY:
+        return snprintf(out, n, "LW");
+    case NEAREST:
+        return snprintf(out, n, "%dW", item->a);
+    case LAST_SUCH:
+        return snprintf(out, n, "%dL", item->a);
+    case NTH:
+        return snprintf(out, n, "%s#%d", a, item->b);
     }
     return 0;
 }
@@ -120,14 +130,22 @@ static bool item_names(const struct item *item, int value, const struct civil_ti
 {
     int length = civil_days_in_month(now->year, now->month);
     switch (item->kind) {
-    case VALUE: return value == item->a;
-    case RANGE: return value >= item->a && value <= item->b && (value - item->a) % item->step == 0;
-    case STAR: return true; /* steps of it: see field_names */
-    case LAST: return now->day == length - item->b;
-    case LAST_WEEKDAY: return now->day == nearest_to(now, length);
-    case NEAREST: return now->day == nearest_to(now, item->a);
-    case LAST_SUCH: return value == item->a && now->day > length - 7;
-    case NTH: return value == item->a && (now->day - 1) / 7 + 1 == item->b;
+    case VALUE:
+        return value == item->a;
+    case RANGE:
+        return value >= item->a && value <= item->b && (value - item->a) % item->step == 0;
+    case STAR:
+        return true; /* steps of it: see field_names */
+    case LAST:
+        return now->day == length - item->b;
+    case LAST_WEEKDAY:
+        return now->day == nearest_to(now, length);
+    case NEAREST:
+        return now->day == nearest_to(now, item->a);
+    case LAST_SUCH:
+        return value == item->a && now->day > length - 7;
+    case NTH:
+        return value == item->a && (now->day - 1) / 7 + 1 == item->b;
     }
     return false;
 }
@@ -140,7 +158,8 @@ static bool field_names(const struct field *field, int which, const struct civil
         if (item->kind == STAR) {
             if ((values[which] - lowest[which]) % item->step == 0)
                 return true;
-        } else if (item_names(item, values[which], now) || (which == WEEKDAY && now->weekday == 0 && item_names(item, 7, now)))
+        } else if (item_names(item, values[which], now) ||
+                   (which == WEEKDAY && now->weekday == 0 && item_names(item, 7, now)))
             return true;
     }
     return false;
@@ -179,7 +198,8 @@ static bool shown_before(const struct time_zone *zone, int64_t at_ms, const stru
 }
 
 /* Was one of the minutes named that the clocks skipped to arrive here? */
-static bool skipped(const struct field fields[FIELDS], const struct time_zone *zone, int64_t at_ms, const struct civil_time *now)
+static bool skipped(const struct field fields[FIELDS], const struct time_zone *zone, int64_t at_ms,
+                    const struct civil_time *now)
 {
     struct civil_time wall;
     timezone_to_civil(zone, at_ms - MINUTE_MS, &wall);
@@ -193,7 +213,8 @@ static bool skipped(const struct field fields[FIELDS], const struct time_zone *z
     return false;
 }
 
-static bool oracle_next(const struct field fields[FIELDS], const struct time_zone *zone, int64_t after_ms, int64_t until_ms, int64_t *ret_ms)
+static bool oracle_next(const struct field fields[FIELDS], const struct time_zone *zone, int64_t after_ms,
+                        int64_t until_ms, int64_t *ret_ms)
 {
     bool elapsed = true;
     for (int i = 0; i < fields[HOUR].count; i++)
@@ -226,7 +247,9 @@ static int64_t start_random(struct rng *rng, const struct time_zone *zone)
 static void agrees_with_the_oracle(void **state)
 {
     (void)state;
-    static const char *const names[] = {"UTC", "Europe/Madrid", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu", "America/St_Johns", "Pacific/Apia"};
+    static const char *const names[] = {
+        "UTC",         "Europe/Madrid", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu", "America/St_Johns",
+        "Pacific/Apia"};
     struct rng rng = {.state = 20250330};
     int found = 0, refused = 0, beyond = 0;
     for (int round = 0; round < 3000; round++) {
@@ -248,7 +271,8 @@ static void agrees_with_the_oracle(void **state)
             continue;
         }
         if (err != ERR_OK || (has ? got != want : got <= until))
-            fail_msg("round %d: %s in %s after %lld: %s %lld, not %lld", round, text, name, (long long)after, error.message, (long long)got, (long long)want);
+            fail_msg("round %d: %s in %s after %lld: %s %lld, not %lld", round, text, name, (long long)after,
+                     error.message, (long long)got, (long long)want);
         found += has;
         beyond += !has;
     }
@@ -262,7 +286,8 @@ static void agrees_with_the_oracle(void **state)
 static void does_not_depend_on_the_start(void **state)
 {
     (void)state;
-    static const char *const texts[] = {"*/7 * * * *", "30 2 * * *", "15,45 1-3 * * *", "0 */2 * * *", "*/25 30 1,2 * * *", "10 3 LW * 5#2"};
+    static const char *const texts[] = {"*/7 * * * *", "30 2 * * *",        "15,45 1-3 * * *",
+                                        "0 */2 * * *", "*/25 30 1,2 * * *", "10 3 LW * 5#2"};
     static const char *const names[] = {"Europe/Madrid", "America/New_York", "Australia/Lord_Howe", "Pacific/Apia"};
     struct rng rng = {.state = 3};
     for (int round = 0; round < 20000; round++) {
@@ -283,6 +308,7 @@ static void does_not_depend_on_the_start(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(agrees_with_the_oracle), cmocka_unit_test(does_not_depend_on_the_start)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(agrees_with_the_oracle),
+                                       cmocka_unit_test(does_not_depend_on_the_start)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
-/* Properties of runs over random flows and random orders of events. FLOW_SEED=n repeats one seed; FLOW_SEEDS=n runs more. */
+/* Properties of runs over random flows and random orders of events. FLOW_SEED=n repeats one seed; FLOW_SEEDS=n runs
+ * more. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -20,14 +21,20 @@
 static const struct flow_pin pins_in[] = {{.name = "in", .type = "any"}, {0}};
 static const struct flow_pin pins_out[] = {{.name = "out", .type = "any"}, {.name = "other", .type = "any"}, {0}};
 static const struct field no_fields[] = {{0}};
-static const struct flow_node_spec pure = {.type = "pure", .inputs = pins_in, .outputs = pins_out, .fields = no_fields, .pure = true};
-static const struct flow_node_spec effect = {.type = "effect", .inputs = pins_in, .outputs = pins_out, .fields = no_fields};
-static const struct flow_node_spec trigger = {.type = "trigger", .outputs = pins_out, .fields = no_fields, .trigger = "manual", .pure = true};
+static const struct flow_node_spec pure = {
+    .type = "pure", .inputs = pins_in, .outputs = pins_out, .fields = no_fields, .pure = true};
+static const struct flow_node_spec effect = {
+    .type = "effect", .inputs = pins_in, .outputs = pins_out, .fields = no_fields};
+static const struct flow_node_spec trigger = {
+    .type = "trigger", .outputs = pins_out, .fields = no_fields, .trigger = "manual", .pure = true};
 
 static const struct flow_node_spec *find(const struct flow_catalog *catalog, const char *type)
 {
     (void)catalog;
-    return strcmp(type, "pure") == 0 ? &pure : strcmp(type, "effect") == 0 ? &effect : strcmp(type, "trigger") == 0 ? &trigger : NULL;
+    return strcmp(type, "pure") == 0      ? &pure
+           : strcmp(type, "effect") == 0  ? &effect
+           : strcmp(type, "trigger") == 0 ? &trigger
+                                          : NULL;
 }
 
 static void add_node(struct json *nodes, unsigned index, struct rng *rng)
@@ -167,8 +174,12 @@ static void take_commands(struct flow_run *run, struct history *h)
             h->running[command.node] = (unsigned)command.attempt;
             h->started[command.node] = true;
             break;
-        case RUN_COMMAND_ABORT_NODE: h->running[command.node] = 0; break;
-        case RUN_COMMAND_CHECKPOINT: keep_checkpoint(h, &command); break;
+        case RUN_COMMAND_ABORT_NODE:
+            h->running[command.node] = 0;
+            break;
+        case RUN_COMMAND_CHECKPOINT:
+            keep_checkpoint(h, &command);
+            break;
         case RUN_COMMAND_FINISH:
             assert_false(h->finished);
             h->finished = true;
@@ -199,7 +210,8 @@ static bool step(struct flow_run *run, struct history *h, uint64_t seed, struct 
     h->running[node] = 0;
     struct error error;
     (void)error_set(&error, ERR_NODE_RETRY, NULL, "planned");
-    struct run_event event = {.kind = RUN_EVENT_NODE_DONE, .now_ms = *now, .node = node, .attempt = attempt, .records = 1};
+    struct run_event event = {
+        .kind = RUN_EVENT_NODE_DONE, .now_ms = *now, .node = node, .attempt = attempt, .records = 1};
     if (outcome_of(seed, node, attempt) == OUTCOME_BAD) {
         event.kind = RUN_EVENT_NODE_FAILED;
         event.error = &error;
@@ -234,11 +246,17 @@ static uint64_t end_of(struct flow_run *run)
 
 static struct run_options options_of(uint64_t seed, int epoch)
 {
-    return (struct run_options){.execution_id = "01900000-0000-7000-8000-000000000000", .trigger = "manual", .created_ms = START_MS, .seed = seed, .epoch = epoch, .lost_epoch = epoch > 1};
+    return (struct run_options){.execution_id = "01900000-0000-7000-8000-000000000000",
+                                .trigger = "manual",
+                                .created_ms = START_MS,
+                                .seed = seed,
+                                .epoch = epoch,
+                                .lost_epoch = epoch > 1};
 }
 
 /* Runs to the end; with crash_after > 0 the run is dropped after so many steps and restored from its checkpoints. */
-static uint64_t run_one(const struct flow *flow, uint64_t seed, uint64_t order_seed, int crash_after, struct history *h, enum run_status *ret_status)
+static uint64_t run_one(const struct flow *flow, uint64_t seed, uint64_t order_seed, int crash_after, struct history *h,
+                        enum run_status *ret_status)
 {
     *h = (struct history){0};
     struct rng order = {.state = order_seed};
@@ -282,14 +300,17 @@ static void check_seed(uint64_t seed)
         fail_msg("FLOW_SEED=%llu: the same events gave other commands", (unsigned long long)seed);
     uint64_t end_other = run_one(flow, seed, seed ^ 0x5555, 0, &other, &elsewhere);
     if (status != elsewhere || (status == RUN_SUCCESS && end != end_other))
-        fail_msg("FLOW_SEED=%llu: another order of events gave another end (%s, %s)", (unsigned long long)seed, run_status_name(status), run_status_name(elsewhere));
-    /* After a crash attempts count on, so an effect that failed in attempt 1 may now succeed: only runs without failures must end alike. */
+        fail_msg("FLOW_SEED=%llu: another order of events gave another end (%s, %s)", (unsigned long long)seed,
+                 run_status_name(status), run_status_name(elsewhere));
+    /* After a crash attempts count on, so an effect that failed in attempt 1 may now succeed: only runs without
+     * failures must end alike. */
     bool clean = true;
     for (unsigned i = 0; i < flow->node_count; i++)
         clean &= outcome_of(seed, i, 1) == OUTCOME_GOOD && outcome_of(seed, i, 2) == OUTCOME_GOOD;
     uint64_t end_crashed = run_one(flow, seed, seed ^ 0x9999, 1 + (int)rng_below(&rng, 12), &crashed, &after_crash);
     if (clean && (status != after_crash || end != end_crashed))
-        fail_msg("FLOW_SEED=%llu: going on from the checkpoints gave another end (%s, %s)", (unsigned long long)seed, run_status_name(status), run_status_name(after_crash));
+        fail_msg("FLOW_SEED=%llu: going on from the checkpoints gave another end (%s, %s)", (unsigned long long)seed,
+                 run_status_name(status), run_status_name(after_crash));
     history_done(&first);
     history_done(&second);
     history_done(&other);
@@ -334,6 +355,7 @@ static void test_the_seeds_reach_everything(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_random_flows), cmocka_unit_test(test_the_seeds_reach_everything)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_random_flows),
+                                       cmocka_unit_test(test_the_seeds_reach_everything)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
-/* The hub over socket pairs: what tests/api/test_websocket.py cannot show without waiting half a minute or losing a race. */
+/* The hub over socket pairs: what tests/api/test_websocket.py cannot show without waiting half a minute or losing a
+ * race. */
 #include "base/buf.h"
 #include "base/mem.h"
 #include "broker/broker.h"
@@ -113,7 +114,8 @@ static int read_frame(int fd, char *text, size_t size)
 
 static void send_frame(int fd, uint8_t opcode, const char *text)
 {
-    uint8_t frame[200] = {(uint8_t)(0x80 | opcode), (uint8_t)(0x80 | strlen(text))}; /* masked with 0, which changes nothing */
+    uint8_t frame[200] = {(uint8_t)(0x80 | opcode),
+                          (uint8_t)(0x80 | strlen(text))}; /* masked with 0, which changes nothing */
     assert_true(strlen(text) < 126);
     memcpy(frame + 6, text, strlen(text));
     size_t n = 6 + strlen(text);
@@ -131,9 +133,12 @@ static void sync_with(int fd)
 
 static void publish(struct fixture *f, int number, const char *status)
 {
-    AUTO_FREE char *body = mem_printf("{\"type\":\"execution_update\",\"executionId\":\"" ID "\",\"flowId\":\"f\",\"status\":\"%s\",\"progress\":%d,"
-                                      "\"recordsProcessed\":0,\"message\":\"%0600d\",\"timestamp\":\"2025-01-01T00:00:00.000Z\",\"result\":\"secret\","
-                                      "\"responded\":true,\"errorId\":\"X\",\"errorMessage\":\"x\"}", status, number, number);
+    AUTO_FREE char *body = mem_printf("{\"type\":\"execution_update\",\"executionId\":\"" ID
+                                      "\",\"flowId\":\"f\",\"status\":\"%s\",\"progress\":%d,"
+                                      "\"recordsProcessed\":0,\"message\":\"%0600d\",\"timestamp\":\"2025-01-01T00:00:"
+                                      "00.000Z\",\"result\":\"secret\","
+                                      "\"responded\":true,\"errorId\":\"X\",\"errorMessage\":\"x\"}",
+                                      status, number, number);
     broker_broadcast(f->publisher, TOPIC_LIVE, body, strlen(body));
 }
 
@@ -171,7 +176,8 @@ static void test_silence(void **state)
     fixture_stop(&f);
 }
 
-/* Who does not read is dropped once its queue is full; who reads gets everything, in order, without the other's waiting. */
+/* Who does not read is dropped once its queue is full; who reads gets everything, in order, without the other's
+ * waiting. */
 static void test_slow_reader(void **state)
 {
     (void)state;
@@ -218,10 +224,12 @@ static void test_fields(void **state)
     publish(&f, 7, "success");
     assert_int_equal(read_frame(fd, text, sizeof text), 1);
     assert_int_equal(json_parse(text, strlen(text), &update, &error), ERR_OK);
-    static const char *const fields[] = {"type", "executionId", "status", "progress", "recordsProcessed", "message", "timestamp"};
+    static const char *const fields[] = {"type",    "executionId", "status", "progress", "recordsProcessed",
+                                         "message", "timestamp"};
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
         assert_true(json_has(update, fields[i]));
-    assert_int_equal(json_count(update), sizeof fields / sizeof *fields); /* no flowId, result, responded, errorId, errorMessage */
+    assert_int_equal(json_count(update),
+                     sizeof fields / sizeof *fields); /* no flowId, result, responded, errorId, errorMessage */
     close(fd);
     fixture_stop(&f);
 }
@@ -275,7 +283,8 @@ static void test_bounds_and_stop(void **state)
 int main(void)
 {
     (void)signal(SIGPIPE, SIG_IGN);
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_silence), cmocka_unit_test(test_slow_reader), cmocka_unit_test(test_fields),
-                                       cmocka_unit_test(test_early_bytes), cmocka_unit_test(test_bounds_and_stop)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_silence), cmocka_unit_test(test_slow_reader),
+                                       cmocka_unit_test(test_fields), cmocka_unit_test(test_early_bytes),
+                                       cmocka_unit_test(test_bounds_and_stop)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

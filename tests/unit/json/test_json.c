@@ -9,8 +9,9 @@
 static void round_trips(void **state)
 {
     (void)state;
-    static const char *const texts[] = {"null", "1", "-9223372036854775808", "0.1", "1e+21", "\"\\u0001\\n\\\"é\"", "[]", "{}",
-                                        "{\"a\":[1,true,null,{\"b\":\"c\"}]}"};
+    static const char *const texts[] = {"null", "1",     "-9223372036854775808",
+                                        "0.1",  "1e+21", "\"\\u0001\\n\\\"é\"",
+                                        "[]",   "{}",    "{\"a\":[1,true,null,{\"b\":\"c\"}]}"};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         AUTO_JSON struct json *value = NULL;
         assert_int_equal(json_parse(texts[i], strlen(texts[i]), &value, NULL), ERR_OK);
@@ -22,7 +23,8 @@ static void round_trips(void **state)
 static void refuses_what_is_not_json(void **state)
 {
     (void)state;
-    static const char *const texts[] = {"", "{", "[1,]", "{'a':1}", "nul", "NaN", "1 2", "\"\xff\"", "{\"a\":1}x", "01", "\"a"};
+    static const char *const texts[] = {"",    "{",        "[1,]",       "{'a':1}", "nul", "NaN",
+                                        "1 2", "\"\xff\"", "{\"a\":1}x", "01",      "\"a"};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         struct json *value = NULL;
         struct error error;
@@ -39,20 +41,26 @@ static void refuses_what_is_not_json(void **state)
 
 static const struct field position[] = {{.name = "x", .kind = FIELD_NUMBER, .required = true}, {0}};
 static const char *const colours[] = {"red", "blue", NULL};
-static const struct field table[] = {
-    {.name = "name", .kind = FIELD_STRING, .required = true, .min = 1, .max = 5},
-    {.name = "count", .kind = FIELD_INT, .min = 0, .max = 10, .default_json = "3"},
-    {.name = "colour", .kind = FIELD_ENUM, .values = colours},
-    {.name = "at", .kind = FIELD_ARRAY, .fields = position},
-    {0}};
+static const struct field table[] = {{.name = "name", .kind = FIELD_STRING, .required = true, .min = 1, .max = 5},
+                                     {.name = "count", .kind = FIELD_INT, .min = 0, .max = 10, .default_json = "3"},
+                                     {.name = "colour", .kind = FIELD_ENUM, .values = colours},
+                                     {.name = "at", .kind = FIELD_ARRAY, .fields = position},
+                                     {0}};
 
 static void names_the_path(void **state)
 {
     (void)state;
-    static const struct { const char *text, *field; } cases[] = {
-        {"{}", "name"}, {"{\"name\":\"\"}", "name"}, {"{\"name\":\"ñandúes\"}", "name"}, {"{\"name\":\"ab\",\"count\":11}", "count"},
-        {"{\"name\":\"ab\",\"count\":1.5}", "count"}, {"{\"name\":\"ab\",\"colour\":\"green\"}", "colour"},
-        {"{\"name\":\"ab\",\"at\":[{\"x\":1},{\"x\":\"1\"}]}", "at[1].x"}, {"{\"name\":\"ab\",\"at\":[3]}", "at[0]"},
+    static const struct {
+        const char *text, *field;
+    } cases[] = {
+        {"{}", "name"},
+        {"{\"name\":\"\"}", "name"},
+        {"{\"name\":\"ñandúes\"}", "name"},
+        {"{\"name\":\"ab\",\"count\":11}", "count"},
+        {"{\"name\":\"ab\",\"count\":1.5}", "count"},
+        {"{\"name\":\"ab\",\"colour\":\"green\"}", "colour"},
+        {"{\"name\":\"ab\",\"at\":[{\"x\":1},{\"x\":\"1\"}]}", "at[1].x"},
+        {"{\"name\":\"ab\",\"at\":[3]}", "at[0]"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         AUTO_JSON struct json *value = NULL;
@@ -80,6 +88,7 @@ static void applies_defaults_and_describes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(round_trips), cmocka_unit_test(refuses_what_is_not_json),
-                                       cmocka_unit_test(names_the_path), cmocka_unit_test(applies_defaults_and_describes)};
+                                       cmocka_unit_test(names_the_path),
+                                       cmocka_unit_test(applies_defaults_and_describes)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -18,34 +18,58 @@ static void examples(void **state)
 static void maps(void **state)
 {
     (void)state;
-    node_assert_outputs("field-mapper", "{\"source\":[{\"a\":1},{\"b\":2},{\"a\":null}],\"mapping\":[" RENAME "]}", "{\"mapped\":[{\"x\":1},{},{\"x\":null}]}");
+    node_assert_outputs("field-mapper", "{\"source\":[{\"a\":1},{\"b\":2},{\"a\":null}],\"mapping\":[" RENAME "]}",
+                        "{\"mapped\":[{\"x\":1},{},{\"x\":null}]}");
     node_assert_outputs("field-mapper", "{\"source\":[],\"mapping\":[]}", "{\"mapped\":[]}");
     node_assert_outputs("field-mapper", "{\"source\":[{\"a\":1}],\"mapping\":[]}", "{\"mapped\":[{}]}");
-    node_assert_outputs("field-mapper", "{\"source\":{\"a\":[1,{\"b\":2}]},\"mapping\":[" RENAME "]}", "{\"mapped\":{\"x\":[1,{\"b\":2}]}}");
+    node_assert_outputs("field-mapper", "{\"source\":{\"a\":[1,{\"b\":2}]},\"mapping\":[" RENAME "]}",
+                        "{\"mapped\":{\"x\":[1,{\"b\":2}]}}");
     /* later targets win; a missing source removes the key; a dotted name is one key */
-    node_assert_outputs("field-mapper", "{\"source\":{\"a\":1,\"b\":2},\"mapping\":[" RENAME ",{\"sourceField\":\"b\",\"targetField\":\"x\",\"transformation\":\"rename\"}]}", "{\"mapped\":{\"x\":2}}");
-    node_assert_outputs("field-mapper", "{\"source\":{\"a\":1},\"mapping\":[" RENAME ",{\"sourceField\":\"z\",\"targetField\":\"x\",\"transformation\":\"rename\"}]}", "{\"mapped\":{}}");
-    node_assert_outputs("field-mapper", "{\"source\":{\"a\":{\"b\":1}},\"mapping\":[{\"sourceField\":\"a.b\",\"targetField\":\"x.y\",\"transformation\":\"rename\"}]}", "{\"mapped\":{}}");
-    node_assert_outputs("field-mapper", "{\"source\":[\"abc\"],\"mapping\":[{\"sourceField\":\"length\",\"targetField\":\"n\",\"transformation\":\"rename\"}]}", "{\"mapped\":[{\"n\":3}]}");
+    node_assert_outputs("field-mapper",
+                        "{\"source\":{\"a\":1,\"b\":2},\"mapping\":[" RENAME
+                        ",{\"sourceField\":\"b\",\"targetField\":\"x\",\"transformation\":\"rename\"}]}",
+                        "{\"mapped\":{\"x\":2}}");
+    node_assert_outputs("field-mapper",
+                        "{\"source\":{\"a\":1},\"mapping\":[" RENAME
+                        ",{\"sourceField\":\"z\",\"targetField\":\"x\",\"transformation\":\"rename\"}]}",
+                        "{\"mapped\":{}}");
+    node_assert_outputs("field-mapper",
+                        "{\"source\":{\"a\":{\"b\":1}},\"mapping\":[{\"sourceField\":\"a.b\",\"targetField\":\"x.y\","
+                        "\"transformation\":\"rename\"}]}",
+                        "{\"mapped\":{}}");
+    node_assert_outputs("field-mapper",
+                        "{\"source\":[\"abc\"],\"mapping\":[{\"sourceField\":\"length\",\"targetField\":\"n\","
+                        "\"transformation\":\"rename\"}]}",
+                        "{\"mapped\":[{\"n\":3}]}");
     node_assert_outputs("field-mapper", "{\"source\":7,\"mapping\":[" RENAME "]}", "{\"mapped\":{}}");
 }
 
 static void sets_constants_and_skips_unknown(void **state)
 {
     (void)state;
-    node_assert_outputs("field-mapper", "{\"source\":[{}],\"mapping\":[{\"targetField\":\"c\",\"transformation\":\"constant\",\"parameters\":{\"constantValue\":{\"d\":[null]}}},"
-                        "{\"targetField\":\"n\",\"transformation\":\"constant\",\"parameters\":{\"constantValue\":null}},"
-                        "{\"targetField\":\"u\",\"transformation\":\"constant\"},{\"sourceField\":\"a\",\"targetField\":\"z\",\"transformation\":\"upper\"},{\"targetField\":\"q\"}]}",
-                        "{\"mapped\":[{\"c\":{\"d\":[null]},\"n\":null}]}");
+    node_assert_outputs(
+        "field-mapper",
+        "{\"source\":[{}],\"mapping\":[{\"targetField\":\"c\",\"transformation\":\"constant\",\"parameters\":{"
+        "\"constantValue\":{\"d\":[null]}}},"
+        "{\"targetField\":\"n\",\"transformation\":\"constant\",\"parameters\":{\"constantValue\":null}},"
+        "{\"targetField\":\"u\",\"transformation\":\"constant\"},{\"sourceField\":\"a\",\"targetField\":\"z\","
+        "\"transformation\":\"upper\"},{\"targetField\":\"q\"}]}",
+        "{\"mapped\":[{\"c\":{\"d\":[null]},\"n\":null}]}");
 }
 
 static void function_waits_for_javascript(void **state)
 {
     (void)state;
-    node_assert_fails("field-mapper", "{\"source\":[{\"a\":1}],\"mapping\":[" RENAME ",{\"sourceField\":\"a\",\"targetField\":\"y\",\"transformation\":\"function\","
-                      "\"parameters\":{\"functionBody\":\"return value + 1\"}}]}", ERR_UNSUPPORTED, "mapping[1].transformation", "JavaScript");
+    node_assert_fails("field-mapper",
+                      "{\"source\":[{\"a\":1}],\"mapping\":[" RENAME
+                      ",{\"sourceField\":\"a\",\"targetField\":\"y\",\"transformation\":\"function\","
+                      "\"parameters\":{\"functionBody\":\"return value + 1\"}}]}",
+                      ERR_UNSUPPORTED, "mapping[1].transformation", "JavaScript");
     /* without a body it gives the source value (4.4) */
-    node_assert_outputs("field-mapper", "{\"source\":{\"a\":1},\"mapping\":[{\"sourceField\":\"a\",\"targetField\":\"y\",\"transformation\":\"function\"}]}", "{\"mapped\":{\"y\":1}}");
+    node_assert_outputs("field-mapper",
+                        "{\"source\":{\"a\":1},\"mapping\":[{\"sourceField\":\"a\",\"targetField\":\"y\","
+                        "\"transformation\":\"function\"}]}",
+                        "{\"mapped\":{\"y\":1}}");
 }
 
 static void refuses_wrong_inputs(void **state)
@@ -56,8 +80,12 @@ static void refuses_wrong_inputs(void **state)
     node_assert_fails("field-mapper", "{\"source\":[]}", ERR_VALIDATION, "mapping", "missing");
     node_assert_fails("field-mapper", "{\"source\":[],\"mapping\":{}}", ERR_VALIDATION, "mapping", "object");
     node_assert_fails("field-mapper", "{\"source\":[],\"mapping\":[null]}", ERR_VALIDATION, "mapping[0]", NULL);
-    node_assert_fails("field-mapper", "{\"source\":[],\"mapping\":[{\"sourceField\":\"a\",\"transformation\":\"rename\"}]}", ERR_VALIDATION, "mapping[0].targetField", NULL);
-    node_assert_fails("field-mapper", "{\"source\":[],\"mapping\":[{\"targetField\":\"a\",\"transformation\":\"rename\"}]}", ERR_VALIDATION, "mapping[0].sourceField", NULL);
+    node_assert_fails("field-mapper",
+                      "{\"source\":[],\"mapping\":[{\"sourceField\":\"a\",\"transformation\":\"rename\"}]}",
+                      ERR_VALIDATION, "mapping[0].targetField", NULL);
+    node_assert_fails("field-mapper",
+                      "{\"source\":[],\"mapping\":[{\"targetField\":\"a\",\"transformation\":\"rename\"}]}",
+                      ERR_VALIDATION, "mapping[0].sourceField", NULL);
     node_assert_fails("field-mapper", "{\"source\":[{},null],\"mapping\":[" RENAME "]}", ERR_NODE, "source[1]", "null");
 }
 
@@ -76,8 +104,12 @@ static void counts_records(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(examples), cmocka_unit_test(maps), cmocka_unit_test(sets_constants_and_skips_unknown),
-        cmocka_unit_test(function_waits_for_javascript), cmocka_unit_test(refuses_wrong_inputs), cmocka_unit_test(counts_records),
+        cmocka_unit_test(examples),
+        cmocka_unit_test(maps),
+        cmocka_unit_test(sets_constants_and_skips_unknown),
+        cmocka_unit_test(function_waits_for_javascript),
+        cmocka_unit_test(refuses_wrong_inputs),
+        cmocka_unit_test(counts_records),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -72,26 +72,51 @@ static void example(void **state)
 static const struct {
     const char *sql, *json;
 } values[] = {
-    {"1::int2", "1"}, {"-5::int4", "-5"}, {"7::oid", "7"}, {"9007199254740993::int8", "\"9007199254740993\""}, {"1.50::numeric", "\"1.50\""},
-    {"1.5::float4", "1.5"}, {"0.1::float8", "0.1"}, {"'NaN'::float8", "null"}, {"true", "true"}, {"'x'::text", "\"x\""}, {"'ñ'::varchar", "\"ñ\""},
-    {"'0f8fad5b-d9cb-469f-a165-70867728950e'::uuid", "\"0f8fad5b-d9cb-469f-a165-70867728950e\""}, {"'10:11:12'::time", "\"10:11:12\""},
-    {"'{\"a\":[1,null]}'::jsonb", "{\"a\":[1,null]}"}, {"'[1]'::json", "[1]"}, {"null::int", "null"},
-    {"'2025-01-02'::date", "\"2025-01-01T23:00:00.000Z\""}, {"'2025-07-02 10:00:00.1239'::timestamp", "\"2025-07-02T08:00:00.123Z\""},
-    {"'2025-07-02 10:00:00+05:30'::timestamptz", "\"2025-07-02T04:30:00.000Z\""}, {"'1969-12-31 23:59:59+00'::timestamptz", "\"1969-12-31T23:59:59.000Z\""},
-    {"'infinity'::timestamp", "null"}, {"'\\xdeadbeef'::bytea", "{\"type\":\"Buffer\",\"data\":[222,173,190,239]}"}, {"''::bytea", "{\"type\":\"Buffer\",\"data\":[]}"},
-    {"ARRAY[1,null,3]", "[1,null,3]"}, {"ARRAY[[1,2],[3,4]]", "[[1,2],[3,4]]"}, {"'{}'::int[]", "[]"}, {"'[2:3]={5,6}'::int[]", "[5,6]"},
+    {"1::int2", "1"},
+    {"-5::int4", "-5"},
+    {"7::oid", "7"},
+    {"9007199254740993::int8", "\"9007199254740993\""},
+    {"1.50::numeric", "\"1.50\""},
+    {"1.5::float4", "1.5"},
+    {"0.1::float8", "0.1"},
+    {"'NaN'::float8", "null"},
+    {"true", "true"},
+    {"'x'::text", "\"x\""},
+    {"'ñ'::varchar", "\"ñ\""},
+    {"'0f8fad5b-d9cb-469f-a165-70867728950e'::uuid", "\"0f8fad5b-d9cb-469f-a165-70867728950e\""},
+    {"'10:11:12'::time", "\"10:11:12\""},
+    {"'{\"a\":[1,null]}'::jsonb", "{\"a\":[1,null]}"},
+    {"'[1]'::json", "[1]"},
+    {"null::int", "null"},
+    {"'2025-01-02'::date", "\"2025-01-01T23:00:00.000Z\""},
+    {"'2025-07-02 10:00:00.1239'::timestamp", "\"2025-07-02T08:00:00.123Z\""},
+    {"'2025-07-02 10:00:00+05:30'::timestamptz", "\"2025-07-02T04:30:00.000Z\""},
+    {"'1969-12-31 23:59:59+00'::timestamptz", "\"1969-12-31T23:59:59.000Z\""},
+    {"'infinity'::timestamp", "null"},
+    {"'\\xdeadbeef'::bytea", "{\"type\":\"Buffer\",\"data\":[222,173,190,239]}"},
+    {"''::bytea", "{\"type\":\"Buffer\",\"data\":[]}"},
+    {"ARRAY[1,null,3]", "[1,null,3]"},
+    {"ARRAY[[1,2],[3,4]]", "[[1,2],[3,4]]"},
+    {"'{}'::int[]", "[]"},
+    {"'[2:3]={5,6}'::int[]", "[5,6]"},
     {"ARRAY['a,b','c\"d','NULL',null,'','e\\f']", "[\"a,b\",\"c\\\"d\",\"NULL\",null,\"\",\"e\\\\f\"]"},
-    {"ARRAY[true,false]", "[true,false]"}, {"ARRAY[1::int8]", "[\"1\"]"}, {"ARRAY['{\"a\":1}'::json]", "[{\"a\":1}]"},
+    {"ARRAY[true,false]", "[true,false]"},
+    {"ARRAY[1::int8]", "[\"1\"]"},
+    {"ARRAY['{\"a\":1}'::json]", "[{\"a\":1}]"},
     {"ARRAY['2025-01-02'::date]", "[\"2025-01-01T23:00:00.000Z\"]"},
-    {"'1 year 2 mons -3 days 04:05:06.789'::interval", "{\"years\":1,\"months\":2,\"days\":-3,\"hours\":4,\"minutes\":5,\"seconds\":6,\"milliseconds\":789}"},
-    {"'-01:30:00'::interval", "{\"hours\":-1,\"minutes\":-30}"}, {"'0'::interval", "{}"}, {"point(1.5,2)", "{\"x\":1.5,\"y\":2}"},
+    {"'1 year 2 mons -3 days 04:05:06.789'::interval",
+     "{\"years\":1,\"months\":2,\"days\":-3,\"hours\":4,\"minutes\":5,\"seconds\":6,\"milliseconds\":789}"},
+    {"'-01:30:00'::interval", "{\"hours\":-1,\"minutes\":-30}"},
+    {"'0'::interval", "{}"},
+    {"point(1.5,2)", "{\"x\":1.5,\"y\":2}"},
 };
 
 static void decodes_types(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
-        AUTO_FREE char *sql = mem_printf("SELECT %s AS v", values[i].sql), *expected = mem_printf("{\"result\":[{\"v\":%s}],\"rowCount\":1}", values[i].json);
+        AUTO_FREE char *sql = mem_printf("SELECT %s AS v", values[i].sql),
+                       *expected = mem_printf("{\"result\":[{\"v\":%s}],\"rowCount\":1}", values[i].json);
         gives(sql, NULL, expected);
     }
 }
@@ -99,7 +124,8 @@ static void decodes_types(void **state)
 static void encodes_parameters(void **state)
 {
     (void)state;
-    gives("SELECT $1::int AS a, $2::text AS b, $3::bool AS c, $4::text AS d, $5::float8 AS e", "[1,\"it's\",true,null,0.5]",
+    gives("SELECT $1::int AS a, $2::text AS b, $3::bool AS c, $4::text AS d, $5::float8 AS e",
+          "[1,\"it's\",true,null,0.5]",
           "{\"result\":[{\"a\":1,\"b\":\"it's\",\"c\":true,\"d\":null,\"e\":0.5}],\"rowCount\":1}");
     gives("SELECT $1::int[] AS a, $2::text[] AS b", "[[[1,2],[3,null]],[\"a\\\"b\",\"c,d\",\"NULL\",\"\"]]",
           "{\"result\":[{\"a\":[[1,2],[3,null]],\"b\":[\"a\\\"b\",\"c,d\",\"NULL\",\"\"]}],\"rowCount\":1}");
@@ -113,11 +139,12 @@ static void encodes_parameters(void **state)
 static void runs_statements(void **state)
 {
     (void)state;
-    gives("CREATE TABLE t (id int, name text); INSERT INTO t VALUES (1, 'a'), (2, 'b'); SELECT * FROM t ORDER BY id", NULL,
-          "{\"result\":[{\"id\":1,\"name\":\"a\"},{\"id\":2,\"name\":\"b\"}],\"rowCount\":2}");
+    gives("CREATE TABLE t (id int, name text); INSERT INTO t VALUES (1, 'a'), (2, 'b'); SELECT * FROM t ORDER BY id",
+          NULL, "{\"result\":[{\"id\":1,\"name\":\"a\"},{\"id\":2,\"name\":\"b\"}],\"rowCount\":2}");
     gives("SELECT * FROM t; UPDATE t SET name = 'c'", NULL, "{\"result\":[],\"rowCount\":2}");
     gives("INSERT INTO t VALUES ($1, $2) RETURNING id", "[3,\"z\"]", "{\"result\":[{\"id\":3}],\"rowCount\":1}");
-    gives("SELECT count(*) AS n FROM t WHERE name = 'c'", NULL, "{\"result\":[{\"n\":\"2\"}],\"rowCount\":1}"); /* committed */
+    gives("SELECT count(*) AS n FROM t WHERE name = 'c'", NULL,
+          "{\"result\":[{\"n\":\"2\"}],\"rowCount\":1}"); /* committed */
     gives("SELECT 1 AS a, 2 AS a", NULL, "{\"result\":[{\"a\":2}],\"rowCount\":1}");
     gives("", NULL, "{\"result\":[],\"rowCount\":0}");
     gives("SELECT * FROM t WHERE false", NULL, "{\"result\":[],\"rowCount\":0}");
@@ -137,11 +164,18 @@ static void tells_what_is_wrong(void **state)
     fails("SELECT pg_terminate_backend(pg_backend_pid())", NULL, ERR_NODE_RETRY, "query", NULL);
     fails("SELECT repeat('x', 1000000) FROM generate_series(1, 100)", NULL, ERR_LIMIT, "query", "larger");
     node_assert_fails("postgresql-query", "{\"query\":\"SELECT 1\"}", ERR_VALIDATION, "connectionString", "required");
-    node_assert_fails("postgresql-query", "{\"connectionString\":\"postgresql://h/d\"}", ERR_VALIDATION, "query", "required");
-    node_assert_fails("postgresql-query", "{\"connectionString\":\"postgresql://h/d\",\"query\":7}", ERR_VALIDATION, "query", "string");
-    node_assert_fails("postgresql-query", "{\"connectionString\":\"mysql://h/d\",\"query\":\"SELECT 1\"}", ERR_VALIDATION, "connectionString", "postgresql://");
-    node_assert_fails("postgresql-query", "{\"connectionString\":\"postgresql://h/d\",\"query\":\"SELECT 1\",\"parameters\":{}}", ERR_VALIDATION, "parameters", "array");
-    node_assert_fails("postgresql-query", "{\"connectionString\":\"postgresql://caudal@127.0.0.1:1/x\",\"query\":\"SELECT 1\"}", ERR_NODE_RETRY, "connectionString", "refused");
+    node_assert_fails("postgresql-query", "{\"connectionString\":\"postgresql://h/d\"}", ERR_VALIDATION, "query",
+                      "required");
+    node_assert_fails("postgresql-query", "{\"connectionString\":\"postgresql://h/d\",\"query\":7}", ERR_VALIDATION,
+                      "query", "string");
+    node_assert_fails("postgresql-query", "{\"connectionString\":\"mysql://h/d\",\"query\":\"SELECT 1\"}",
+                      ERR_VALIDATION, "connectionString", "postgresql://");
+    node_assert_fails("postgresql-query",
+                      "{\"connectionString\":\"postgresql://h/d\",\"query\":\"SELECT 1\",\"parameters\":{}}",
+                      ERR_VALIDATION, "parameters", "array");
+    node_assert_fails("postgresql-query",
+                      "{\"connectionString\":\"postgresql://caudal@127.0.0.1:1/x\",\"query\":\"SELECT 1\"}",
+                      ERR_NODE_RETRY, "connectionString", "refused");
 }
 
 static void waits_no_longer_than_it_may(void **state)
@@ -151,7 +185,8 @@ static void waits_no_longer_than_it_may(void **state)
     fails("SELECT pg_sleep(60)", NULL, ERR_DEADLINE, "query", "cancelled");
     node_run_timeout_ms = 0;
     /* the statement does not go on at the server */
-    gives("SELECT count(*)::int AS n FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'SELECT pg_sleep%'", NULL, "{\"result\":[{\"n\":0}],\"rowCount\":1}");
+    gives("SELECT count(*)::int AS n FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'SELECT pg_sleep%'",
+          NULL, "{\"result\":[{\"n\":0}],\"rowCount\":1}");
     /* a listener that never answers */
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof address;
@@ -159,7 +194,9 @@ static void waits_no_longer_than_it_may(void **state)
     assert_int_equal(bind(fd, (struct sockaddr *)&address, len), 0);
     assert_int_equal(listen(fd, 5), 0);
     assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &len), 0);
-    AUTO_FREE char *text = mem_printf("{\"connectionString\":\"postgresql://a@127.0.0.1:%d/b\",\"query\":\"SELECT 1\",\"timeout\":200}", ntohs(address.sin_port));
+    AUTO_FREE char *text =
+        mem_printf("{\"connectionString\":\"postgresql://a@127.0.0.1:%d/b\",\"query\":\"SELECT 1\",\"timeout\":200}",
+                   ntohs(address.sin_port));
     int64_t before_us = clock_monotonic_us();
     node_assert_fails("postgresql-query", text, ERR_NODE_RETRY, "connectionString", "200 ms");
     assert_true(clock_monotonic_us() - before_us < 10000000);
@@ -169,16 +206,23 @@ static void waits_no_longer_than_it_may(void **state)
 static void other_styles_decode_the_same(void **state)
 {
     (void)state;
-    gives("ALTER ROLE caudal SET datestyle TO 'German'; ALTER ROLE caudal SET intervalstyle TO 'iso_8601'", NULL, "{\"result\":[],\"rowCount\":0}");
-    gives("SELECT '2025-07-02'::date AS d, '1 day'::interval AS i", NULL, "{\"result\":[{\"d\":\"2025-07-01T22:00:00.000Z\",\"i\":{\"days\":1}}],\"rowCount\":1}");
+    gives("ALTER ROLE caudal SET datestyle TO 'German'; ALTER ROLE caudal SET intervalstyle TO 'iso_8601'", NULL,
+          "{\"result\":[],\"rowCount\":0}");
+    gives("SELECT '2025-07-02'::date AS d, '1 day'::interval AS i", NULL,
+          "{\"result\":[{\"d\":\"2025-07-01T22:00:00.000Z\",\"i\":{\"days\":1}}],\"rowCount\":1}");
     gives("ALTER ROLE caudal RESET ALL", NULL, "{\"result\":[],\"rowCount\":0}");
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(example), cmocka_unit_test(decodes_types), cmocka_unit_test(encodes_parameters), cmocka_unit_test(runs_statements),
-        cmocka_unit_test(tells_what_is_wrong), cmocka_unit_test(waits_no_longer_than_it_may), cmocka_unit_test(other_styles_decode_the_same),
+        cmocka_unit_test(example),
+        cmocka_unit_test(decodes_types),
+        cmocka_unit_test(encodes_parameters),
+        cmocka_unit_test(runs_statements),
+        cmocka_unit_test(tells_what_is_wrong),
+        cmocka_unit_test(waits_no_longer_than_it_may),
+        cmocka_unit_test(other_styles_decode_the_same),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }

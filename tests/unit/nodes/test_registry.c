@@ -51,7 +51,8 @@ static void definitions_have_the_contract_s_shape(void **state)
     static const char categories[] = " database transformation external-api notification storage logic ai-ml ";
     for (const struct node_type *const *type = node_registry_all(); *type != NULL; type++) {
         AUTO_JSON struct json *definition = node_type_definition(*type);
-        static const char *const texts[] = {"id", "type", "name", "description", "version", "category", "icon", "createdAt", "updatedAt"};
+        static const char *const texts[] = {"id",       "type", "name",      "description", "version",
+                                            "category", "icon", "createdAt", "updatedAt"};
         for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
             assert_text(definition, texts[i]);
         assert_string_equal(json_get_str(definition, "id") + 8, (*type)->spec.type);
@@ -59,10 +60,13 @@ static void definitions_have_the_contract_s_shape(void **state)
         assert_non_null(strstr(categories, category));
         assert_pins(json_get(definition, "inputs"), true);
         assert_pins(json_get(definition, "outputs"), false);
-        assert_true(json_count(json_get(definition, "outputs")) > 0 || strcmp((*type)->spec.type, "stop-with-error") == 0);
-        const struct json *configuration = json_get(definition, "configuration"), *metadata = json_get(definition, "metadata");
+        assert_true(json_count(json_get(definition, "outputs")) > 0 ||
+                    strcmp((*type)->spec.type, "stop-with-error") == 0);
+        const struct json *configuration = json_get(definition, "configuration"),
+                          *metadata = json_get(definition, "metadata");
         assert_true(json_get_int(configuration, "timeout", 0) > 0);
-        assert_true(json_has(configuration, "retries") && json_has(configuration, "concurrency") && json_has(configuration, "batchSize"));
+        assert_true(json_has(configuration, "retries") && json_has(configuration, "concurrency") &&
+                    json_has(configuration, "batchSize"));
         assert_true(json_get_bool(metadata, "dynamicSource", false));
         assert_true(json_count(json_get(metadata, "tags")) > 0);
         assert_true(json_is(json_get(metadata, "relatedNodes"), JSON_ARRAY));
@@ -86,13 +90,15 @@ static void documentation_is_complete(void **state)
         every_configuration_field_has_help((*type)->spec.fields, (*type)->spec.type);
         AUTO_JSON struct json *document = node_type_documentation(*type);
         static const char *const texts[] = {"type", "name", "description", "category", "version", "purpose"};
-        static const char *const lists[] = {"inputs", "outputs", "usageExamples", "requirements", "limitations", "troubleshooting",
+        static const char *const lists[] = {"inputs",        "outputs",      "usageExamples",
+                                            "requirements",  "limitations",  "troubleshooting",
                                             "bestPractices", "relatedNodes", "tags"};
         for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
             assert_text(document, texts[i]);
         for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
             assert_true(json_is(json_get(document, lists[i]), JSON_ARRAY));
-        const struct json *examples = json_get(document, "usageExamples"), *troubles = json_get(document, "troubleshooting");
+        const struct json *examples = json_get(document, "usageExamples"),
+                          *troubles = json_get(document, "troubleshooting");
         assert_true(json_count(examples) > 0);
         assert_true(json_count(troubles) > 0);
         for (size_t i = 0; i < json_count(examples); i++) {
@@ -116,12 +122,15 @@ static void lists_what_the_page_can_edit(void **state)
 {
     (void)state;
     AUTO_JSON struct json *definition = node_type_definition(node_registry_find("data-filter"));
-    json_assert_equal(json_get(definition, "configuration"), "{\"timeout\":10000,\"retries\":2,\"concurrency\":1,\"batchSize\":5000}");
+    json_assert_equal(json_get(definition, "configuration"),
+                      "{\"timeout\":10000,\"retries\":2,\"concurrency\":1,\"batchSize\":5000}");
     const struct json *conditions = json_at(json_get(definition, "inputs"), 1);
     assert_string_equal(json_get_str(conditions, "name"), "conditions");
-    json_assert_equal(json_get(conditions, "defaultValue"), "[{\"field\":\"status\",\"operator\":\"equals\",\"value\":\"active\"}]");
+    json_assert_equal(json_get(conditions, "defaultValue"),
+                      "[{\"field\":\"status\",\"operator\":\"equals\",\"value\":\"active\"}]");
     AUTO_JSON struct json *trigger = node_type_definition(node_registry_find("webhook-trigger"));
-    json_assert_equal(json_get(json_at(json_get(trigger, "inputs"), 2), "validation"), "{\"enum\":[\"onReceived\",\"lastNode\"]}");
+    json_assert_equal(json_get(json_at(json_get(trigger, "inputs"), 2), "validation"),
+                      "{\"enum\":[\"onReceived\",\"lastNode\"]}");
 }
 
 /* What the documentation shows is what the node gives; those with effects are run by their own tests. */
@@ -130,7 +139,8 @@ static void examples_of_pure_types_are_true(void **state)
     (void)state;
     size_t count = 0;
     for (const struct node_type *const *type = node_registry_all(); *type != NULL; type++) {
-        if (!(*type)->spec.pure || strcmp((*type)->spec.type, "stop-with-error") == 0) /* its output is an error: test_logic */
+        if (!(*type)->spec.pure ||
+            strcmp((*type)->spec.type, "stop-with-error") == 0) /* its output is an error: test_logic */
             continue;
         node_assert_examples((*type)->spec.type);
         count++;
@@ -141,10 +151,8 @@ static void examples_of_pure_types_are_true(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(finds_types_and_the_alias),
-        cmocka_unit_test(definitions_have_the_contract_s_shape),
-        cmocka_unit_test(documentation_is_complete),
-        cmocka_unit_test(examples_of_pure_types_are_true),
+        cmocka_unit_test(finds_types_and_the_alias),    cmocka_unit_test(definitions_have_the_contract_s_shape),
+        cmocka_unit_test(documentation_is_complete),    cmocka_unit_test(examples_of_pure_types_are_true),
         cmocka_unit_test(lists_what_the_page_can_edit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

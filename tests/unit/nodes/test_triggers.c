@@ -35,7 +35,8 @@ static void manual_hands_the_input_on(void **state)
 static void webhook_fills_what_is_missing(void **state)
 {
     (void)state;
-    node_assert_outputs("webhook-trigger", "{\"method\":\"GET\"}", "{\"body\":null,\"headers\":{},\"query\":{},\"method\":\"GET\",\"output\":null}");
+    node_assert_outputs("webhook-trigger", "{\"method\":\"GET\"}",
+                        "{\"body\":null,\"headers\":{},\"query\":{},\"method\":\"GET\",\"output\":null}");
     node_assert_fails("webhook-trigger", "{\"method\":\"TEAPOT\"}", ERR_VALIDATION, "method", "GET");
     node_assert_fails("webhook-trigger", "{\"responseMode\":\"later\"}", ERR_VALIDATION, "responseMode", "lastNode");
     node_assert_fails("webhook-trigger", "{\"headers\":[]}", ERR_VALIDATION, "headers", "object");
@@ -45,8 +46,10 @@ static void webhook_fills_what_is_missing(void **state)
 static void schedule_gives_the_instant(void **state)
 {
     (void)state;
-    node_assert_outputs("schedule-trigger", "{\"payload\":null}", "{\"scheduledTime\":\"2025-03-01T01:30:00.250Z\",\"output\":{\"scheduledTime\":\"2025-03-01T01:30:00.250Z\","
-                        "\"firedTime\":\"2025-03-01T01:30:00.250Z\",\"timezone\":\"UTC\",\"payload\":null}}");
+    node_assert_outputs(
+        "schedule-trigger", "{\"payload\":null}",
+        "{\"scheduledTime\":\"2025-03-01T01:30:00.250Z\",\"output\":{\"scheduledTime\":\"2025-03-01T01:30:00.250Z\","
+        "\"firedTime\":\"2025-03-01T01:30:00.250Z\",\"timezone\":\"UTC\",\"payload\":null}}");
     node_assert_fails("schedule-trigger", "{\"timezone\":5}", ERR_VALIDATION, "timezone", "string");
     node_assert_fails("schedule-trigger", "{\"timezone\":3}", ERR_VALIDATION, "timezone", "string");
 }
@@ -54,8 +57,11 @@ static void schedule_gives_the_instant(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(examples), cmocka_unit_test(are_triggers), cmocka_unit_test(manual_hands_the_input_on),
-        cmocka_unit_test(webhook_fills_what_is_missing), cmocka_unit_test(schedule_gives_the_instant),
+        cmocka_unit_test(examples),
+        cmocka_unit_test(are_triggers),
+        cmocka_unit_test(manual_hands_the_input_on),
+        cmocka_unit_test(webhook_fills_what_is_missing),
+        cmocka_unit_test(schedule_gives_the_instant),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -106,8 +106,9 @@ static struct json *parse(const char *text)
 
 static enum err insert_flow(struct store_session *s, void *arg, struct error *reterr)
 {
-    AUTO_JSON struct json *flow = parse("{\"id\":\"f\",\"name\":\"orders\",\"nodes\":[{\"id\":\"1\",\"type\":\"set\"}],\"connections\":[],"
-                                        "\"metadata\":{\"a\":1}}");
+    AUTO_JSON struct json *flow =
+        parse("{\"id\":\"f\",\"name\":\"orders\",\"nodes\":[{\"id\":\"1\",\"type\":\"set\"}],\"connections\":[],"
+              "\"metadata\":{\"a\":1}}");
     (void)arg;
     return store_flow_insert(s, flow, T0, reterr);
 }
@@ -120,14 +121,16 @@ static void migrates_an_old_file(void **state)
     sqlite3 *db = open_raw(f);
     assert_ok(sqlite_schema_migrate(db, 1, &error_));
     execute(db, "INSERT INTO flows VALUES('f','orders',NULL,'[]','[]',NULL,1,'draft',NULL,NULL,1,1,0);"
-                "INSERT INTO executions(seq,id,flow_id,flow_version,priority,status,epoch,retry_count,created_ms,wake_ms) VALUES"
+                "INSERT INTO "
+                "executions(seq,id,flow_id,flow_version,priority,status,epoch,retry_count,created_ms,wake_ms) VALUES"
                 "(1,'fresh','f',1,1,0,1,0,1,NULL), (2,'again','f',1,1,1,2,0,1,NULL), (3,'parked','f',1,1,1,1,0,1,5)");
     assert_int_equal(sqlite3_close(db), SQLITE_OK);
     open_store(f);
     close_store(f);
     db = open_raw(f);
     assert_int_equal(ask(db, "SELECT max(version) FROM schema_version"), sqlite_schema_latest());
-    assert_int_equal(ask(db, "SELECT count(*) FROM schema_version WHERE applied_ms > 1700000000000"), sqlite_schema_latest());
+    assert_int_equal(ask(db, "SELECT count(*) FROM schema_version WHERE applied_ms > 1700000000000"),
+                     sqlite_schema_latest());
     assert_int_equal(ask(db, "SELECT count(*) FROM attempts"), 0);
     assert_int_equal(ask(db, "SELECT settled || lost FROM executions WHERE id='fresh'"), 0);
     assert_int_equal(ask(db, "SELECT settled * 10 + lost FROM executions WHERE id='again'"), 1);
@@ -293,15 +296,28 @@ static void keeps_what_it_acknowledged_when_killed(void **state)
 
 static enum err insert_execution(struct store_session *s, void *arg, struct error *reterr)
 {
-    struct store_finish end = {.status = RUN_SUCCESS, .started_ms = T0, .ended_ms = T0 + 1, .document_json = "{\"nodes\":[]}",
+    struct store_finish end = {.status = RUN_SUCCESS,
+                               .started_ms = T0,
+                               .ended_ms = T0 + 1,
+                               .document_json = "{\"nodes\":[]}",
                                .result_json = "{}"};
     const char *id = arg;
-    struct store_execution row = {.id = id, .flow_id = "f", .flow_version = 1, .trigger = "api", .created_ms = T0, .input_json = "{}",
-                                  .metadata_json = "{}", .restore_json = "[]", .finish = id[0] == 'x' ? &end : NULL};
+    struct store_execution row = {.id = id,
+                                  .flow_id = "f",
+                                  .flow_version = 1,
+                                  .trigger = "api",
+                                  .created_ms = T0,
+                                  .input_json = "{}",
+                                  .metadata_json = "{}",
+                                  .restore_json = "[]",
+                                  .finish = id[0] == 'x' ? &end : NULL};
     enum err code = store_execution_insert(s, &row, reterr);
     if (code != ERR_OK || row.finish != NULL)
         return code;
-    struct store_event event = {.kind = STORE_EVENT_CHECKPOINT, .execution_id = id, .epoch = 1, .checkpoint_outputs_json = "{}",
+    struct store_event event = {.kind = STORE_EVENT_CHECKPOINT,
+                                .execution_id = id,
+                                .epoch = 1,
+                                .checkpoint_outputs_json = "{}",
                                 .checkpoint = {.node_id = "1", .attempt = 1, .state = NODE_SUCCEEDED}};
     bool applied = false;
     code = store_event_apply(s, &event, &applied, reterr);
@@ -312,31 +328,55 @@ static enum err insert_execution(struct store_session *s, void *arg, struct erro
 
 static enum err insert_operation(struct store_session *s, void *arg, struct error *reterr)
 {
-    AUTO_JSON struct json *document = parse("{\"id\":\"o\"}"), *schedule = parse("{\"id\":\"s\",\"flowId\":\"f\",\"name\":\"n\","
-        "\"cronExpression\":\"* * * * *\",\"nextRun\":\"2023-11-15T00:00:00Z\",\"metadata\":{}}");
+    AUTO_JSON struct json *document = parse("{\"id\":\"o\"}"),
+                          *schedule = parse(
+                              "{\"id\":\"s\",\"flowId\":\"f\",\"name\":\"n\","
+                              "\"cronExpression\":\"* * * * *\",\"nextRun\":\"2023-11-15T00:00:00Z\",\"metadata\":{}}");
     (void)arg;
     enum err code = store_put(s, STORE_AUDIT, "o", document, T0, reterr);
     return code == ERR_OK ? store_schedule_insert(s, schedule, T0, reterr) : code;
 }
 
-enum reading { READ_FLOW, READ_VERSION, READ_SCHEDULE, READ_SCHEDULES, READ_DETAIL, READ_FINAL_DETAIL, READ_LOGS, READ_FINAL_LOGS, READ_AUDIT,
-               READ_AUDITS, READ_ALL_AUDITS };
+enum reading {
+    READ_FLOW,
+    READ_VERSION,
+    READ_SCHEDULE,
+    READ_SCHEDULES,
+    READ_DETAIL,
+    READ_FINAL_DETAIL,
+    READ_LOGS,
+    READ_FINAL_LOGS,
+    READ_AUDIT,
+    READ_AUDITS,
+    READ_ALL_AUDITS
+};
 
 static enum err read_it(struct store_session *s, enum reading what, struct json **ret, struct error *reterr)
 {
     AUTO_JSON struct json *filter = json_object_new();
     switch (what) {
-    case READ_FLOW: return store_flow_load(s, "f", ret, reterr);
-    case READ_VERSION: return store_flow_load_version(s, "f", 1, ret, reterr);
-    case READ_SCHEDULE: return store_schedule_load(s, "s", ret, reterr);
-    case READ_SCHEDULES: return store_schedule_list(s, filter, ret, reterr);
-    case READ_DETAIL: return store_execution_load_detail(s, "running", ret, reterr);
-    case READ_FINAL_DETAIL: return store_execution_load_detail(s, "x", ret, reterr);
-    case READ_LOGS: return store_execution_logs(s, "running", NULL, NULL, ret, reterr);
-    case READ_FINAL_LOGS: return store_execution_logs(s, "x", NULL, NULL, ret, reterr);
-    case READ_AUDIT: return store_get(s, STORE_AUDIT, "o", ret, reterr);
-    case READ_AUDITS: return store_audit_list(s, filter, ret, reterr);
-    case READ_ALL_AUDITS: return store_all(s, STORE_AUDIT, ret, reterr);
+    case READ_FLOW:
+        return store_flow_load(s, "f", ret, reterr);
+    case READ_VERSION:
+        return store_flow_load_version(s, "f", 1, ret, reterr);
+    case READ_SCHEDULE:
+        return store_schedule_load(s, "s", ret, reterr);
+    case READ_SCHEDULES:
+        return store_schedule_list(s, filter, ret, reterr);
+    case READ_DETAIL:
+        return store_execution_load_detail(s, "running", ret, reterr);
+    case READ_FINAL_DETAIL:
+        return store_execution_load_detail(s, "x", ret, reterr);
+    case READ_LOGS:
+        return store_execution_logs(s, "running", NULL, NULL, ret, reterr);
+    case READ_FINAL_LOGS:
+        return store_execution_logs(s, "x", NULL, NULL, ret, reterr);
+    case READ_AUDIT:
+        return store_get(s, STORE_AUDIT, "o", ret, reterr);
+    case READ_AUDITS:
+        return store_audit_list(s, filter, ret, reterr);
+    case READ_ALL_AUDITS:
+        return store_all(s, STORE_AUDIT, ret, reterr);
     }
     return ERR_INTERNAL;
 }
@@ -353,7 +393,10 @@ static void fill(struct fixture *f)
 static void answers_damaged_texts_with_an_error(void **state)
 {
     struct fixture *f = *state;
-    static const struct { enum reading what; const char *damage, *repair; } cases[] = {
+    static const struct {
+        enum reading what;
+        const char *damage, *repair;
+    } cases[] = {
         {READ_FLOW, "UPDATE flows SET nodes='[{'", "UPDATE flows SET nodes='[]'"},
         {READ_FLOW, "UPDATE flows SET metadata=x'ff'", "UPDATE flows SET metadata=NULL"},
         {READ_VERSION, "UPDATE flow_versions SET connections=''", "UPDATE flow_versions SET connections='[]'"},
@@ -364,9 +407,11 @@ static void answers_damaged_texts_with_an_error(void **state)
         {READ_DETAIL, "UPDATE execution_inputs SET metadata='{'", "UPDATE execution_inputs SET metadata='{}'"},
         {READ_DETAIL, "UPDATE checkpoints SET outputs='{'", "UPDATE checkpoints SET outputs='{}'"},
         {READ_LOGS, "UPDATE execution_logs SET content=x'00'", "DELETE FROM execution_logs"},
-        {READ_FINAL_DETAIL, "UPDATE node_executions SET result=x'0102030405'", "UPDATE node_executions SET result=NULL"},
+        {READ_FINAL_DETAIL, "UPDATE node_executions SET result=x'0102030405'",
+         "UPDATE node_executions SET result=NULL"},
         {READ_FINAL_DETAIL, "UPDATE node_executions SET document=x''", "UPDATE node_executions SET document=NULL"},
-        {READ_FINAL_LOGS, "UPDATE node_executions SET document=x'28b52ffd040000'", "UPDATE node_executions SET document=NULL"},
+        {READ_FINAL_LOGS, "UPDATE node_executions SET document=x'28b52ffd040000'",
+         "UPDATE node_executions SET document=NULL"},
         {READ_AUDIT, "UPDATE audit_log SET document='nul'", "UPDATE audit_log SET document='{}'"},
         {READ_AUDITS, "UPDATE audit_log SET document='nul'", "UPDATE audit_log SET document='{}'"},
         {READ_ALL_AUDITS, "UPDATE audit_log SET document='nul'", "UPDATE audit_log SET document='{}'"}};
@@ -403,7 +448,8 @@ static void does_not_dispatch_what_is_damaged(void **state)
     struct fixture *f = *state;
     static const char *const damages[] = {"UPDATE checkpoints SET outputs='{'", "UPDATE execution_inputs SET input='{'",
                                           "UPDATE execution_inputs SET restore='{'"};
-    static const char *const repairs[] = {"UPDATE checkpoints SET outputs='{}'", "UPDATE execution_inputs SET input='{}'",
+    static const char *const repairs[] = {"UPDATE checkpoints SET outputs='{}'",
+                                          "UPDATE execution_inputs SET input='{}'",
                                           "UPDATE execution_inputs SET restore='[]'"};
     int epoch = 0;
     fill(f);
@@ -501,13 +547,19 @@ enum { ROUND = 200 };
 static enum err insert_round(struct store_session *s, void *arg, struct error *reterr)
 {
     struct round *round = arg;
-    struct store_finish end = {.status = RUN_SUCCESS, .started_ms = T0, .ended_ms = T0 + round->number, .document_json = round->document};
+    struct store_finish end = {
+        .status = RUN_SUCCESS, .started_ms = T0, .ended_ms = T0 + round->number, .document_json = round->document};
     enum err code = ERR_OK;
     for (int i = 0; i < ROUND && code == ERR_OK; i++) {
         char id[24];
         (void)snprintf(id, sizeof id, "%d-%d", round->number, i);
-        struct store_execution row = {.id = id, .flow_id = "f", .flow_version = 1, .trigger = "api", .created_ms = T0 + round->number,
-                                      .input_json = round->document, .finish = &end};
+        struct store_execution row = {.id = id,
+                                      .flow_id = "f",
+                                      .flow_version = 1,
+                                      .trigger = "api",
+                                      .created_ms = T0 + round->number,
+                                      .input_json = round->document,
+                                      .finish = &end};
         code = store_execution_insert(s, &row, reterr);
     }
     return code;
@@ -517,7 +569,8 @@ static enum err retain(struct store_session *s, void *arg, struct error *reterr)
 {
     int64_t deleted = 0;
     enum err code = store_retention_apply(s, T0 + *(int *)arg + 1, 0, 10000, &deleted, reterr);
-    return code == ERR_OK && deleted != ROUND ? error_set(reterr, ERR_INTERNAL, NULL, "%d deleted", (int)deleted) : code;
+    return code == ERR_OK && deleted != ROUND ? error_set(reterr, ERR_INTERNAL, NULL, "%d deleted", (int)deleted)
+                                              : code;
 }
 
 static int64_t file_bytes(struct fixture *f)
@@ -557,11 +610,16 @@ static void gives_pages_back(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        TEST(migrates_an_old_file), TEST(refuses_a_newer_schema), TEST(undoes_a_migration_that_fails), TEST(refuses_what_is_no_database),
-        TEST(keeps_its_promise_of_durability), TEST(keeps_what_it_acknowledged_when_killed),
-        TEST(answers_damaged_texts_with_an_error), TEST(does_not_dispatch_what_is_damaged),
-        TEST(goes_on_after_a_full_disk), TEST(gives_pages_back)};
+    const struct CMUnitTest tests[] = {TEST(migrates_an_old_file),
+                                       TEST(refuses_a_newer_schema),
+                                       TEST(undoes_a_migration_that_fails),
+                                       TEST(refuses_what_is_no_database),
+                                       TEST(keeps_its_promise_of_durability),
+                                       TEST(keeps_what_it_acknowledged_when_killed),
+                                       TEST(answers_damaged_texts_with_an_error),
+                                       TEST(does_not_dispatch_what_is_damaged),
+                                       TEST(goes_on_after_a_full_disk),
+                                       TEST(gives_pages_back)};
     (void)signal(SIGXFSZ, SIG_IGN); /* a write beyond the limit fails instead */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
-/* The pool: every job once, no more at a time than threads, `after` on the loop's thread, freeing finishes the queue. */
+/* The pool: every job once, no more at a time than threads, `after` on the loop's thread, freeing finishes the queue.
+ */
 #include "base/mem.h"
 #include "worker/pool.h"
 #include <setjmp.h>
@@ -24,7 +25,7 @@ struct crowd {
 
 struct job {
     struct crowd *crowd;
-    struct job *next; /* submitted by this one's after */
+    struct job *next;       /* submitted by this one's after */
     unsigned worked, after; /* plain on purpose: the pool must order them for the thread sanitizer */
 };
 
@@ -193,8 +194,9 @@ static void any_thread_may_submit(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_job_is_done_once_and_then_its_after), cmocka_unit_test(as_many_work_at_once_as_there_are_threads),
-        cmocka_unit_test(one_thread_keeps_the_order_and_free_finishes_the_queue), cmocka_unit_test(any_thread_may_submit)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(every_job_is_done_once_and_then_its_after),
+                                       cmocka_unit_test(as_many_work_at_once_as_there_are_threads),
+                                       cmocka_unit_test(one_thread_keeps_the_order_and_free_finishes_the_queue),
+                                       cmocka_unit_test(any_thread_may_submit)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
