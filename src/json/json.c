@@ -38,6 +38,38 @@ static size_t find_foreign(const char *text, size_t len)
     return len;
 }
 
+/* An exponent behind a digit: the only way to a number that is infinite. It may also stand in a text. */
+static bool may_overflow(const char *text, size_t len)
+{
+    for (size_t i = 1; i < len; i++)
+        if ((text[i] == 'e' || text[i] == 'E') && text[i - 1] >= '.' && text[i - 1] <= '9')
+            return true;
+    return false;
+}
+
+static bool is_finite(const struct json *value)
+{
+    struct json_iter member;
+    switch (json_kind(value)) {
+    case JSON_DOUBLE:
+        return isfinite(json_as_double(value));
+    case JSON_ARRAY:
+        for (size_t i = 0; i < json_count(value); i++)
+            if (!is_finite(json_at(value, i)))
+                return false;
+        return true;
+    case JSON_OBJECT:
+        JSON_EACH(value, member)
+        {
+            if (!is_finite(member.value))
+                return false;
+        }
+        return true;
+    default:
+        return true;
+    }
+}
+
 enum err json_parse(const char *text, size_t len, struct json **ret, struct error *reterr)
 {
     if (len > INT32_MAX - 1)
@@ -54,11 +86,15 @@ enum err json_parse(const char *text, size_t len, struct json **ret, struct erro
         value = json_tokener_parse_ex(tokener, "", 1), status = json_tokener_get_error(tokener);
     size_t end = json_tokener_get_parse_end(tokener);
     json_tokener_free(tokener);
-    if (status == json_tokener_success && len > 0) {
+    bool finite = status != json_tokener_success || !may_overflow(text, len) || is_finite(wrap(value));
+    if (status == json_tokener_success && len > 0 && finite) {
         *ret = wrap(value);
         return ERR_OK;
     }
     json_object_put(value);
+    if (!finite)
+        return error_set(reterr, ERR_VALIDATION, NULL,
+                         "The JSON text has a number too large to be kept (above 1.8e308).");
     if (status == json_tokener_error_depth)
         return error_set(reterr, ERR_VALIDATION, NULL, "The JSON text is nested deeper than %d levels.",
                          LIMIT_JSON_DEPTH);
@@ -257,7 +293,7 @@ struct json *json_int_new(int64_t value)
 
 struct json *json_double_new(double value)
 {
-    return wrap(json_object_new_double(value));
+    return isfinite(value) ? wrap(json_object_new_double(value)) : NULL;
 }
 
 struct json *json_bool_new(bool value)

@@ -27,7 +27,7 @@ struct json *json_array_new(void);
 struct json *json_string_new(const char *text); /* NULL gives null */
 struct json *json_string_new_n(const char *text, size_t n);
 struct json *json_int_new(int64_t value);
-struct json *json_double_new(double value);
+struct json *json_double_new(double value); /* null when it is not finite, as in ECMAScript's JSON.stringify */
 struct json *json_bool_new(bool value);
 
 /* Containers take the value over. An existing key is replaced, keeping its place. */

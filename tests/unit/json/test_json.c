@@ -85,9 +85,22 @@ static void applies_defaults_and_describes(void **state)
     assert_string_equal(json_get_str(json_get(json_get(schema, "properties"), "name"), "type"), "string");
 }
 
+static void test_numbers_that_are_not_finite(void **state)
+{
+    (void)state;
+    struct json *value = NULL;
+    struct error error;
+    assert_int_equal(json_parse("33E331", 6, &value, &error), ERR_VALIDATION);
+    assert_int_equal(json_parse("{\"a\":[1,-1e999]}", 16, &value, &error), ERR_VALIDATION);
+    assert_int_equal(json_parse("[1e308,\"3e999\"]", 15, &value, &error), ERR_OK);
+    json_unref(value);
+    assert_null(json_double_new(1e308 * 10));
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(round_trips), cmocka_unit_test(refuses_what_is_not_json),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_numbers_that_are_not_finite),
+                                       cmocka_unit_test(round_trips), cmocka_unit_test(refuses_what_is_not_json),
                                        cmocka_unit_test(names_the_path),
                                        cmocka_unit_test(applies_defaults_and_describes)};
     return cmocka_run_group_tests(tests, NULL, NULL);
