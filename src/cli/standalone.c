@@ -237,6 +237,7 @@ int command_standalone(const struct cli *cli)
     (void)pthread_sigmask(SIG_BLOCK, &signals, NULL); /* before any thread: only sigwait takes them */
     struct sigaction ignore = {.sa_handler = SIG_IGN};
     (void)sigaction(SIGPIPE, &ignore, NULL);
+    (void)sigaction(SIGXFSZ, &ignore, NULL); /* a limit on files is a full disk: an error, not the end */
     raise_descriptor_limit();
     int code = EXIT_OK;
     if (start(&s, &error) != ERR_OK) {
