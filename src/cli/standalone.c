@@ -5,7 +5,9 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/loop.h"
+#include "cache/cache.h"
 #include "gateway/api.h"
+#include "gateway/auth.h"
 #include "gateway/engine.h"
 #include "gateway/ws.h"
 #include "metrics/process.h"
@@ -19,6 +21,7 @@
 #include <sys/stat.h>
 
 #define DRAIN_MS 20000
+#define CACHE_BYTES ((size_t)64 << 20)
 #define DESCRIPTORS 65536
 #define IDLE_TIMEOUT_S 65 /* above the 30 s between two pings of a page */
 
@@ -26,6 +29,8 @@ struct standalone {
     struct config config;
     struct store *store;
     struct broker *broker;
+    struct cache *cache;
+    struct auth *auth;
     struct engine *engine;
     struct metrics *metrics;
     struct loop *loop;
@@ -48,14 +53,6 @@ static enum err make_directory(const char *path, struct error *reterr)
     }
     if (mkdir(copy, 0750) != 0 && errno != EEXIST)
         return error_set(reterr, ERR_IO, "DATA_DIR", "The directory %s cannot be made: %m.", copy);
-    return ERR_OK;
-}
-
-static enum err check(const struct config *config, struct error *reterr)
-{
-    if (config_str(config, CONFIG_JWT_SECRET) != NULL)
-        return error_set(reterr, ERR_UNSUPPORTED, "JWT_SECRET",
-                         "Login is not built yet: unset JWT_SECRET and keep HOST on a loopback address.");
     return ERR_OK;
 }
 
@@ -108,6 +105,7 @@ static enum err start_http(struct standalone *s, struct error *reterr)
                                    .handler_threads = (unsigned)config_int(config, CONFIG_HANDLER_THREADS),
                                    .max_body = (size_t)config_int(config, CONFIG_MAX_BODY_BYTES),
                                    .idle_timeout_s = IDLE_TIMEOUT_S,
+                                   .request_timeout_ms = config_int(config, CONFIG_REQUEST_TIMEOUT_MS),
                                    .origins = s->origins,
                                    .admit = api_admit,
                                    .handle = api_handle,
@@ -138,13 +136,15 @@ static enum err start(struct standalone *s, struct error *reterr)
 {
     const struct config *config = &s->config;
     s->files = mem_printf("%s/files", config_str(config, CONFIG_DATA_DIR));
-    enum err code = check(config, reterr);
-    if (code == ERR_OK)
-        code = make_directory(s->files, reterr);
+    enum err code = make_directory(s->files, reterr);
     if (code == ERR_OK)
         code = store_open(config_str(config, CONFIG_DATABASE_URL), NULL, &s->store, reterr);
     if (code == ERR_OK)
         code = broker_open(config_str(config, CONFIG_RABBITMQ_URL), &s->broker, reterr);
+    if (code == ERR_OK)
+        code = cache_open(config_str(config, CONFIG_REDIS_URL), CACHE_BYTES, &s->cache, reterr);
+    if (code == ERR_OK)
+        code = auth_start(config, s->store, s->cache, &s->auth, reterr);
     if (code != ERR_OK)
         return code;
     s->metrics = metrics_new();
@@ -174,6 +174,9 @@ static enum err start(struct standalone *s, struct error *reterr)
                                            .loop = s->loop,
                                            .engine = s->engine,
                                            .metrics = s->metrics,
+                                           .auth = s->auth,
+                                           .cache = s->cache,
+                                           .origins = s->origins,
                                            .ws = s->ws});
     if (pthread_create(&s->loop_thread, NULL, run_loop, s->loop) != 0)
         abort();
@@ -197,10 +200,12 @@ static void stop(struct standalone *s)
     ws_free(s->ws);
     if (s->loop != NULL)
         loop_free(s->loop);
+    auth_free(s->auth);
     if (s->store != NULL)
         store_close(s->store);
     if (s->broker != NULL)
         broker_close(s->broker);
+    cache_close(s->cache);
     if (s->metrics != NULL)
         metrics_free(s->metrics);
     free(s->files);

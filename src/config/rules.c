@@ -1,6 +1,7 @@
 /* The rules that hold between variables. */
 #include "config/config_int.h"
 
+#include "base/network.h"
 #include <arpa/inet.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -78,6 +79,17 @@ static enum err check_redis(const struct config *config, struct error *reterr)
                   reterr);
 }
 
+static enum err check_proxies(const struct config *config, struct error *reterr)
+{
+    struct network network;
+    for (size_t i = 0; is_read(config, CONFIG_TRUSTED_PROXIES) && i < config_count(config, CONFIG_TRUSTED_PROXIES); i++)
+        if (!network_parse(config_item(config, CONFIG_TRUSTED_PROXIES, i), &network))
+            return refuse(config, CONFIG_TRUSTED_PROXIES,
+                          "addresses or networks such as 192.0.2.1, 10.0.0.0/8 or fd00::/8, separated by commas",
+                          reterr);
+    return ERR_OK;
+}
+
 enum err config_rules_check(const struct config *config, struct error *reterr)
 {
     enum err err = check_host(config, reterr);
@@ -87,5 +99,7 @@ enum err config_rules_check(const struct config *config, struct error *reterr)
         err = check_order(config, CONFIG_MIN_WORKERS, CONFIG_MAX_WORKERS, true, reterr);
     if (err == ERR_OK)
         err = check_ports(config, reterr);
+    if (err == ERR_OK)
+        err = check_proxies(config, reterr);
     return err != ERR_OK ? err : check_redis(config, reterr);
 }

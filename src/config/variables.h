@@ -71,10 +71,25 @@
     X(JWT_SECRET, .kind = CONFIG_STRING, .services = ON_API | ON_ORCHESTRATOR, .secret = true, RANGE(32, 4096),        \
       .help = "Key that signs sessions, the same on every gateway and orchestrator. Without it nobody needs to log "   \
               "in, and HOST must be a loopback address.")                                                              \
+    X(ADMIN_USERNAME, .kind = CONFIG_STRING, .services = ON_API, RANGE(1, 64), .identifier = true, SAME("admin"),      \
+      .help = "Name of the first administrator, made at the first start with JWT_SECRET.")                             \
+    X(ADMIN_PASSWORD, .kind = CONFIG_STRING, .services = ON_API, .secret = true, RANGE(10, 1024),                      \
+      .help = "Password of the first administrator. Without it one is invented and written to "                        \
+              "DATA_DIR/initial-admin-password, to be changed after the first login.")                                 \
     X(SECRETS_KEY, .kind = CONFIG_STRING, .services = ON_API | ON_WORKER, .secret = true, RANGE(32, 4096),             \
       .help = "Key that seals the secrets of flows, the same on every gateway and worker.")                            \
     X(API_RATE_LIMIT, .kind = CONFIG_INT, .services = ON_API, RANGE(0, 100000000), SAME("1000"),                       \
-      .unit = "requests/min", .help = "Requests a minute that one client may make; 0 is no limit.")                    \
+      .unit = "requests/min",                                                                                          \
+      .help = "Requests a minute that one user, API key or, without either, address may make to /api and /ws; 0 is "   \
+              "no limit. While nobody needs to log in it holds only where it is set.")                                 \
+    X(TRUSTED_PROXIES, .kind = CONFIG_LIST, .services = ON_API,                                                        \
+      .help = "Addresses or networks (10.0.0.0/8) of proxies in front, separated by commas; the client's address is "  \
+              "taken from the X-Forwarded-For of these only.")                                                         \
+    X(REQUEST_TIMEOUT_MS, .kind = CONFIG_INT, .services = ON_API, RANGE(100, 3600000), SAME("30000"), .unit = "ms",    \
+      .help = "Time a client may take for a request's headers, for its body and for reading the answer; large ones "   \
+              "have a second more for each 16 KiB.")                                                                   \
+    X(AUDIT_DAYS, .kind = CONFIG_INT, .services = ON_API, RANGE(1, 36500), SAME("365"), .unit = "days",                \
+      .help = "Age at which entries of the audit log are deleted.")                    \
     X(MAX_BODY_BYTES, .kind = CONFIG_BYTES, .services = ON_API, RANGE(1024, 1 << 30), SAME("8MiB"), .unit = "bytes",   \
       .help = "Largest body of a request.")                                                                            \
     X(HTTP_THREADS, .kind = CONFIG_INT, .services = ON_API, RANGE(1, 256), SAME("2"), .unit = "threads",               \

@@ -1,7 +1,10 @@
 /* Routing, authorisation, and what all routes share. */
 #include "gateway/api_int.h"
 
+#include "base/network.h"
 #include "broker/messages.h"
+#include "gateway/limit.h"
+#include "gateway/origin.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -41,9 +44,137 @@ static const struct route *find_route(struct http_request *request, bool *ret_pa
     return NULL;
 }
 
+/* ---- who asks */
+
+static bool is_proxy(const struct api *api, const char *address)
+{
+    for (size_t i = 0; i < api->proxy_count; i++)
+        if (network_contains(&api->proxies[i], address))
+            return true;
+    return false;
+}
+
+/* X-Forwarded-For grows to the right; what stands left of the last trusted proxy's entry may be made up. */
+static const char *client_address(const struct api *api, struct http_request *request)
+{
+    const char *peer = http_request_peer(request), *forwarded = http_request_header(request, "X-Forwarded-For");
+    if (forwarded == NULL || !is_proxy(api, peer))
+        return peer;
+    char *list = arena_dup(&request->arena, forwarded), *comma;
+    const char *client = peer;
+    struct network parsed;
+    do {
+        comma = strrchr(list, ',');
+        char *entry = comma == NULL ? list : comma + 1;
+        entry += strspn(entry, " \t");
+        entry[strcspn(entry, " \t")] = '\0';
+        if (!network_parse(entry, &parsed) || strchr(entry, '/') != NULL)
+            return client;
+        client = entry;
+        if (comma != NULL)
+            *comma = '\0';
+    } while (comma != NULL && is_proxy(api, client));
+    return client;
+}
+
+/* Without a login a page on another site must not act through the browser of somebody on this machine: neither by
+ * sending a form here, nor by leading its own name to this address (DNS rebinding). */
+static enum err check_page(const struct api *api, const struct http_request *request, struct error *reterr)
+{
+    const char *host = http_request_header(request, "Host"), *origin = http_request_header(request, "Origin");
+    const char *const *origins = api->options.origins;
+    if (host != NULL && !origin_host_is_local(host) && !origin_host_is_listed(origins, host))
+        return error_set(reterr, ERR_FORBIDDEN, "Host",
+                         "Without JWT_SECRET this service answers to localhost only, not to %.100s; WS_CORS_ORIGINS "
+                         "may name other sites.",
+                         host);
+    if (origin != NULL && strcmp(request->method, "GET") != 0 && !origin_is_of_host(origin, host) &&
+        !origin_is_listed(origins, origin))
+        return error_set(reterr, ERR_FORBIDDEN, "Origin",
+                         "Pages of %.100s may not use this service; WS_CORS_ORIGINS lists those that may.", origin);
+    return ERR_OK;
+}
+
+static enum err check_rate(struct api *api, struct http_request *request, const struct credential *credential,
+                           struct error *reterr)
+{
+    struct limit_state state;
+    const char *who = request->client;
+    if (credential->kind == CREDENTIAL_SESSION)
+        who = credential->user_id;
+    else if (credential->kind == CREDENTIAL_KEY && auth_knows_key(api->options.auth, credential))
+        who = credential->key_hash;
+    limit_take(api->options.cache, who, api->rate_limit, clock_now_ms(), &state);
+    http_response_header(request, "X-RateLimit-Limit",
+                         arena_printf(&request->arena, "%lld", (long long)api->rate_limit));
+    http_response_header(request, "X-RateLimit-Remaining",
+                         arena_printf(&request->arena, "%lld", (long long)state.remaining));
+    http_response_header(request, "X-RateLimit-Reset", arena_printf(&request->arena, "%lld", (long long)state.wait_s));
+    if (!state.exceeded)
+        return ERR_OK;
+    http_response_header(request, "Retry-After", arena_printf(&request->arena, "%lld", (long long)state.wait_s));
+    return error_set(reterr, ERR_RATE_LIMIT, NULL,
+                     "More than %lld requests in a minute (API_RATE_LIMIT); go on in %lld seconds.",
+                     (long long)api->rate_limit, (long long)state.wait_s);
+}
+
+/* What can be said without waiting; the rest is said by `identify`. */
+static enum err admit_client(struct api *api, struct http_request *request, const struct route *route,
+                             struct error *reterr)
+{
+    struct credential *credential = arena_alloc(&request->arena, sizeof *credential);
+    enum err code = ERR_OK;
+    if (route->role == ROLE_NONE && (route->flags & ROUTE_UNLIMITED) != 0)
+        return ERR_OK;
+    request->client = client_address(api, request);
+    if (route->role > ROLE_NONE && auth_is_required(api->options.auth))
+        code = auth_read(api->options.auth, request, credential, reterr);
+    else if (route->role > ROLE_NONE)
+        code = check_page(api, request, reterr);
+    request->credential = credential;
+    struct error limited;
+    if (api->rate_limit > 0 && (route->flags & ROUTE_UNLIMITED) == 0 &&
+        check_rate(api, request, credential, &limited) != ERR_OK) {
+        *reterr = limited;
+        return limited.code;
+    }
+    return code;
+}
+
+static enum err identify(struct api *api, struct http_request *request, struct error *reterr)
+{
+    const struct route *route = request->route;
+    struct principal *principal = arena_alloc(&request->arena, sizeof *principal);
+    enum err code = ERR_OK;
+    if (route->role == ROLE_NONE)
+        return ERR_OK;
+    request->principal = principal;
+    if (!auth_is_required(api->options.auth))
+        auth_local(principal);
+    else
+        code = auth_resolve(api->options.auth, request, request->credential, principal, reterr);
+    if (code == ERR_OK && principal->role < route->role)
+        code = error_set(reterr, ERR_FORBIDDEN, NULL, "This needs the role %s; %s has the role %s.",
+                         role_name(route->role), principal->key_id == NULL ? principal->name : "the API key",
+                         role_name(principal->role));
+    return code;
+}
+
+static void audit(struct api *api, const struct http_request *request)
+{
+    const struct route *route = request->route;
+    if (request->principal == NULL || strcmp(route->method, "GET") == 0 || (route->flags & ROUTE_UNAUDITED) != 0)
+        return;
+    AUTO_FREE char *action = mem_printf("%s %s", route->method, route->pattern);
+    api_audit(api, request,
+              &(struct audit){.actor = request->principal->name, .action = action, .target = request->path});
+}
+
+/* ---- requests */
+
 enum err api_admit(void *user, struct http_request *request, bool *ret_inline, struct error *reterr)
 {
-    (void)user;
+    struct api *api = user;
     bool path_known = false;
     const struct route *route = find_route(request, &path_known);
     if (route == NULL && path_known)
@@ -56,8 +187,9 @@ enum err api_admit(void *user, struct http_request *request, bool *ret_inline, s
         return error_set(reterr, ERR_VALIDATION, "id", "The id in the path must be a UUID, not \"%.60s\".",
                          request->params[0]);
     request->route = route;
-    *ret_inline = (route->flags & ROUTE_INLINE) != 0;
-    return ERR_OK;
+    bool waits = route->role > ROLE_NONE && auth_is_required(api->options.auth);
+    *ret_inline = (route->flags & ROUTE_INLINE) != 0 && !waits;
+    return admit_client(api, request, route, reterr);
 }
 
 static enum err check_body(const struct route *route, struct http_request *request, struct error *reterr)
@@ -81,13 +213,17 @@ int api_handle(void *user, struct http_request *request)
     struct api *api = user;
     const struct route *route = request->route;
     struct error error = {0};
-    enum err code = check_body(route, request, &error);
+    enum err code = identify(api, request, &error);
+    if (code == ERR_OK)
+        code = check_body(route, request, &error);
     bool later = false; /* here, not in the request: once that is handed on, it may be answered and gone */
     /* cppcheck-suppress autoVariables; read before this function returns, and never after */
     request->later = &later;
     request->response.status = 200;
     if (code == ERR_OK)
         code = route->handle(api, request, &error);
+    if (code == ERR_OK && !later)
+        audit(api, request);
     if (code != ERR_OK) {
         error.code = code;
         http_reply_error(request, &error, NULL);
@@ -175,6 +311,18 @@ void api_control(struct api *api, const char *verb, const char *execution_id)
     broker_broadcast(api->connection, TOPIC_CONTROL, body, (size_t)n);
 }
 
+static void read_access_settings(struct api *api)
+{
+    const struct config *config = api->options.config;
+    if (config_is_set(config, CONFIG_API_RATE_LIMIT) || auth_is_required(api->options.auth))
+        api->rate_limit = config_int(config, CONFIG_API_RATE_LIMIT);
+    size_t count = config_count(config, CONFIG_TRUSTED_PROXIES);
+    api->proxies = mem_array(count + 1, sizeof *api->proxies);
+    for (size_t i = 0; i < count; i++)
+        if (network_parse(config_item(config, CONFIG_TRUSTED_PROXIES, i), &api->proxies[api->proxy_count]))
+            api->proxy_count++;
+}
+
 struct api *api_new(const struct api_options *options)
 {
     static const int64_t bounds_us[] = {100,   250,   500,    1000,   2500,    5000,    10000,
@@ -192,6 +340,7 @@ struct api *api_new(const struct api_options *options)
     struct api *api = mem_alloc(sizeof *api);
     api->options = *options;
     api->started_ms = clock_now_ms();
+    read_access_settings(api);
     atomic_init(&api->generation, 1);
     pthread_mutex_init(&api->lock, NULL);
     map_init(&api->waiters);
@@ -218,5 +367,6 @@ void api_free(struct api *api)
     api_workers_free(api);
     map_done(&api->waiters);
     pthread_mutex_destroy(&api->lock);
+    free(api->proxies);
     free(api);
 }

@@ -7,6 +7,8 @@
 #include "store/store.h"
 
 struct api;
+struct auth;
+struct cache;
 struct engine;
 struct ws_hub;
 
@@ -17,7 +19,10 @@ struct api_options {
     struct loop *loop;     /* the gateway's own: live events and answers that wait */
     struct engine *engine; /* NULL where the services are elsewhere */
     struct metrics *metrics;
-    struct ws_hub *ws; /* who serves /ws; NULL: nobody */
+    struct auth *auth;          /* who may do what */
+    struct cache *cache;        /* rate limits */
+    const char *const *origins; /* WS_CORS_ORIGINS, NULL-terminated */
+    struct ws_hub *ws;          /* who serves /ws; NULL: nobody */
 };
 
 /* The routes' work needs store, broker and loop; http_start gets the callbacks below. */

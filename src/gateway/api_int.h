@@ -5,13 +5,12 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "gateway/api.h"
+#include "gateway/auth.h"
 #include "gateway/engine.h"
 #include "nodes/node.h"
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
-
-enum role { ROLE_NONE, ROLE_VIEWER, ROLE_OPERATOR, ROLE_EDITOR, ROLE_ADMIN };
 
 /* Returns HTTP_DONE or HTTP_PENDING through *ret when it answers by itself; an error is answered by the caller. */
 typedef enum err (*route_fn)(struct api *api, struct http_request *request, struct error *reterr);
@@ -20,7 +19,9 @@ enum {
     ROUTE_INLINE = 1,
     ROUTE_ID = 2 /* the first parameter is a UUID */,
     ROUTE_LIST = 4 /* page, limit, cursor */,
-    ROUTE_FLAT = 8
+    ROUTE_FLAT = 8,
+    ROUTE_UNLIMITED = 16 /* API_RATE_LIMIT does not count it */,
+    ROUTE_UNAUDITED = 32 /* writes, but leaves traces of its own */
 };
 
 struct route {
@@ -45,6 +46,9 @@ struct api {
     struct webhook_index *webhooks;
     struct map workers; /* id -> struct worker_seen */
     struct monitor *monitor;
+    struct network *proxies; /* TRUSTED_PROXIES */
+    size_t proxy_count;
+    int64_t rate_limit; /* requests a minute; 0: none */
     struct metric_family *requests, *durations;
 };
 
@@ -95,6 +99,13 @@ void api_collect(void *api, struct metrics_writer *writer);
 /* monitoring.c */
 void api_monitor_start(struct api *api);
 void api_monitor_free(struct api *api);
+
+/* audit.c */
+struct audit {
+    const char *actor, *action, *target; /* the last may be NULL */
+};
+/* Stored soon after; the request's client address is added. */
+void api_audit(struct api *api, const struct http_request *request, const struct audit *audit);
 
 /* webhooks.c */
 void api_waiters_start(struct api *api);

@@ -479,9 +479,9 @@ static enum err job_stats(struct api *api, struct http_request *request, struct 
 const struct route execution_routes[] = {
     {"GET", "/api/v1/scheduler/executions", ROLE_VIEWER, ROUTE_LIST, NULL, NULL, 200, "executions", "List executions",
      list_executions},
-    {"POST", "/api/v1/scheduler/executions", ROLE_OPERATOR, 0, start_fields, NULL, 201, "executions",
+    {"POST", "/api/v1/scheduler/executions", ROLE_OPERATOR, ROUTE_UNAUDITED, start_fields, NULL, 201, "executions",
      "Start an execution of the stored flow", start_execution},
-    {"POST", "/api/v1/flows/:id/run", ROLE_OPERATOR, ROUTE_ID, run_fields, NULL, 201, "executions",
+    {"POST", "/api/v1/flows/:id/run", ROLE_OPERATOR, ROUTE_ID | ROUTE_UNAUDITED, run_fields, NULL, 201, "executions",
      "Start an execution of this flow", run_flow},
     {"GET", "/api/v1/scheduler/executions/:id", ROLE_VIEWER, ROUTE_ID, NULL, NULL, 200, "executions",
      "Get an execution with its nodes", get_execution},

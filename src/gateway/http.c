@@ -4,6 +4,9 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/network.h"
+#include "gateway/http_watch.h"
+#include "gateway/origin.h"
 #include "worker/pool.h"
 #include <arpa/inet.h>
 #include <errno.h>
@@ -22,6 +25,7 @@ struct http_server {
     struct http_options options;
     struct MHD_Daemon *daemon;
     struct pool *pool;
+    struct http_watch *watch;
     atomic_int open;
 };
 
@@ -37,29 +41,18 @@ struct exchange {
 };
 enum { PHASE_RUNNING, PHASE_SUSPENDED, PHASE_COMPLETED };
 
-static bool origin_allowed(const struct http_options *options, const char *origin, bool *ret_any)
-{
-    *ret_any = false;
-    for (size_t i = 0; options->origins != NULL && options->origins[i] != NULL; i++) {
-        if (strcmp(options->origins[i], "*") == 0)
-            return *ret_any = true;
-        if (origin != NULL && strcmp(options->origins[i], origin) == 0)
-            return true;
-    }
-    return false;
-}
-
 static void add_cors(struct exchange *exchange, struct MHD_Response *response)
 {
     const char *origin = http_request_header(&exchange->request, "Origin");
-    bool any;
-    if (!origin_allowed(&exchange->server->options, origin, &any))
+    const char *const *origins = exchange->server->options.origins;
+    bool any = origin_list_is_open(origins);
+    if (!origin_is_listed(origins, origin))
         return;
     MHD_add_response_header(response, "Access-Control-Allow-Origin", any ? "*" : origin);
     if (!any)
         MHD_add_response_header(response, "Vary", "Origin");
     MHD_add_response_header(response, "Access-Control-Expose-Headers",
-                            "X-RateLimit-Limit, X-RateLimit-Remaining, Retry-After");
+                            "X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, Retry-After");
 }
 
 /* The socket goes on as a descriptor of its own, so that the new owner need not know this library and the server can
@@ -80,6 +73,24 @@ static void on_upgrade(void *user, struct MHD_Connection *connection, void *stat
         log_event(LOG_WARN, "an upgraded connection is dropped: no descriptor is free", LOG_INT("errno", errno),
                   LOG_END);
     (void)MHD_upgrade_action(handle, MHD_UPGRADE_ACTION_CLOSE);
+}
+
+/* The client has the request's time, and more for so many bytes. */
+static void give_time(const struct exchange *exchange, size_t bytes)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(exchange->connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    int64_t ms = exchange->server->options.request_timeout_ms + (int64_t)(bytes / HTTP_SLOWEST_BYTES) * 1000;
+    if (info != NULL && info->socket_context != NULL)
+        http_watch_set(info->socket_context, clock_monotonic_us() + ms * 1000);
+}
+
+static void give_all_time(const struct exchange *exchange)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(exchange->connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    if (info != NULL && info->socket_context != NULL)
+        http_watch_set(info->socket_context, HTTP_WATCH_NEVER);
 }
 
 static enum MHD_Result send_upgrade(struct exchange *exchange)
@@ -105,6 +116,7 @@ static enum MHD_Result send_answer(struct exchange *exchange)
         return send_upgrade(exchange);
     size_t size = answer->body.len;
     bool empty = answer->status == 204 || answer->status == 304;
+    give_time(exchange, size);
     char *bytes = empty ? NULL : buf_take(&answer->body);
     struct MHD_Response *response = MHD_create_response_from_buffer(
         empty ? 0 : size, bytes, empty ? MHD_RESPMEM_PERSISTENT : MHD_RESPMEM_MUST_FREE);
@@ -179,6 +191,7 @@ static enum MHD_Result dispatch(struct exchange *exchange)
     bool at_once = false;
     request->body = buf_str(&exchange->body);
     request->size = exchange->body.len;
+    give_all_time(exchange);
     if (strcmp(request->method, "OPTIONS") == 0)
         return answer_preflight(exchange);
     if (exchange->too_large) {
@@ -225,6 +238,8 @@ static enum MHD_Result on_request(void *user, struct MHD_Connection *connection,
         unsigned long long announced = length == NULL ? 0 : strtoull(length, NULL, 10);
         exchange->too_large = announced > server->options.max_body;
         /* Most clients read an answer only after they sent the body: what is not far too much is read and dropped. */
+        give_time(exchange, length == NULL || announced > server->options.max_body ? server->options.max_body
+                                                                                   : (size_t)announced);
         bool waits = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Expect") != NULL;
         return exchange->too_large && (waits || announced > 8ULL * server->options.max_body) ? dispatch(exchange)
                                                                                              : MHD_YES;
@@ -243,22 +258,39 @@ static enum MHD_Result on_request(void *user, struct MHD_Connection *connection,
 
 static void *on_uri(void *user, const char *uri, struct MHD_Connection *connection)
 {
-    (void)connection;
     struct exchange *exchange = exchange_new(user);
+    exchange->connection = connection;
+    give_time(exchange, 0);
+    exchange->connection = NULL; /* until on_request sees it */
     exchange->request.uri = arena_dup(&exchange->request.arena, uri);
     return exchange;
+}
+
+static void on_connection(void *user, struct MHD_Connection *connection, void **state,
+                          enum MHD_ConnectionNotificationCode code)
+{
+    const struct http_server *server = user;
+    if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
+        http_watch_remove(server->watch, *state);
+        *state = NULL;
+        return;
+    }
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    *state = http_watch_add(server->watch, info->connect_fd,
+                            clock_monotonic_us() + server->options.request_timeout_ms * 1000);
 }
 
 static void on_completed(void *user, struct MHD_Connection *connection, void **state,
                          enum MHD_RequestTerminationCode code)
 {
-    (void)connection;
     (void)code;
     struct http_server *server = user;
     struct exchange *exchange = *state;
     if (exchange == NULL)
         return;
     *state = NULL;
+    exchange->connection = connection; /* on_request may never have seen it */
+    give_time(exchange, (size_t)server->options.idle_timeout_s * HTTP_SLOWEST_BYTES); /* for the next one */
     json_unref(exchange->request.json);
     buf_done(&exchange->body);
     buf_done(&exchange->request.response.body);
@@ -307,14 +339,17 @@ enum err http_start(const struct http_options *options, struct http_server **ret
     struct http_server *server = mem_alloc(sizeof *server);
     server->options = *options;
     server->pool = pool_new(options->handler_threads);
-    server->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_ALLOW_UPGRADE | MHD_USE_ITC, 0, NULL, NULL,
-        on_request, server, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_THREAD_POOL_SIZE, options->threads,
-        MHD_OPTION_CONNECTION_TIMEOUT, options->idle_timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)LIMIT_HEADER_BYTES, MHD_OPTION_CONNECTION_LIMIT, 10000u, MHD_OPTION_URI_LOG_CALLBACK, on_uri, server,
-        MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_END);
+    server->watch = http_watch_new();
+    server->daemon =
+        MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_ALLOW_UPGRADE | MHD_USE_ITC, 0,
+                         NULL, NULL, on_request, server, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_THREAD_POOL_SIZE,
+                         options->threads, MHD_OPTION_CONNECTION_TIMEOUT, options->idle_timeout_s,
+                         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)LIMIT_HEADER_BYTES, MHD_OPTION_CONNECTION_LIMIT,
+                         10000u, MHD_OPTION_URI_LOG_CALLBACK, on_uri, server, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
+                         server, MHD_OPTION_NOTIFY_CONNECTION, on_connection, server, MHD_OPTION_END);
     if (server->daemon == NULL) {
         close(fd);
+        http_watch_free(server->watch);
         pool_free(server->pool);
         free(server);
         return error_set(reterr, ERR_IO, NULL, "The HTTP server cannot start.");
@@ -341,9 +376,24 @@ void http_stop(struct http_server *server)
     }
     pool_free(server->pool);
     MHD_stop_daemon(server->daemon);
+    http_watch_free(server->watch);
     if (fd != MHD_INVALID_SOCKET)
         close(fd);
     free(server);
+}
+
+const char *http_request_peer(struct http_request *request)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(((const struct exchange *)request)->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    char text[ADDRESS_TEXT_BYTES] = "";
+    if (info == NULL || info->client_addr == NULL)
+        return "unknown";
+    socklen_t size =
+        info->client_addr->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
+    if (getnameinfo(info->client_addr, size, text, sizeof text, NULL, 0, NI_NUMERICHOST) != 0)
+        return "unknown";
+    return arena_dup(&request->arena, strncasecmp(text, "::ffff:", 7) == 0 ? text + 7 : text);
 }
 
 const char *http_request_header(const struct http_request *request, const char *name)
@@ -389,6 +439,9 @@ void http_request_each_query(const struct http_request *request,
 void http_response_header(struct http_request *request, const char *name, const char *value)
 {
     struct http_response *response = &request->response;
+    for (unsigned i = 0; i < response->header_count; i++)
+        if (strcasecmp(response->headers[i].name, name) == 0)
+            return;
     if (response->header_count < sizeof response->headers / sizeof *response->headers)
         response->headers[response->header_count++] =
             (struct http_header){arena_dup(&request->arena, name), arena_dup(&request->arena, value)};

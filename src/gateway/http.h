@@ -5,6 +5,7 @@
 
 struct http_server;
 struct http_request;
+struct principal;
 
 struct http_header {
     const char *name, *value;
@@ -18,7 +19,7 @@ struct http_response {
     int status;               /* 200 unless set */
     const char *content_type; /* static; application/json; charset=utf-8 unless set */
     struct buf body;
-    struct http_header headers[6];
+    struct http_header headers[12];
     unsigned header_count;     /* values live in the request's arena */
     http_upgraded_fn upgraded; /* status 101: see http_upgrade */
     void *upgraded_user;
@@ -31,20 +32,28 @@ struct http_request {
     size_t size;
     struct arena arena;
     struct http_response response;
-    const char *params[4]; /* values of :name segments, in order */
-    const char *rest;      /* what a trailing * stands for */
-    const void *route;     /* the application's */
-    bool *later;           /* the application's, during `handle` */
-    struct json *json;     /* the parsed body, or NULL */
-    int64_t received_us;   /* monotonic */
+    const char *params[4];             /* values of :name segments, in order */
+    const char *rest;                  /* what a trailing * stands for */
+    const void *route;                 /* the application's */
+    const struct principal *principal; /* the application's: who asks */
+    const void *credential;            /* the application's, from `admit` to `handle` */
+    const char *client;                /* the application's: address of who asks, in the arena */
+    bool *later;                       /* the application's, during `handle` */
+    struct json *json;                 /* the parsed body, or NULL */
+    int64_t received_us;               /* monotonic */
 };
+
+#define HTTP_SLOWEST_BYTES 16384
 
 struct http_options {
     const char *host;
     int port; /* 0: any free one */
     unsigned threads, handler_threads;
     size_t max_body;
-    unsigned idle_timeout_s;    /* connections that say nothing for so long are closed */
+    unsigned idle_timeout_s; /* connections that say nothing for so long are closed */
+    /* So long a client may take for its request line and headers, for its body and for reading the answer: these two
+     * get more time the larger they are, at HTTP_SLOWEST_BYTES a second. */
+    int64_t request_timeout_ms;
     const char *const *origins; /* allowed by CORS, NULL-terminated; "*" allows all */
     /* On a server thread, with the whole request: finds the route and authenticates. ERR_OK: *ret_inline says whether
      * `handle` may run at once on this thread (it must not block), else it runs on a handler thread. */
@@ -63,12 +72,15 @@ int http_port(const struct http_server *server);
 void http_stop(struct http_server *server);       /* requests under way are answered first, within 10 s */
 void http_complete(struct http_request *request); /* any thread, once */
 
+/* The peer's address as text (an IPv4 one never as ::ffff:…), in the request's arena. */
+const char *http_request_peer(struct http_request *request);
 const char *http_request_header(const struct http_request *request, const char *name); /* NULL if absent */
 const char *http_request_query(const struct http_request *request, const char *name);  /* decoded; NULL if absent */
 void http_request_each_header(const struct http_request *request,
                               void (*fn)(void *user, const char *name, const char *value), void *user);
 void http_request_each_query(const struct http_request *request,
                              void (*fn)(void *user, const char *name, const char *value), void *user);
+/* Adds a header; one that is there already keeps its value. */
 void http_response_header(struct http_request *request, const char *name, const char *value);
 /* Answers 101 to that protocol. Once the answer is written the socket is `fn`'s; if the client goes before, nothing is
  * called. */

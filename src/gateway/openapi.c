@@ -97,6 +97,12 @@ static struct json *responses_of(const struct route *route)
     if (route->status != 204 && strncmp(route->pattern, "/api/v1/", 8) == 0)
         json_set(success, "content", content(ref("Envelope")));
     json_set(responses, status, success);
+    if (route->status == 101) {
+        struct json *other = json_object_new();
+        json_set_str(other, "description", "The request is no WebSocket handshake of version 13.");
+        json_set(other, "content", content(ref("Error")));
+        json_set(responses, "426", other);
+    }
     for (size_t i = 0; i < sizeof error_statuses / sizeof *error_statuses; i++) {
         struct json *failure = json_object_new();
         json_set_str(failure, "description", error_statuses[i][1]);
@@ -107,6 +113,19 @@ static struct json *responses_of(const struct route *route)
             json_unref(failure);
     }
     return responses;
+}
+
+/* Either scheme, where the service needs a login at all. */
+static struct json *security_of(const struct route *route)
+{
+    static const char *const schemes[] = {"bearer", "apiKey"};
+    struct json *list = json_array_new();
+    for (size_t i = 0; route->role > ROLE_NONE && i < sizeof schemes / sizeof *schemes; i++) {
+        struct json *scheme = json_object_new();
+        json_set(scheme, schemes[i], json_array_new());
+        json_push(list, scheme);
+    }
+    return list;
 }
 
 static struct json *operation_of(const struct route *route)
@@ -127,6 +146,9 @@ static struct json *operation_of(const struct route *route)
         json_set(operation, "requestBody", body);
     }
     json_set(operation, "responses", responses_of(route));
+    json_set(operation, "security", security_of(route));
+    if (route->role > ROLE_NONE)
+        json_set_str(operation, "x-role", role_name(route->role));
     return operation;
 }
 
@@ -193,6 +215,18 @@ static struct json *schemas(void)
     return all;
 }
 
+static struct json *security_schemes(void)
+{
+    static const char text[] =
+        "{\"bearer\":{\"type\":\"http\",\"scheme\":\"bearer\",\"description\":\"The access token of POST "
+        "/api/v1/auth/login, or an API key. Not needed while the service has no JWT_SECRET.\"},"
+        "\"apiKey\":{\"type\":\"apiKey\",\"in\":\"header\",\"name\":\"X-Api-Key\"}}";
+    struct json *schemes = NULL;
+    if (json_parse(text, sizeof text - 1, &schemes, NULL) != ERR_OK)
+        abort(); /* the text is ours */
+    return schemes;
+}
+
 struct json *api_openapi(void)
 {
     struct json *document = json_object_new(), *info = json_object_new(), *paths = json_object_new(),
@@ -207,6 +241,7 @@ struct json *api_openapi(void)
             add_route(paths, route);
     json_set(document, "paths", paths);
     json_set(components, "schemas", schemas());
+    json_set(components, "securitySchemes", security_schemes());
     json_set(document, "components", components);
     return document;
 }
@@ -271,6 +306,8 @@ static void add_route_html(struct buf *out, const struct route *route)
                strcmp(route->method, "*") == 0 ? "ANY" : route->method, path);
     add_text(out, route->summary);
     buf_printf(out, "</span></summary><p>Answers <code>%d</code>.", route->status);
+    if (route->role > ROLE_NONE)
+        buf_printf(out, " Needs the role <code>%s</code> where there is a login.", role_name(route->role));
     if ((route->flags & ROUTE_LIST) != 0)
         buf_add_str(out, " Pages: <code>page</code>, <code>limit</code> (1 to 100), or <code>cursor</code>.");
     buf_add_str(out, "</p>");
@@ -309,6 +346,8 @@ static enum err get_page(struct api *api, struct http_request *request, struct e
     struct buf *out = &request->response.body;
     const char *tag = "";
     request->response.content_type = "text/html; charset=utf-8";
+    http_response_header(request, "Content-Security-Policy",
+                         "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'");
     buf_add_str(out, page_head);
     for (size_t t = 0; route_tables[t] != NULL; t++)
         for (const struct route *route = route_tables[t]; route->method != NULL; route++) {

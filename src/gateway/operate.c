@@ -402,12 +402,13 @@ void api_collect(void *user, struct metrics_writer *writer)
 
 #define BASE "/api/v1"
 const struct route operate_routes[] = {
-    {"GET", BASE "/health", ROLE_NONE, 0, NULL, NULL, 200, "health", "State of the service and what it depends on",
-     get_health},
-    {"GET", BASE "/health/live", ROLE_NONE, ROUTE_INLINE, NULL, NULL, 200, "health", "The process answers", get_live},
-    {"GET", BASE "/health/ready", ROLE_NONE, 0, NULL, NULL, 200, "health",
+    {"GET", BASE "/health", ROLE_NONE, ROUTE_UNLIMITED, NULL, NULL, 200, "health",
+     "State of the service and what it depends on", get_health},
+    {"GET", BASE "/health/live", ROLE_NONE, ROUTE_INLINE | ROUTE_UNLIMITED, NULL, NULL, 200, "health",
+     "The process answers", get_live},
+    {"GET", BASE "/health/ready", ROLE_NONE, ROUTE_UNLIMITED, NULL, NULL, 200, "health",
      "Requests can be served; 503 while they cannot", get_ready},
-    {"GET", BASE "/health/work", ROLE_NONE, 0, NULL, NULL, 200, "health",
+    {"GET", BASE "/health/work", ROLE_NONE, ROUTE_UNLIMITED, NULL, NULL, 200, "health",
      "Work is moving; 503 when something waits and nothing happens", get_work},
     {"GET", BASE "/workers", ROLE_VIEWER, 0, NULL, NULL, 200, "operation", "List workers", list_workers},
     {"GET", BASE "/workers/:id", ROLE_VIEWER, 0, NULL, NULL, 200, "operation", "Get a worker", get_worker},
@@ -421,6 +422,6 @@ const struct route operate_routes[] = {
     {"GET", BASE "/settings", ROLE_VIEWER, 0, NULL, NULL, 200, "operation", "Settings that can change while running",
      get_settings},
     {"PUT", BASE "/settings", ROLE_ADMIN, 0, setting_fields, NULL, 200, "operation", "Change settings", put_settings},
-    {"GET", "/metrics", ROLE_NONE, 0, NULL, NULL, 200, "operation", "Metrics in the Prometheus text format",
-     get_metrics},
+    {"GET", "/metrics", ROLE_NONE, ROUTE_UNLIMITED, NULL, NULL, 200, "operation",
+     "Metrics in the Prometheus text format", get_metrics},
     {0}};

@@ -72,6 +72,8 @@ void http_reply_error(struct http_request *request, const struct error *error, s
         json_set(details, "errors", take_problems);
     json_set(object, "details", details);
     frame(object, request);
+    if (status == 401)
+        http_response_header(request, "WWW-Authenticate", "Bearer"); /* RFC 6750, 3 */
     if (status == 503 || status == 429)
         http_response_header(request, "Retry-After", "1");
     send(request, status, object);

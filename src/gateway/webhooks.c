@@ -556,6 +556,6 @@ static enum err receive(struct api *api, struct http_request *request, struct er
     return ERR_OK;
 }
 
-const struct route webhook_routes[] = {{"*", "/webhooks/*", ROLE_NONE, ROUTE_INLINE, NULL, NULL, 200, "webhooks",
-                                        "Start the flow that listens on this path", receive},
+const struct route webhook_routes[] = {{"*", "/webhooks/*", ROLE_NONE, ROUTE_INLINE | ROUTE_UNLIMITED, NULL, NULL, 200,
+                                        "webhooks", "Start the flow that listens on this path", receive},
                                        {0}};

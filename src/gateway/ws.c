@@ -122,25 +122,25 @@ struct arrival {
     struct ws_hub *hub;
     int fd;
     struct buf early;
+    int64_t until_us;
 };
 
 static void on_arrival(void *user)
 {
     struct arrival *arrival = user;
-    ws_connection_open(arrival->hub, arrival->fd, arrival->early.data, arrival->early.len);
+    ws_connection_open(arrival->hub, arrival->fd, arrival->early.data, arrival->early.len, arrival->until_us);
     ws_sweep(arrival->hub);
     buf_done(&arrival->early);
     free(arrival);
 }
 
-void ws_take(void *user, int take_fd, const void *early, size_t size)
+void ws_take(struct ws_hub *hub, int take_fd, const void *early, size_t size, int64_t until_us)
 {
-    struct ws_hub *hub = user;
     pthread_mutex_lock(&hub->lock);
     bool taken = !hub->stopped && atomic_fetch_add(&hub->count, 1) < hub->options.max_connections;
     if (taken) {
         struct arrival *arrival = mem_alloc(sizeof *arrival);
-        *arrival = (struct arrival){.hub = hub, .fd = take_fd};
+        *arrival = (struct arrival){.hub = hub, .fd = take_fd, .until_us = until_us};
         buf_init(&arrival->early, 0);
         buf_add(&arrival->early, early, size);
         loop_post(hub->loop, on_arrival, arrival);

@@ -29,13 +29,14 @@ void ws_stop(struct ws_hub *hub); /* drops every connection; from now on none is
 void ws_free(struct ws_hub *hub); /* after ws_stop, when no request can reach it any more; NULL ok */
 
 /* Any thread. Checks the request (RFC 6455, 4.2.1; its Origin; the number of connections) and makes the answer: 101,
- * after which the hub has the socket, or 426. ERR_VALIDATION, ERR_FORBIDDEN, ERR_UNAVAILABLE are answered by the
- * caller. */
-enum err ws_handshake(struct ws_hub *hub, struct http_request *request, struct error *reterr) ERROR_MUST_CHECK;
+ * after which the hub has the socket until `until_us` (monotonic, INT64_MAX: for good), or 426. ERR_VALIDATION,
+ * ERR_FORBIDDEN, ERR_UNAVAILABLE are answered by the caller. */
+enum err ws_handshake(struct ws_hub *hub, struct http_request *request, int64_t until_us,
+                      struct error *reterr) ERROR_MUST_CHECK;
 
 /* Any thread. Whether somebody follows channel executions. */
 bool ws_follows_all(const struct ws_hub *hub);
 
-/* Any thread. Takes a non-blocking socket and copies the bytes that came with its handshake. `hub` is a struct ws_hub.
- */
-void ws_take(void *hub, int take_fd, const void *early, size_t size);
+/* Any thread. Takes a non-blocking socket and copies the bytes that came with its handshake. From `until_us` on the
+ * connection is dropped. */
+void ws_take(struct ws_hub *hub, int take_fd, const void *early, size_t size, int64_t until_us);

@@ -194,7 +194,7 @@ static void on_ready(void *user, int fd, int events)
     ws_sweep(hub);
 }
 
-void ws_connection_open(struct ws_hub *hub, int take_fd, const void *early, size_t size)
+void ws_connection_open(struct ws_hub *hub, int take_fd, const void *early, size_t size, int64_t until_us)
 {
     static const struct wslay_event_callbacks callbacks = {.recv_callback = on_recv,
                                                            .send_callback = on_send,
@@ -205,6 +205,7 @@ void ws_connection_open(struct ws_hub *hub, int take_fd, const void *early, size
     *c = (struct ws_connection){
         .hub = hub, .fd = take_fd, .next = hub->first, .seen_us = clock_monotonic_us(), .budget = READ_BUDGET};
     c->pinged_us = c->seen_us;
+    c->until_us = until_us;
     (void)setsockopt(take_fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes); /* both only tune */
     (void)setsockopt(take_fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
     buf_init(&c->early, 0);
@@ -240,7 +241,9 @@ void ws_connection_tick(struct ws_connection *c, int64_t now_us)
         ws_connection_drop(c, "protocol");
     if (c->state != WS_OPEN)
         return;
-    if (now_us - c->seen_us >= options->silence_ms * 1000) {
+    if (now_us >= c->until_us) {
+        ws_connection_drop(c, "expired");
+    } else if (now_us - c->seen_us >= options->silence_ms * 1000) {
         ws_connection_drop(c, "silent");
     } else if (now_us - c->pinged_us >= options->ping_ms * 1000) {
         c->pinged_us = now_us;

@@ -1,5 +1,7 @@
 /* The opening handshake of RFC 6455, section 4.2, and which pages may do it. */
 #include "gateway/api_int.h"
+#include "gateway/auth.h"
+#include "gateway/origin.h"
 #include "gateway/ws_int.h"
 
 #include <nettle/sha1.h>
@@ -36,35 +38,12 @@ static bool has_token(const struct http_request *request, const char *header, co
     return token.found;
 }
 
-/* The host of [scheme://]host[:port], an IPv6 address with its brackets. */
-static size_t host_of(const char *text, const char **ret_host)
-{
-    const char *scheme = strstr(text, "://");
-    *ret_host = scheme == NULL ? text : scheme + 3;
-    if (**ret_host == '[')
-        return strcspn(*ret_host, "]") + 1;
-    return strcspn(*ret_host, ":/");
-}
-
-static bool same_host(const char *origin, const char *host)
-{
-    const char *a, *b;
-    if (host == NULL || (strncasecmp(origin, "http://", 7) != 0 && strncasecmp(origin, "https://", 8) != 0))
-        return false;
-    size_t n = host_of(origin, &a);
-    return n > 0 && n == host_of(host, &b) && strncasecmp(a, b, n) == 0;
-}
-
 /* Browsers always say where the page is from; who says nothing is no page. */
 static bool origin_is_allowed(const struct ws_hub *hub, const struct http_request *request)
 {
     const char *origin = http_request_header(request, "Origin");
-    if (origin == NULL || same_host(origin, http_request_header(request, "Host")))
-        return true;
-    for (const char *const *allowed = hub->options.origins; allowed != NULL && *allowed != NULL; allowed++)
-        if (strcmp(*allowed, "*") == 0 || strcasecmp(*allowed, origin) == 0)
-            return true;
-    return false;
+    return origin == NULL || origin_is_of_host(origin, http_request_header(request, "Host")) ||
+           origin_is_listed(hub->options.origins, origin);
 }
 
 /* 426 is RFC 6455's answer to other versions, and RFC 9110's to no upgrade at all. */
@@ -100,7 +79,18 @@ static void accept_text(const char *key, char out[32])
     (void)sodium_bin2base64(out, 32, digest, sizeof digest, sodium_base64_VARIANT_ORIGINAL);
 }
 
-enum err ws_handshake(struct ws_hub *hub, struct http_request *request, struct error *reterr)
+struct admission {
+    struct ws_hub *hub;
+    int64_t until_us;
+};
+
+static void take(void *user, int take_fd, const void *early, size_t size)
+{
+    const struct admission *admission = user;
+    ws_take(admission->hub, take_fd, early, size, admission->until_us);
+}
+
+enum err ws_handshake(struct ws_hub *hub, struct http_request *request, int64_t until_us, struct error *reterr)
 {
     const char *key = http_request_header(request, "Sec-WebSocket-Key"),
                *version = http_request_header(request, "Sec-WebSocket-Version");
@@ -119,7 +109,9 @@ enum err ws_handshake(struct ws_hub *hub, struct http_request *request, struct e
         return error_set(reterr, ERR_UNAVAILABLE, NULL, "All %u connections are taken.", hub->options.max_connections);
     accept_text(key, accept);
     http_response_header(request, "Sec-WebSocket-Accept", accept);
-    http_upgrade(request, "websocket", ws_take, hub);
+    struct admission *admission = arena_alloc(&request->arena, sizeof *admission);
+    *admission = (struct admission){.hub = hub, .until_us = until_us};
+    http_upgrade(request, "websocket", take, admission);
     return ERR_OK;
 }
 
@@ -127,7 +119,9 @@ static enum err open_socket(struct api *api, struct http_request *request, struc
 {
     if (api->options.ws == NULL)
         return error_set(reterr, ERR_NOT_FOUND, NULL, "This service has no WebSocket.");
-    return ws_handshake(api->options.ws, request, reterr);
+    int64_t left_ms = request->principal->expires_ms - clock_now_ms();
+    bool ends = request->principal->expires_ms > 0;
+    return ws_handshake(api->options.ws, request, ends ? clock_monotonic_us() + left_ms * 1000 : INT64_MAX, reterr);
 }
 
 const struct route websocket_routes[] = {{"GET", "/ws", ROLE_VIEWER, ROUTE_INLINE, NULL, NULL, 101, "live",

@@ -30,7 +30,7 @@ struct ws_connection {
     size_t early_at, budget;
     enum { WS_OPEN, WS_LINGERING /* our Close is out; what still comes is thrown away */, WS_DEAD } state;
     const char *why; /* WS_DEAD: the reason, static; a label of caudal_ws_dropped_total, or NULL after a proper end */
-    int64_t seen_us, pinged_us, linger_until_us;
+    int64_t seen_us, pinged_us, linger_until_us, until_us;
     struct ws_topic **topics;
     size_t topic_count;
     bool ended; /* the socket has nothing more to read */
@@ -62,7 +62,7 @@ struct ws_hub {
 };
 
 /* ws_connection.c: framing and the socket */
-void ws_connection_open(struct ws_hub *hub, int take_fd, const void *early, size_t size);
+void ws_connection_open(struct ws_hub *hub, int take_fd, const void *early, size_t size, int64_t until_us);
 void ws_connection_free(struct ws_connection *connection);
 /* Queues a text message and writes what the socket takes. A dead or closing connection ignores it. */
 void ws_connection_send(struct ws_connection *connection, const char *text, size_t size);

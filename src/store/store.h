@@ -91,6 +91,10 @@ enum err store_dead_letter_list(struct store_session *s, const struct json *filt
 enum err store_audit_list(struct store_session *s, const struct json *filter, struct json **ret,
                           struct error *reterr) ERROR_MUST_CHECK;
 
+/* Deletes at most `limit` audit entries from before that time. */
+enum err store_audit_prune(struct store_session *s, int64_t before_ms, size_t limit,
+                           struct error *reterr) ERROR_MUST_CHECK;
+
 /* ---- schedules. Documents as api-contract 1.3. */
 enum err store_schedule_insert(struct store_session *s, const struct json *schedule, int64_t now_ms,
                                struct error *reterr) ERROR_MUST_CHECK;
@@ -213,7 +217,8 @@ enum err store_retention_apply(struct store_session *s, int64_t before_ms, int64
 
 /* ---- operation: workers {id,host,version,capacity,active,status,lastHeartbeat(ISO),metrics}, dead letters
  * {id,executionId|null,queue,reason,payload,status,createdAt}, users
- * {id,username,passwordHash,role,disabled,createdAt}, API keys {id,name,hash,role,createdAt,expiresAt|null}, settings
+ * {id,username,passwordHash,role,disabled,createdAt,updatedAt,sessions:[…]}, API keys
+ * {id,name,hash,prefix,role,userId,username,createdAt,expiresAt|null,lastUsedAt|null}, settings
  * key -> JSON, audit entries {id,at,actor,action,target,detail}, node definitions of the catalog API
  * {type,version,...}. put = insert or replace by id. */
 enum store_table {

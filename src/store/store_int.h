@@ -49,6 +49,7 @@ struct store_backend_ops {
                                struct error *reterr);
     enum err (*dead_letter_list)(struct store_session *s, const struct json *filter, struct json **ret,
                                  struct error *reterr);
+    enum err (*audit_prune)(struct store_session *s, int64_t before_ms, size_t limit, struct error *reterr);
     enum err (*audit_list)(struct store_session *s, const struct json *filter, struct json **ret, struct error *reterr);
     enum err (*schedule_insert)(struct store_session *s, const struct json *schedule, int64_t now_ms,
                                 struct error *reterr);

@@ -84,6 +84,11 @@ enum err store_dead_letter_list(struct store_session *s, const struct json *filt
     return s->ops->dead_letter_list(s, filter, ret, reterr);
 }
 
+enum err store_audit_prune(struct store_session *s, int64_t before_ms, size_t limit, struct error *reterr)
+{
+    return s->ops->audit_prune(s, before_ms, limit, reterr);
+}
+
 enum err store_audit_list(struct store_session *s, const struct json *filter, struct json **ret, struct error *reterr)
 {
     return s->ops->audit_list(s, filter, ret, reterr);

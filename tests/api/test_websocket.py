@@ -329,7 +329,8 @@ def test_origins(server):
                                ("http://127.0.0.1.evil.example", 403), ("null", 403), (ALLOWED + ".evil.example", 403), ("127.0.0.1", 403), ("", 403)):
             got = refusal(port, Origin=origin)
             check(f"origin {origin or '(empty)'}: {status}", got == status, got)
-    check("the same host by name, whatever the port", refusal(server.port, Host="caudal.example:3001", Origin="http://caudal.example:3002") == 101)
+    check("the same host by name, whatever the port", refusal(server.port, Host="caudal.localhost:3001", Origin="http://caudal.localhost:3002") == 101)
+    check("a name of somebody else's DNS", refusal(server.port, Host="caudal.example:3001", Origin="http://caudal.example:3002") == 403)
     check("the same host, IPv6", refusal(server.port, Host="[::1]:3001", Origin="http://[::1]:3002") == 101)
     check("another IPv6 host", refusal(server.port, Host="[::1]:3001", Origin="http://[::2]:3001") == 403)
 

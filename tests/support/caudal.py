@@ -48,6 +48,8 @@ class Caudal:
         found = re.search(r"http://[^ ]*:(\d+)", line)
         if not found:
             self.process.wait()
+            self.process.stdout.close()
+            self.log.close()
             raise RuntimeError("caudal did not start: " + self.log_text()[-3000:])
         self.port = int(found.group(1))
 
@@ -79,7 +81,7 @@ class Caudal:
         if raw is None:
             headers.setdefault("Content-Type", "application/json")
             payload = None if body is None else json.dumps(body).encode()
-        if not path.startswith(("/api/", "/webhooks", "/metrics")) and path != "/":
+        if not path.startswith(("/api/", "/webhooks", "/metrics")) and path not in ("/", "/ws"):
             path = "/api/v1" + path
         connection.request(method, path, payload, headers)
         try:

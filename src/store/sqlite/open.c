@@ -235,6 +235,7 @@ const struct store_backend_ops store_sqlite_ops = {
     .execution_list = sqlite_execution_list,
     .dead_letter_list = sqlite_dead_letter_list,
     .audit_list = sqlite_audit_list,
+    .audit_prune = sqlite_audit_prune,
     .schedule_insert = sqlite_schedule_insert,
     .schedule_update = sqlite_schedule_update,
     .schedule_delete = sqlite_schedule_delete,

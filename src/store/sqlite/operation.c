@@ -163,3 +163,11 @@ enum err sqlite_audit_list(struct store_session *s, const struct json *filter, s
     struct sqlite_where where = {0};
     return sqlite_list(s, &list, &where, filter, ret, reterr);
 }
+
+enum err sqlite_audit_prune(struct store_session *s, int64_t before_ms, size_t limit, struct error *reterr)
+{
+    return sqlite_run(
+        s, reterr,
+        "DELETE FROM audit_log WHERE id IN (SELECT id FROM audit_log WHERE at_ms < ? ORDER BY at_ms LIMIT ?)", "ii",
+        before_ms, limit > INT32_MAX ? (int64_t)INT32_MAX : (int64_t)limit);
+}

@@ -127,6 +127,7 @@ enum err sqlite_execution_list(struct store_session *s, const struct json *filte
                                struct error *reterr);
 enum err sqlite_dead_letter_list(struct store_session *s, const struct json *filter, struct json **ret,
                                  struct error *reterr);
+enum err sqlite_audit_prune(struct store_session *s, int64_t before_ms, size_t limit, struct error *reterr);
 enum err sqlite_audit_list(struct store_session *s, const struct json *filter, struct json **ret, struct error *reterr);
 enum err sqlite_schedule_insert(struct store_session *s, const struct json *schedule, int64_t now_ms,
                                 struct error *reterr);

@@ -75,7 +75,7 @@ static int connect_pair(struct fixture *f, const void *early, size_t size)
     int pair[2];
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
     assert_int_equal(fcntl(pair[1], F_SETFL, O_NONBLOCK), 0);
-    ws_take(f->hub, pair[1], early, size);
+    ws_take(f->hub, pair[1], early, size, INT64_MAX);
     return pair[0];
 }
 
