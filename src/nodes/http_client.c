@@ -2,6 +2,7 @@
 #include "nodes/http_client.h"
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/mem.h"
 #include <ctype.h>
 #include <curl/curl.h>
@@ -11,6 +12,7 @@
 
 #define HEADERS_MAX 500
 #define HEADER_BYTES_MAX (256 << 10)
+#define REDIRECTS_MAX 10
 
 struct http_client {
     CURLM *multi;
@@ -28,8 +30,10 @@ struct http_transfer {
     struct buf body;
     struct http_header *received;
     size_t received_count, received_bytes, max_bytes;
-    int64_t timeout_ms;
-    bool is_too_large;
+    int64_t timeout_ms, started_us;
+    bool is_too_large, follows;
+    unsigned redirects;
+    char *method;
     char error_text[CURL_ERROR_SIZE];
     http_done_fn done;
     void *user;
@@ -66,6 +70,7 @@ static void transfer_free(struct http_transfer *transfer)
     clear_received(transfer);
     free(transfer->received);
     free(transfer->body_sent);
+    free(transfer->method);
     buf_done(&transfer->body);
     free(transfer);
 }
@@ -139,15 +144,128 @@ static void fill_error(const struct http_transfer *transfer, CURLcode code, stru
     case CURLE_HTTP2_STREAM:
         (void)error_set(error, ERR_NODE_RETRY, NULL, "The connection failed: %s.", text);
         return;
-    case CURLE_TOO_MANY_REDIRECTS:
-        (void)error_set(error, ERR_NODE, NULL, "The server redirected more than 10 times.");
-        return;
-    case CURLE_UNSUPPORTED_PROTOCOL:
-        (void)error_set(error, ERR_NODE, "url", "Only http and https are allowed, for redirects too: %s.", text);
-        return;
     default:
         (void)error_set(error, ERR_NODE, NULL, "The request failed: %s.", text);
     }
+}
+
+/* ---- redirects, here and not in libcurl: that would send the caller's headers, keys among them, to other sites */
+
+static bool part_equals(CURLU *a, CURLU *b, CURLUPart part)
+{
+    char *left = NULL, *right = NULL;
+    bool same = curl_url_get(a, part, &left, CURLU_DEFAULT_PORT) == CURLUE_OK &&
+                curl_url_get(b, part, &right, CURLU_DEFAULT_PORT) == CURLUE_OK && strcasecmp(left, right) == 0;
+    curl_free(left);
+    curl_free(right);
+    return same;
+}
+
+bool http_url_same_origin(const char *a, const char *b)
+{
+    CURLU *left = curl_url(), *right = curl_url();
+    bool same = curl_url_set(left, CURLUPART_URL, a, 0) == CURLUE_OK &&
+                curl_url_set(right, CURLUPART_URL, b, 0) == CURLUE_OK && part_equals(left, right, CURLUPART_SCHEME) &&
+                part_equals(left, right, CURLUPART_HOST) && part_equals(left, right, CURLUPART_PORT);
+    curl_url_cleanup(left);
+    curl_url_cleanup(right);
+    return same;
+}
+
+char *http_url_resolve(const char *base, const char *reference)
+{
+    CURLU *url = curl_url();
+    char *text = NULL, *resolved = NULL;
+    if (curl_url_set(url, CURLUPART_URL, base, 0) == CURLUE_OK &&
+        curl_url_set(url, CURLUPART_URL, reference, 0) == CURLUE_OK &&
+        curl_url_get(url, CURLUPART_URL, &text, 0) == CURLUE_OK)
+        resolved = mem_dup(text);
+    curl_free(text);
+    curl_url_cleanup(url);
+    return resolved;
+}
+
+/* Headers that say what is wanted and sent, and nothing about who asks. */
+static bool may_travel(const char *line, bool with_body)
+{
+    static const char *const always[] = {"accept:", "accept-language:", "user-agent:", "idempotency-key:", "expect:"};
+    for (size_t i = 0; i < sizeof always / sizeof *always; i++)
+        if (strncasecmp(line, always[i], strlen(always[i])) == 0)
+            return true;
+    return with_body && strncasecmp(line, "content-type:", 13) == 0;
+}
+
+static void restrict_headers(struct http_transfer *transfer, bool same_site, bool with_body)
+{
+    struct curl_slist *kept = NULL;
+    for (const struct curl_slist *line = transfer->headers; line != NULL; line = line->next) {
+        bool about_body = strncasecmp(line->data, "content-", 8) == 0;
+        if (same_site ? with_body || !about_body : may_travel(line->data, with_body))
+            kept = curl_slist_append(kept, line->data);
+    }
+    curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, kept);
+    curl_slist_free_all(transfer->headers);
+    transfer->headers = kept;
+    if (same_site)
+        return;
+    curl_easy_setopt(transfer->easy, CURLOPT_USERNAME, NULL);
+    curl_easy_setopt(transfer->easy, CURLOPT_PASSWORD, NULL);
+    curl_easy_setopt(transfer->easy, CURLOPT_XOAUTH2_BEARER, NULL);
+    curl_easy_setopt(transfer->easy, CURLOPT_HTTPAUTH, CURLAUTH_NONE);
+}
+
+/* RFC 9110, 15.4: 303 asks for a GET; 301 and 302 turn a POST into one, as all clients do; 307 and 308 keep both. */
+static bool drops_body(const struct http_transfer *transfer, long status)
+{
+    if (status == 303)
+        return strcmp(transfer->method, "HEAD") != 0;
+    return (status == 301 || status == 302) && strcmp(transfer->method, "POST") == 0;
+}
+
+/* True: the transfer goes on at another address, or has failed with *reterr. */
+static bool redirect(struct http_transfer *transfer, struct error *reterr)
+{
+    long status = 0;
+    char *target = NULL, *from = NULL;
+    (void)curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
+    (void)curl_easy_getinfo(transfer->easy, CURLINFO_REDIRECT_URL, &target);
+    (void)curl_easy_getinfo(transfer->easy, CURLINFO_EFFECTIVE_URL, &from);
+    bool is_redirect = status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
+    if (!transfer->follows || !is_redirect || target == NULL)
+        return false;
+    int64_t left_ms = transfer->timeout_ms - (clock_monotonic_us() - transfer->started_us) / 1000;
+    bool to_http = strncasecmp(target, "http://", 7) == 0, to_https = strncasecmp(target, "https://", 8) == 0;
+    if (!to_http && !to_https)
+        (void)error_set(reterr, ERR_NODE, "url", "The server redirected to %.200s; only http and https are allowed.",
+                        target);
+    else if (to_http && strncasecmp(from, "https://", 8) == 0)
+        (void)error_set(reterr, ERR_NODE, "url", "The server redirected from https to %.200s; that would not be safe.",
+                        target);
+    else if (transfer->redirects == REDIRECTS_MAX)
+        (void)error_set(reterr, ERR_NODE, "url", "The server redirected more than %d times.", REDIRECTS_MAX);
+    else if (left_ms <= 0)
+        (void)error_set(reterr, ERR_NODE_RETRY, NULL, "No complete answer within %lld ms, redirects included.",
+                        (long long)transfer->timeout_ms);
+    if (reterr->code != ERR_OK)
+        return true;
+    AUTO_FREE char *url = mem_dup(target);
+    bool body_goes = drops_body(transfer, status);
+    transfer->redirects++;
+    curl_multi_remove_handle(transfer->client->multi, transfer->easy);
+    if (body_goes) {
+        curl_easy_setopt(transfer->easy, CURLOPT_CUSTOMREQUEST, NULL);
+        curl_easy_setopt(transfer->easy, CURLOPT_HTTPGET, 1L);
+        free(transfer->method);
+        transfer->method = mem_dup("GET");
+    }
+    restrict_headers(transfer, http_url_same_origin(from, url), transfer->body_sent != NULL && !body_goes);
+    curl_easy_setopt(transfer->easy, CURLOPT_URL, url);
+    curl_easy_setopt(transfer->easy, CURLOPT_TIMEOUT_MS, (long)left_ms);
+    clear_received(transfer);
+    buf_clear(&transfer->body);
+    if (curl_multi_add_handle(transfer->client->multi, transfer->easy) != CURLM_OK)
+        abort(); /* it was in there a moment ago */
+    return true;
 }
 
 static void finish(struct http_transfer *transfer, CURLcode code)
@@ -180,7 +298,14 @@ static void collect(struct http_client *client)
         struct http_transfer *transfer = NULL;
         CURLcode code = message->data.result;
         (void)curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&transfer);
-        finish(transfer, code);
+        struct error error = {0};
+        if (code == CURLE_OK && redirect(transfer, &error)) {
+            if (error.code == ERR_OK)
+                continue;
+            transfer->done(transfer->user, NULL, &error);
+        } else {
+            finish(transfer, code);
+        }
         transfer_free(transfer);
     }
 }
@@ -291,7 +416,7 @@ static enum err check(const struct http_request *request, struct error *reterr)
 
 static void set_headers(struct http_transfer *transfer, const struct http_request *request)
 {
-    bool has_expect = false;
+    bool has_expect = false, has_type = false;
     for (size_t i = 0; i < request->header_count; i++) {
         const struct http_header *header = &request->headers[i];
         /* curl drops "Name:" and wants "Name;" for an empty value */
@@ -299,9 +424,12 @@ static void set_headers(struct http_transfer *transfer, const struct http_reques
                                                       : mem_printf("%s: %s", header->name, header->value);
         transfer->headers = curl_slist_append(transfer->headers, line);
         has_expect |= strcasecmp(header->name, "expect") == 0;
+        has_type |= strcasecmp(header->name, "content-type") == 0;
     }
     if (!has_expect) /* else bodies above 1 MiB wait a second for servers that ignore it */
         transfer->headers = curl_slist_append(transfer->headers, "Expect:");
+    if (!has_type) /* else libcurl calls every POST a form */
+        transfer->headers = curl_slist_append(transfer->headers, "Content-Type:");
     curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, transfer->headers);
 }
 
@@ -330,9 +458,6 @@ static void set_options(struct http_transfer *transfer, const struct http_reques
     curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer);
     curl_easy_setopt(easy, CURLOPT_URL, request->url);
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, request->follow_redirects ? 1L : 0L);
-    curl_easy_setopt(easy, CURLOPT_MAXREDIRS, 10L);
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)transfer->timeout_ms);
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)transfer->timeout_ms);
@@ -366,6 +491,9 @@ enum err http_client_start(struct http_client *client, const struct http_request
                                .done = done,
                                .user = user,
                                .next = client->transfers,
+                               .method = mem_dup(request->method),
+                               .follows = request->follow_redirects,
+                               .started_us = clock_monotonic_us(),
                                .timeout_ms = request->timeout_ms > 0 ? request->timeout_ms : 30000,
                                .max_bytes = request->max_response_bytes > 0 ? request->max_response_bytes : 8 << 20};
     buf_init(&transfer->body, transfer->max_bytes);

@@ -27,7 +27,9 @@ struct http_request {
     const char *bearer;          /* bearer token, when not NULL */
     int64_t timeout_ms;          /* of the whole transfer; 0: 30 s */
     size_t max_response_bytes;   /* after decompression; 0: 8 MiB */
-    bool follow_redirects;       /* up to 10, to http and https only; credentials stay with their host */
+    /* Up to 10, never from https to http. To another scheme, host or port go neither credentials nor headers, but those
+     * that only say what is wanted and sent. */
+    bool follow_redirects;
 };
 
 struct http_response {
@@ -52,3 +54,6 @@ void http_client_free(
 enum err http_client_start(struct http_client *client, const struct http_request *request, http_done_fn done,
                            void *user, struct http_transfer **ret, struct error *reterr) ERROR_MUST_CHECK;
 void http_transfer_abort(struct http_transfer *transfer); /* no done follows; NULL ok */
+
+bool http_url_same_origin(const char *a, const char *b);         /* scheme, host and port (RFC 6454, 5) */
+char *http_url_resolve(const char *base, const char *reference); /* RFC 3986, 5.2; yours; NULL: no address */

@@ -1,5 +1,6 @@
 /* http-request: calls a web service. */
 #include "nodes/http_client.h"
+#include "nodes/http_paging.h"
 #include "nodes/node_int.h"
 #include "nodes/value.h"
 
@@ -16,7 +17,18 @@
 
 struct request_state {
     struct http_transfer *transfer;
+    struct http_paging *paging; /* NULL: one request */
 };
+
+static void state_free(struct node_call *call)
+{
+    struct request_state *state = call->state;
+    call->state = NULL;
+    if (state == NULL)
+        return;
+    http_paging_free(state->paging);
+    free(state);
+}
 
 static bool is_plain(unsigned char c)
 {
@@ -64,12 +76,24 @@ static void add_pairs(struct buf *out, const struct json *object)
     JSON_EACH(object, member) add_pair(out, member.key, member.value);
 }
 
-static char *build_url(const struct node_call *call)
+/* The page's parameter replaces one of that name in `query`. */
+static char *build_url(const struct node_call *call, const struct http_paging *paging)
 {
-    const char *url = node_input_str(call, "url", "");
+    const char *url = http_paging_url(paging), *name, *value;
+    if (url != NULL)
+        return mem_dup(url); /* the server's own address of the page: it has the query already */
+    url = node_input_str(call, "url", "");
+    bool has_parameter = http_paging_parameter(paging, &name, &value);
     struct buf query;
     buf_init(&query, 0);
-    add_pairs(&query, json_get(call->inputs, "query"));
+    struct json_iter member;
+    JSON_EACH(json_get(call->inputs, "query"), member)
+    if (!has_parameter || strcmp(member.key, name) != 0)
+        add_pair(&query, member.key, member.value);
+    if (has_parameter) {
+        AUTO_JSON struct json *text = json_string_new(value);
+        add_pair(&query, name, text);
+    }
     size_t base = strcspn(url, "#"); /* the query goes before a fragment */
     const char *mark = memchr(url, '?', base);
     const char *join = query.len == 0 ? "" : mark == NULL ? "?" : mark + 1 == url + base ? "" : "&";
@@ -227,14 +251,8 @@ static enum err status_error(const struct http_response *response, struct error 
                      shown > 0 ? ": " : ".", (int)shown, response->body);
 }
 
-static enum err fill(struct node_call *call, const struct http_response *response, struct error *reterr)
+static struct json *headers_of(const struct http_response *response)
 {
-    if (response->status >= 400 && json_get_bool(call->inputs, "failOnStatus", true))
-        return status_error(response, reterr);
-    struct json *body = NULL;
-    enum err code = decode_body(response, &body, reterr);
-    if (code != ERR_OK)
-        return code;
     struct json *headers = json_object_new();
     for (size_t i = 0; i < response->header_count; i++) {
         const struct http_header *header = &response->headers[i];
@@ -242,35 +260,77 @@ static enum err fill(struct node_call *call, const struct http_response *respons
         AUTO_FREE char *joined = before == NULL ? NULL : mem_printf("%s, %s", before, header->value);
         json_set_str(headers, header->name, joined != NULL ? joined : header->value);
     }
-    node_call_set(call, "response", body);
-    node_call_set(call, "statusCode", json_int_new(response->status));
-    node_call_set(call, "headers", headers);
-    call->records = json_is(body, JSON_ARRAY) ? (int64_t)json_count(body) : 1;
-    return ERR_OK;
+    return headers;
+}
+
+static void set_outputs(struct node_call *call, int status, struct json *take_body, struct json *take_headers)
+{
+    call->records = json_is(take_body, JSON_ARRAY) ? (int64_t)json_count(take_body) : 1;
+    node_call_set(call, "response", take_body);
+    node_call_set(call, "statusCode", json_int_new(status));
+    node_call_set(call, "headers", take_headers);
+}
+
+static enum err start(struct node_call *call, struct error *reterr);
+
+/* *ret_more: another page was asked for. */
+static enum err take(struct node_call *call, const struct http_response *response, bool *ret_more, struct error *reterr)
+{
+    struct request_state *state = call->state;
+    if (response->status >= 400 && json_get_bool(call->inputs, "failOnStatus", true))
+        return status_error(response, reterr);
+    struct json *body = NULL;
+    enum err code = decode_body(response, &body, reterr);
+    if (code != ERR_OK)
+        return code;
+    struct json *headers = headers_of(response);
+    if (state->paging == NULL) {
+        set_outputs(call, response->status, body, headers);
+        return ERR_OK;
+    }
+    code = http_paging_add(state->paging, body, response->body_len, json_get_str(headers, "link"), ret_more, reterr);
+    json_unref(body);
+    if (code == ERR_OK && *ret_more)
+        code = start(call, reterr);
+    if (code == ERR_OK && !*ret_more) {
+        set_outputs(call, response->status, http_paging_take_items(state->paging), json_ref(headers));
+        node_call_set(call, "pages", json_int_new(http_paging_count(state->paging)));
+        if (http_paging_is_cut(state->paging))
+            node_call_log(call, "warn", "There are more than the %d pages that were read (paging.maxPages).",
+                          http_paging_count(state->paging));
+    }
+    json_unref(headers);
+    return code;
 }
 
 static void on_response(void *user, const struct http_response *response, const struct error *failure)
 {
     struct node_call *call = user;
+    struct request_state *state = call->state;
     struct error error = {0};
-    free(call->state);
-    call->state = NULL;
+    bool more = false;
+    state->transfer = NULL;
     if (failure != NULL)
         error = *failure;
     else
-        (void)fill(call, response, &error);
+        (void)take(call, response, &more, &error);
+    if (error.code == ERR_OK && more)
+        return;
+    state_free(call);
     if (error.code != ERR_OK)
         node_call_failed(call, &error);
     else
         node_call_done(call);
 }
 
-static enum err start(struct node_call *call, struct draft *draft, struct error *reterr)
+/* Sends what `draft` has collected. */
+static enum err send_draft(struct node_call *call, struct draft *draft, struct error *reterr)
 {
+    struct request_state *state = call->state;
     int64_t timeout_ms = json_get_int(call->inputs, "timeout", TIMEOUT_DEFAULT_MS);
     if (call->timeout_ms > 0 && call->timeout_ms < timeout_ms)
         timeout_ms = call->timeout_ms;
-    draft->url = build_url(call);
+    draft->url = build_url(call, state->paging);
     struct http_request request = {.method = node_input_str(call, "method", "GET"),
                                    .url = draft->url,
                                    .timeout_ms = timeout_ms,
@@ -284,18 +344,24 @@ static enum err start(struct node_call *call, struct draft *draft, struct error 
         code = add_body(call, draft, reterr);
     if (code != ERR_OK)
         return code;
-    if (call->idempotency_key[0] != '\0')
-        add_header(draft, "Idempotency-Key", call->idempotency_key);
+    int page = http_paging_count(state->paging);
+    if (call->idempotency_key[0] != '\0') /* each page is a piece of work of its own */
+        add_header(draft, "Idempotency-Key",
+                   page == 0 ? call->idempotency_key
+                             : arena_printf(&draft->arena, "%s/page-%d", call->idempotency_key, page + 1));
     request.headers = draft->headers;
     request.header_count = draft->count;
     request.body = draft->has_body ? (draft->body.len > 0 ? draft->body.data : "") : NULL;
     request.body_len = draft->body.len;
-    struct request_state *state = mem_alloc(sizeof *state);
-    code = http_client_start(call->host->http, &request, on_response, call, &state->transfer, reterr);
-    if (code == ERR_OK)
-        call->state = state;
-    else
-        free(state);
+    return http_client_start(call->host->http, &request, on_response, call, &state->transfer, reterr);
+}
+
+static enum err start(struct node_call *call, struct error *reterr)
+{
+    struct draft *draft = mem_alloc(sizeof *draft);
+    enum err code = send_draft(call, draft, reterr);
+    draft_done(draft);
+    free(draft);
     return code;
 }
 
@@ -306,20 +372,22 @@ static enum err execute(struct node_call *call, struct error *reterr)
         return code;
     if (strlen(node_input_str(call, "url", "")) != json_as_str_len(json_get(call->inputs, "url")))
         return error_set(reterr, ERR_VALIDATION, "url", "url must not contain NUL characters.");
-    struct draft *draft = mem_alloc(sizeof *draft);
-    code = start(call, draft, reterr);
-    draft_done(draft);
-    free(draft);
+    struct request_state *state = mem_alloc(sizeof *state);
+    call->state = state;
+    code = http_paging_new(json_get(call->inputs, "paging"), node_input_str(call, "url", ""), &state->paging, reterr);
+    if (code == ERR_OK)
+        code = start(call, reterr);
+    if (code != ERR_OK)
+        state_free(call);
     return code;
 }
 
 static void abort_request(struct node_call *call)
 {
-    struct request_state *state = call->state;
-    call->state = NULL;
+    const struct request_state *state = call->state;
     if (state != NULL)
         http_transfer_abort(state->transfer);
-    free(state);
+    state_free(call);
 }
 
 static const char *const methods[] = {"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", NULL};
@@ -333,9 +401,12 @@ static const struct flow_pin inputs[] = {
     {.name = "body", .type = "any", .description = "What is sent."},
     {0}};
 static const struct flow_pin outputs[] = {
-    {.name = "response", .type = "any", .description = "The answer: parsed when it is JSON, else text."},
+    {.name = "response",
+     .type = "any",
+     .description = "The answer: parsed when it is JSON, else text. With paging: the items of all pages."},
     {.name = "statusCode", .type = "number", .description = "The answer's status."},
     {.name = "headers", .type = "object", .description = "The answer's headers, names in lower case."},
+    {.name = "pages", .type = "number", .description = "With paging: how many pages were read."},
     {0}};
 static const struct flow_rule rules[] = {
     {"data-filter", "response", "data", "full"}, {"field-mapper", "response", "source", "full"}, {0}};
@@ -378,7 +449,7 @@ static const struct field fields[] = {
     {.name = "followRedirects",
      .kind = FIELD_BOOL,
      .default_json = "true",
-     .help = "Follow up to 10 redirects, to http and https only."},
+     .help = "Follow up to 10 redirects; to another site without headers and auth, and never from https to http."},
     {.name = "failOnStatus",
      .kind = FIELD_BOOL,
      .default_json = "true",
@@ -389,12 +460,22 @@ static const struct field fields[] = {
      .max = LIMIT_OUTPUT_BYTES,
      .default_json = "8388608",
      .help = "A larger answer fails the node."},
+    {.name = "paging",
+     .kind = FIELD_OBJECT,
+     .fields = http_paging_fields,
+     .nullable = true,
+     .help = "Read all pages of a list: one request after the other."},
     {0}};
 static const struct node_example examples[] = {
     {"Read a list", "A GET with a query parameter; JSON answers are parsed.",
      "{\"url\":\"http://localhost:8080/orders\",\"query\":{\"status\":\"open\"}}",
      "{\"response\":[{\"id\":1,\"status\":\"open\"}],\"statusCode\":200,\"headers\":{\"content-type\":\"application/"
      "json\",\"content-length\":\"26\"}}"},
+    {"Read all pages", "Page after page, until one has fewer than 100 items.",
+     "{\"url\":\"http://localhost:8080/orders\",\"query\":{\"limit\":100},\"paging\":{\"mode\":\"page\",\"parameter\":"
+     "\"page\",\"pageSize\":100}}",
+     "{\"response\":[{\"id\":1},{\"id\":2}],\"statusCode\":200,\"headers\":{\"content-type\":\"application/"
+     "json\"},\"pages\":1}"},
     {0}};
 static const struct node_trouble troubles[] = {
     {"The connection failed", "Nothing listens at that address, or a firewall is between.",

@@ -85,7 +85,8 @@ class Examples(unittest.TestCase):
         self.flow("catalogue.json", **{"8099": self.api()})
         answer = self.caudal.get("/webhooks/products")
         self.assertEqual((answer.status, answer.headers["x-source"]), (200, "catalogue"), answer.text)
-        products = json.loads((EXAMPLES / "data/products.json").read_text(encoding="utf-8"))[:50]
+        products = json.loads((EXAMPLES / "data/products.json").read_text(encoding="utf-8"))
+        self.assertGreater(len(products), 100)  # three pages and more
         self.assertEqual(answer.json, [{"name": p["name"], "price": p["price"], "currency": "EUR"} for p in products if p["stock"] > 0])
 
     def test_watch(self):
