@@ -13,12 +13,23 @@ sys.path.insert(0, str(ROOT / "tests"))
 from support.caudal import Caudal, chain, link, node  # noqa: E402,F401
 
 
+def seconds(otherwise):
+    """--seconds N."""
+    return int(sys.argv[sys.argv.index("--seconds") + 1]) if "--seconds" in sys.argv else otherwise
+
+
 def report(name, **figures):
-    """One line for people, or JSON with --json."""
+    """name=value pairs on one line, or JSON with --json."""
     if "--json" in sys.argv:
-        print(json.dumps({"bench": name, **figures}))
+        print(json.dumps({"bench": name, **figures}), flush=True)
     else:
-        print(f"{name}: " + ", ".join(f"{k.replace('_', ' ')} {v}" for k, v in figures.items()))
+        print(f"{name}: " + " ".join(f"{k}={v}" for k, v in figures.items()), flush=True)
+
+
+def conclude(**figures):
+    """The last line: what is compared from run to run."""
+    if "--json" not in sys.argv:
+        print(" ".join(f"{k}={v}" for k, v in figures.items()), flush=True)
 
 
 def memory_mib(process, field="VmRSS"):

@@ -22,14 +22,31 @@ int64_t clock_monotonic_us(void)
     return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
 }
 
+#define YEAR_0_MS (-62167219200000)
+#define YEAR_9999_MS 253402300799999 /* RFC 3339 has four digits */
+
+/* snprintf was one part in forty of an execution. */
+static void put_digits(char *at, int count, int number)
+{
+    for (; count > 0; number /= 10)
+        at[--count] = (char)('0' + number % 10);
+}
+
 void clock_format_iso(int64_t ms, char out[ISO_TEXT_BYTES])
 {
+    ms = ms < YEAR_0_MS ? YEAR_0_MS : ms > YEAR_9999_MS ? YEAR_9999_MS : ms;
     int64_t seconds = ms >= 0 ? ms / 1000 : -((999 - ms) / 1000);
     time_t t = (time_t)seconds;
     struct tm tm;
     gmtime_r(&t, &tm);
-    (void)snprintf(out, ISO_TEXT_BYTES, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", (tm.tm_year + 1900) % 10000,
-                   tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, (int)(ms - seconds * 1000));
+    memcpy(out, "0000-00-00T00:00:00.000Z", 25);
+    put_digits(out, 4, tm.tm_year + 1900);
+    put_digits(out + 5, 2, tm.tm_mon + 1);
+    put_digits(out + 8, 2, tm.tm_mday);
+    put_digits(out + 11, 2, tm.tm_hour);
+    put_digits(out + 14, 2, tm.tm_min);
+    put_digits(out + 17, 2, tm.tm_sec);
+    put_digits(out + 20, 3, (int)(ms - seconds * 1000));
 }
 
 static int parse_zone(const char *text, int *ret_minutes)

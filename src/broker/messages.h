@@ -10,8 +10,9 @@
  * item: {id, flowId, flowVersion, epoch, priority, trigger, triggerNode, createdMs, input, restore, checkpoints,
  * paused} event: {kind: started|checkpoint|parked|finished|progress, id, epoch, at, ...} with checkpoint: nodeId
  * attempt state outputs records startedMs endedMs wakeMs errorId errorMessage parked: wakeMs      finished: status
- * startedMs records errorId errorMessage document result responded discard flowId `outputs`, `document` and `result`
- * are JSON texts in strings: who passes them on need not parse them. */
+ * startedMs records errorId errorMessage document|documentPacked result responded discard flowId `outputs`, `document`
+ * and `result` are JSON texts in strings: who passes them on need not parse them. `documentPacked` is the base64 of
+ * what store_pack made of the document: a fifth of the bytes. */
 #pragma once
 #include "json/json.h"
 

@@ -17,21 +17,18 @@ struct access {
 };
 
 struct insertion {
-    const struct start_request *start;
     struct store_execution row;
+    bool wants_present; /* the flow's version of that moment */
+    char id[ID_TEXT_BYTES];
 };
 
 static enum err write_start(struct store_session *session, void *arg, struct error *reterr)
 {
     struct insertion *insertion = arg;
-    if (insertion->start->flow_version == 0) {
-        AUTO_JSON struct json *flow = NULL;
-        enum err code = store_flow_load(session, insertion->row.flow_id, &flow, reterr);
-        if (code != ERR_OK)
-            return code;
-        insertion->row.flow_version = (int)json_get_int(flow, "version", 1);
-    }
-    return store_execution_insert(session, &insertion->row, reterr);
+    enum err code = ERR_OK;
+    if (insertion->wants_present)
+        code = store_flow_version(session, insertion->row.flow_id, &insertion->row.flow_version, reterr);
+    return code == ERR_OK ? store_execution_insert(session, &insertion->row, reterr) : code;
 }
 
 enum err api_check_load(struct api *api, struct error *reterr)
@@ -48,27 +45,33 @@ enum err api_check_load(struct api *api, struct error *reterr)
                      (long long)mark);
 }
 
+/* What `start` points to must live as long as the insertion. */
+static void insertion_fill(struct insertion *insertion, const struct start_request *start)
+{
+    id_new(insertion->id);
+    insertion->wants_present = start->flow_version == 0;
+    insertion->row = (struct store_execution){.id = insertion->id,
+                                              .flow_id = start->flow_id,
+                                              .flow_version = start->flow_version,
+                                              .schedule_id = start->schedule_id,
+                                              .trigger = start->trigger,
+                                              .trigger_node = start->trigger_node,
+                                              .priority = start->priority,
+                                              .input_json = start->input_json,
+                                              .metadata_json = start->metadata_json,
+                                              .restore_json = start->restore_json,
+                                              .idempotency_key = start->idempotency_key,
+                                              .created_ms = clock_now_ms(),
+                                              .retry_count = start->retry_count};
+}
+
 enum err api_start(struct api *api, const struct start_request *start, char ret_id[ID_TEXT_BYTES], struct error *reterr)
 {
-    char id[ID_TEXT_BYTES];
+    struct insertion insertion;
     enum err code = api_check_load(api, reterr);
     if (code != ERR_OK)
         return code;
-    id_new(id);
-    struct insertion insertion = {.start = start,
-                                  .row = {.id = id,
-                                          .flow_id = start->flow_id,
-                                          .flow_version = start->flow_version,
-                                          .schedule_id = start->schedule_id,
-                                          .trigger = start->trigger,
-                                          .trigger_node = start->trigger_node,
-                                          .priority = start->priority,
-                                          .input_json = start->input_json,
-                                          .metadata_json = start->metadata_json,
-                                          .restore_json = start->restore_json,
-                                          .idempotency_key = start->idempotency_key,
-                                          .created_ms = clock_now_ms(),
-                                          .retry_count = start->retry_count}};
+    insertion_fill(&insertion, start);
     struct error error = {0};
     code = store_write(api->options.store, write_start, &insertion, &error);
     if (code == ERR_CONFLICT && start->idempotency_key != NULL && id_is_valid(error.field)) {
@@ -80,7 +83,7 @@ enum err api_start(struct api *api, const struct start_request *start, char ret_
         return code;
     }
     submission_publish(api->connection, &insertion.row);
-    memcpy(ret_id, id, ID_TEXT_BYTES);
+    memcpy(ret_id, insertion.id, ID_TEXT_BYTES);
     return ERR_OK;
 }
 
@@ -127,6 +130,34 @@ static int priority_of(const char *name)
     return 1;
 }
 
+/* A start whose request waits for the commit, and no thread with it. */
+struct pending_start {
+    struct api *api;
+    struct http_request *request;
+    char *input, *metadata;
+    struct insertion insertion;
+};
+
+/* On the store's writer thread. */
+static void on_started(void *user, enum err code, const struct error *error)
+{
+    struct pending_start *pending = user;
+    const struct store_execution *row = &pending->insertion.row;
+    if (code == ERR_OK)
+        reply_started(pending->request, 201, row->id, NULL);
+    else if (code == ERR_CONFLICT && row->idempotency_key != NULL && id_is_valid(error->field))
+        reply_started(pending->request, 201, error->field, NULL); /* the first one with that key */
+    else
+        http_reply_error(pending->request, error, NULL);
+    if (code == ERR_OK)
+        submission_publish(pending->api->connection, row);
+    struct http_request *request = pending->request;
+    free(pending->input);
+    free(pending->metadata);
+    free(pending);
+    http_complete(request);
+}
+
 static enum err start(struct api *api, struct http_request *request, const char *flow_id, struct error *reterr)
 {
     const struct json *body = request->json, *metadata = json_get(body, "metadata");
@@ -138,20 +169,25 @@ static enum err start(struct api *api, struct http_request *request, const char 
     if (key == NULL &&
         at != NULL) /* the plan's page sends the same call again after a dropped connection (contract 1.4) */
         key = arena_printf(&request->arena, "triggeredAt:%.60s", at);
-    AUTO_FREE char *input = json_has(body, "input") ? json_dup_text(json_get(body, "input")) : NULL;
-    AUTO_FREE char *kept = metadata == NULL ? NULL : json_dup_text(metadata);
-    struct start_request wanted = {.flow_id = flow_id,
-                                   .trigger = "manual",
-                                   .trigger_node = json_get_str(body, "triggerNode"),
-                                   .idempotency_key = key,
-                                   .input_json = input,
-                                   .metadata_json = kept,
-                                   .priority = priority_of(json_get_str(body, "priority"))};
-    char id[ID_TEXT_BYTES];
-    enum err code = api_start(api, &wanted, id, reterr);
-    if (code == ERR_OK)
-        reply_started(request, 201, id, NULL);
-    return code;
+    enum err code = api_check_load(api, reterr);
+    if (code != ERR_OK)
+        return code;
+    struct pending_start *pending = mem_alloc(sizeof *pending);
+    *pending = (struct pending_start){.api = api,
+                                      .request = request,
+                                      .input = json_has(body, "input") ? json_dup_text(json_get(body, "input")) : NULL,
+                                      .metadata = metadata == NULL ? NULL : json_dup_text(metadata)};
+    insertion_fill(&pending->insertion,
+                   &(struct start_request){.flow_id = flow_id,
+                                           .trigger = "manual",
+                                           .trigger_node = json_get_str(body, "triggerNode"),
+                                           .idempotency_key = key,
+                                           .input_json = pending->input,
+                                           .metadata_json = pending->metadata,
+                                           .priority = priority_of(json_get_str(body, "priority"))});
+    api_later(request);
+    store_write_async(api->options.store, write_start, &pending->insertion, on_started, pending);
+    return ERR_OK;
 }
 
 static enum err start_execution(struct api *api, struct http_request *request, struct error *reterr)
@@ -479,10 +515,10 @@ static enum err job_stats(struct api *api, struct http_request *request, struct 
 const struct route execution_routes[] = {
     {"GET", "/api/v1/scheduler/executions", ROLE_VIEWER, ROUTE_LIST, NULL, NULL, 200, "executions", "List executions",
      list_executions},
-    {"POST", "/api/v1/scheduler/executions", ROLE_OPERATOR, ROUTE_UNAUDITED, start_fields, NULL, 201, "executions",
-     "Start an execution of the stored flow", start_execution},
-    {"POST", "/api/v1/flows/:id/run", ROLE_OPERATOR, ROUTE_ID | ROUTE_UNAUDITED, run_fields, NULL, 201, "executions",
-     "Start an execution of this flow", run_flow},
+    {"POST", "/api/v1/scheduler/executions", ROLE_OPERATOR, ROUTE_INLINE | ROUTE_UNAUDITED, start_fields, NULL, 201,
+     "executions", "Start an execution of the stored flow", start_execution},
+    {"POST", "/api/v1/flows/:id/run", ROLE_OPERATOR, ROUTE_ID | ROUTE_INLINE | ROUTE_UNAUDITED, run_fields, NULL, 201,
+     "executions", "Start an execution of this flow", run_flow},
     {"GET", "/api/v1/scheduler/executions/:id", ROLE_VIEWER, ROUTE_ID, NULL, NULL, 200, "executions",
      "Get an execution with its nodes", get_execution},
     {"DELETE", "/api/v1/scheduler/executions/:id", ROLE_OPERATOR, ROUTE_ID, NULL, NULL, 204, "executions",

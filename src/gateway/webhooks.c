@@ -504,7 +504,8 @@ static bool run_here(struct waiter *waiter, const struct json *input)
                                            .started_ms = result->started_ms,
                                            .ended_ms = result->ended_ms,
                                            .records = result->records,
-                                           .document_json = result->document_json,
+                                           .document_packed = result->document.data,
+                                           .document_packed_bytes = result->document.len,
                                            .result_json = result->result_json};
     if (result->error.code != ERR_OK) {
         waiter->finish.error_id = error_id(result->error.code);
@@ -543,7 +544,7 @@ static enum err receive(struct api *api, struct http_request *request, struct er
         .api = api, .request = request, .webhook = webhook, .idempotency_key = key, .created_ms = clock_now_ms()};
     id_new(waiter->id);
     waiter->finished = run_here(waiter, input);
-    if (waiter->finished && waiter->finish.document_json == NULL && key == NULL) { /* history: none or errors */
+    if (waiter->finished && waiter->finish.document_packed == NULL && key == NULL) { /* history: none or errors */
         answer_finished(waiter);
         waiter_free(waiter);
         return ERR_OK;

@@ -20,31 +20,27 @@ static struct json *wrap(struct json_object *value)
 }
 
 /* json-c lets 'text', NaN and comments pass even when strict: outside of strings only RFC 8259's characters may stand.
- * Returns the place of the first other one, or `len`. */
-static size_t find_foreign(const char *text, size_t len)
+ * Returns the place of the first other one, or `len`. *ret_exponent: a number has one, the only way to an infinite one.
+ */
+static size_t scan(const char *text, size_t len, bool *ret_exponent)
 {
     static const char allowed[256] = {
         ['{'] = 1,  ['}'] = 1, ['['] = 1, [']'] = 1, [':'] = 1, [','] = 1, [' '] = 1, ['\t'] = 1, ['\n'] = 1,
         ['\r'] = 1, ['0'] = 1, ['1'] = 1, ['2'] = 1, ['3'] = 1, ['4'] = 1, ['5'] = 1, ['6'] = 1,  ['7'] = 1,
-        ['8'] = 1,  ['9'] = 1, ['+'] = 1, ['-'] = 1, ['.'] = 1, ['e'] = 1, ['E'] = 1, ['t'] = 1,  ['r'] = 1,
+        ['8'] = 1,  ['9'] = 1, ['+'] = 1, ['-'] = 1, ['.'] = 1, ['e'] = 2, ['E'] = 2, ['t'] = 1,  ['r'] = 1,
         ['u'] = 1,  ['f'] = 1, ['a'] = 1, ['l'] = 1, ['s'] = 1, ['n'] = 1, ['"'] = 1};
+    *ret_exponent = false;
     for (size_t i = 0; i < len; i++) {
-        if (!allowed[(unsigned char)text[i]])
+        char kind = allowed[(unsigned char)text[i]];
+        if (kind == 0)
             return i;
+        if (kind == 2 && i > 0 && text[i - 1] >= '.' && text[i - 1] <= '9')
+            *ret_exponent = true;
         if (text[i] == '"')
             for (i++; i < len && text[i] != '"'; i++)
                 i += text[i] == '\\';
     }
     return len;
-}
-
-/* An exponent behind a digit: the only way to a number that is infinite. It may also stand in a text. */
-static bool may_overflow(const char *text, size_t len)
-{
-    for (size_t i = 1; i < len; i++)
-        if ((text[i] == 'e' || text[i] == 'E') && text[i - 1] >= '.' && text[i - 1] <= '9')
-            return true;
-    return false;
 }
 
 static bool is_finite(const struct json *value)
@@ -74,7 +70,8 @@ enum err json_parse(const char *text, size_t len, struct json **ret, struct erro
 {
     if (len > INT32_MAX - 1)
         return error_set(reterr, ERR_TOO_LARGE, NULL, "The JSON text is larger than 2 GiB.");
-    size_t foreign = find_foreign(text, len);
+    bool exponent;
+    size_t foreign = scan(text, len, &exponent);
     if (foreign < len)
         return error_set(reterr, ERR_VALIDATION, NULL, "The JSON text is broken at byte %zu: unexpected character.",
                          foreign);
@@ -86,7 +83,7 @@ enum err json_parse(const char *text, size_t len, struct json **ret, struct erro
         value = json_tokener_parse_ex(tokener, "", 1), status = json_tokener_get_error(tokener);
     size_t end = json_tokener_get_parse_end(tokener);
     json_tokener_free(tokener);
-    bool finite = status != json_tokener_success || !may_overflow(text, len) || is_finite(wrap(value));
+    bool finite = status != json_tokener_success || !exponent || is_finite(wrap(value));
     if (status == json_tokener_success && len > 0 && finite) {
         *ret = wrap(value);
         return ERR_OK;
@@ -178,11 +175,9 @@ static void print(const struct json *value, struct buf *out, int indent)
     case JSON_BOOL:
         buf_add_str(out, json_as_bool(value) ? "true" : "false");
         return;
-    case JSON_INT: {
-        char text[24];
-        buf_add(out, text, (size_t)snprintf(text, sizeof text, "%lld", (long long)json_as_int(value)));
+    case JSON_INT:
+        buf_add_int(out, json_as_int(value));
         return;
-    }
     case JSON_DOUBLE:
         print_double(json_as_double(value), out);
         return;

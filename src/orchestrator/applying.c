@@ -1,6 +1,7 @@
 /* Events into the store: one write at a time, in order; acknowledged after the commit. */
 #include "orchestrator/orchestrator_int.h"
 
+#include "base/base64.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include <stdio.h>
@@ -83,7 +84,21 @@ static const struct {
              {"finished", STORE_EVENT_FINISHED},
              {"logs", STORE_EVENT_LOGS}};
 
-static bool decode(const struct json *json, const char *worker, struct store_event *event, struct store_finish *finish)
+/* `packed` holds what `finish` points to. */
+static bool unpack(const struct json *json, struct store_finish *finish, struct buf *packed)
+{
+    const struct json *text = json_get(json, "documentPacked");
+    if (text == NULL)
+        return true;
+    if (!json_is(text, JSON_STRING) || !base64_decode(json_as_str(text), json_as_str_len(text), packed))
+        return false;
+    finish->document_packed = packed->data;
+    finish->document_packed_bytes = packed->len;
+    return true;
+}
+
+static bool decode(const struct json *json, const char *worker, struct store_event *event, struct store_finish *finish,
+                   struct buf *packed)
 {
     const char *name = json_get_str(json, "kind");
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
@@ -114,8 +129,9 @@ static bool decode(const struct json *json, const char *worker, struct store_eve
                                                      .wake_ms = json_get_int(json, "wakeMs", 0),
                                                      .error_id = json_get_str(json, "errorId"),
                                                      .error_message = json_get_str(json, "errorMessage")}};
-        bool good = event->kind != STORE_EVENT_FINISHED ||
-                    run_status_parse(json_get_str(json, "status"), &finish->status) == ERR_OK;
+        bool good =
+            event->kind != STORE_EVENT_FINISHED ||
+            (run_status_parse(json_get_str(json, "status"), &finish->status) == ERR_OK && unpack(json, finish, packed));
         if (event->kind == STORE_EVENT_CHECKPOINT)
             good = event->checkpoint.node_id != NULL &&
                    node_state_parse(json_get_str(json, "state"), &event->checkpoint.state) == ERR_OK;
@@ -173,7 +189,9 @@ static enum err apply_entry(struct store_session *session, struct entry *entry, 
     } else {
         struct store_event event = {0};
         struct store_finish finish;
-        if (decode(entry->event, NULL, &event, &finish))
+        AUTO_BUF struct buf packed;
+        buf_init(&packed, 0);
+        if (decode(entry->event, NULL, &event, &finish, &packed))
             code = store_event_apply(session, &event, &entry->applied, &error);
         if (code == ERR_OK && entry->applied && event.kind == STORE_EVENT_FINISHED)
             code = schedule_retry(session, &event, &entry->retry_at_ms, &error);

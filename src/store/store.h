@@ -13,6 +13,7 @@
  * VALIDATION). What is found damaged in the database is ERR_INTERNAL naming the id. Errors: ERR_STORE_FULL (disk),
  * ERR_STORE_BUSY (cannot be reached or written), ERR_STORE_UNKNOWN (commit without an answer). */
 #pragma once
+#include "base/buf.h"
 #include "flow/run.h"
 
 struct store;
@@ -69,6 +70,8 @@ enum err store_flow_delete(struct store_session *s, const char *id, struct error
                          unfinished */
 enum err store_flow_load(struct store_session *s, const char *id, struct json **ret,
                          struct error *reterr) ERROR_MUST_CHECK;
+/* Its present version, without loading it. */
+enum err store_flow_version(struct store_session *s, const char *id, int *ret, struct error *reterr) ERROR_MUST_CHECK;
 enum err store_flow_load_version(struct store_session *s, const char *id, int version, struct json **ret,
                                  struct error *reterr) ERROR_MUST_CHECK;
 enum err store_flow_find_by_name(struct store_session *s, const char *name, char ret_id[40],
@@ -127,9 +130,16 @@ struct store_finish {
     enum run_status status;
     int64_t started_ms, ended_ms, records;
     const char *error_id, *error_message;
-    const char *document_json; /* history document, stored compressed; NULL with history none */
+    /* The history document, stored compressed: as text, or as store_pack made it of that; neither with history none. */
+    const char *document_json;
+    const void *document_packed;
+    size_t document_packed_bytes;
     const char *result_json;
 };
+
+/* Appends the text in the form in which the store keeps documents. Any thread: it is done where the text is made, so
+ * that less travels and the writer has less to do. */
+void store_pack(const char *text, size_t size, struct buf *out);
 
 /* Inserts one execution in status pending with epoch 1 (or final, with finish). Flow must exist: NOT_FOUND. */
 enum err store_execution_insert(struct store_session *s, const struct store_execution *row,

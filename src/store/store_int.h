@@ -38,6 +38,7 @@ struct store_backend_ops {
                             struct error *reterr);
     enum err (*flow_delete)(struct store_session *s, const char *id, struct error *reterr);
     enum err (*flow_load)(struct store_session *s, const char *id, struct json **ret, struct error *reterr);
+    enum err (*flow_version)(struct store_session *s, const char *id, int *ret, struct error *reterr);
     enum err (*flow_load_version)(struct store_session *s, const char *id, int version, struct json **ret,
                                   struct error *reterr);
     enum err (*flow_find_by_name)(struct store_session *s, const char *name, char ret_id[40], struct error *reterr);

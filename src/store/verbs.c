@@ -45,6 +45,11 @@ enum err store_flow_load(struct store_session *s, const char *id, struct json **
     return s->ops->flow_load(s, id, ret, reterr);
 }
 
+enum err store_flow_version(struct store_session *s, const char *id, int *ret, struct error *reterr)
+{
+    return s->ops->flow_version(s, id, ret, reterr);
+}
+
 enum err store_flow_load_version(struct store_session *s, const char *id, int version, struct json **ret,
                                  struct error *reterr)
 {

@@ -1,6 +1,7 @@
 /* What a worker tells about an execution, as JSON. */
 #include "worker/worker_int.h"
 
+#include "base/base64.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include <stdio.h>
@@ -36,6 +37,21 @@ static void set_text(struct json *event, const char *key, const struct json *val
     json_print(value, &text);
     json_set(event, key, json_string_new_n(text.data, text.len));
     buf_done(&text);
+}
+
+static void set_packed(struct json *event, const char *key, const struct json *value)
+{
+    struct buf text, packed, encoded;
+    buf_init(&text, 0);
+    buf_init(&packed, 0);
+    buf_init(&encoded, 0);
+    json_print(value, &text);
+    store_pack(text.data, text.len, &packed);
+    base64_add(&encoded, packed.data, packed.len);
+    json_set(event, key, json_string_new_n(encoded.data, encoded.len));
+    buf_done(&text);
+    buf_done(&packed);
+    buf_done(&encoded);
 }
 
 void event_started(struct active *active)
@@ -109,7 +125,7 @@ void event_finished(struct active *active)
     if (!discard) {
         struct json *document = flow_run_document(run);
         json_set(document, "logs", json_ref(active->logs));
-        set_text(event, "document", document);
+        set_packed(event, "documentPacked", document);
         json_unref(document);
     }
     set_text(event, "result", flow_run_result(run));

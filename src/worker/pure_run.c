@@ -2,6 +2,7 @@
 #include "worker/pure_run.h"
 
 #include "base/clock.h"
+#include "store/store.h"
 #include "worker/run_log.h"
 #include <stdlib.h>
 
@@ -58,7 +59,11 @@ static void take_result(const struct flow_run *run, struct json *logs, struct pu
         return;
     struct json *document = flow_run_document(run);
     json_set(document, "logs", json_ref(logs));
-    ret->document_json = json_dup_text(document);
+    struct buf text;
+    buf_init(&text, 0);
+    json_print(document, &text);
+    store_pack(text.data, text.len, &ret->document);
+    buf_done(&text);
     json_unref(document);
 }
 
@@ -82,9 +87,9 @@ bool pure_run(const struct flow *flow, const struct run_options *options, const 
 
 void pure_result_done(struct pure_result *result)
 {
-    free(result->document_json);
+    buf_done(&result->document);
     free(result->result_json);
-    result->document_json = result->result_json = NULL;
+    result->result_json = NULL;
 }
 
 bool pure_run_is_possible(const struct flow *flow)

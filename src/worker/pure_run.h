@@ -7,7 +7,7 @@ struct pure_result {
     enum run_status status;
     int64_t started_ms, ended_ms, records;
     struct error error;  /* code OK when it succeeded */
-    char *document_json; /* history; NULL when the flow keeps none of this outcome */
+    struct buf document; /* history, packed (store_pack); empty when the flow keeps none of this outcome */
     char *result_json;   /* NULL: no result */
     bool responded;      /* the result is a respond node's */
 };

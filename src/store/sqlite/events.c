@@ -71,7 +71,8 @@ static enum err apply_finished(struct store_session *s, int64_t seq, const struc
         code = sqlite_insert_document(s, seq, f, reterr);
     if (code == ERR_OK)
         code = sqlite_run(s, reterr, "DELETE FROM checkpoints WHERE execution=?", "i", seq);
-    if (code == ERR_OK && f->document_json != NULL) /* the document tells of this epoch's attempts itself */
+    if (code == ERR_OK && (f->document_json != NULL ||
+                           f->document_packed != NULL)) /* the document tells of this epoch's attempts itself */
         code = sqlite_run(s, reterr, "DELETE FROM attempts WHERE execution=? AND epoch=?", "id", seq, e->epoch);
     return code;
 }
@@ -99,15 +100,16 @@ static enum err apply_logs(struct store_session *s, int64_t seq, const struct st
                          "Log lines must be an array of {timestamp, level, message, nodeId}.");
     if (json_count(lines) == 0)
         return ERR_OK;
-    size_t bytes = 0;
-    const void *content = sqlite_compress(s, e->logs_json, &bytes);
+    AUTO_BUF struct buf content;
+    buf_init(&content, 0);
+    store_pack(e->logs_json, strlen(e->logs_json), &content);
     code = sqlite_run(
         s, reterr,
         "INSERT INTO execution_logs(execution, chunk, lines, content) SELECT ?1, (SELECT coalesce(max(chunk), 0) + 1 "
         "FROM"
         " execution_logs WHERE execution=?1), ?2, ?3 WHERE NOT EXISTS (SELECT 1 FROM execution_logs WHERE execution=?1"
         " AND content=?3)",
-        "iib", seq, (int64_t)json_count(lines), content, bytes);
+        "iib", seq, (int64_t)json_count(lines), content.data, content.len);
     return code == ERR_OK && sqlite_changes(s) > 0 ? trim_logs(s, seq, reterr) : code;
 }
 

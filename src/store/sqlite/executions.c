@@ -84,20 +84,19 @@ static enum err explain_refusal(struct store_session *s, const struct store_exec
 enum err sqlite_insert_document(struct store_session *s, int64_t seq, const struct store_finish *finish,
                                 struct error *reterr)
 {
-    if (finish->document_json == NULL && finish->result_json == NULL)
+    if (finish->document_json == NULL && finish->document_packed == NULL && finish->result_json == NULL)
         return ERR_OK;
-    AUTO_FREE char *held = NULL;
-    const void *document = NULL, *result = NULL;
-    size_t document_bytes = 0, result_bytes = 0;
-    if (finish->document_json != NULL)
-        document = sqlite_compress(s, finish->document_json, &document_bytes);
-    if (finish->result_json != NULL) {
-        if (document != NULL) /* the session compresses into one place */
-            document = held = mem_dup_n(document, document_bytes);
-        result = sqlite_compress(s, finish->result_json, &result_bytes);
-    }
+    AUTO_BUF struct buf document, result;
+    buf_init(&document, 0);
+    buf_init(&result, 0);
+    if (finish->document_packed != NULL)
+        buf_add(&document, finish->document_packed, finish->document_packed_bytes);
+    else if (finish->document_json != NULL)
+        store_pack(finish->document_json, strlen(finish->document_json), &document);
+    if (finish->result_json != NULL)
+        store_pack(finish->result_json, strlen(finish->result_json), &result);
     return sqlite_run(s, reterr, "INSERT OR REPLACE INTO node_executions(execution, document, result) VALUES(?,?,?)",
-                      "ibb", seq, document, document_bytes, result, result_bytes);
+                      "ibb", seq, document.data, document.len, result.data, result.len);
 }
 
 static enum err insert_row(struct store_session *s, const struct store_execution *row, struct error *reterr)

@@ -143,6 +143,16 @@ enum err sqlite_flow_load(struct store_session *s, const char *id, struct json *
     return sqlite_decoded(flow, damaged, "flow", id, ret, reterr);
 }
 
+enum err sqlite_flow_version(struct store_session *s, const char *id, int *ret, struct error *reterr)
+{
+    int64_t version = 0;
+    enum err code = sqlite_number(s, &version, reterr, "SELECT version FROM flows WHERE id = ?", "t", id);
+    if (code == ERR_OK && version == 0)
+        return not_found(id, reterr);
+    *ret = (int)version;
+    return code;
+}
+
 static bool changes_version(const struct json *old, const struct json *merged)
 {
     static const char *const keys[] = {"nodes", "connections", "settings"};

@@ -123,9 +123,7 @@ static void session_close(struct store_session *s)
     struct sqlite_session *session = sqlite_of(s);
     for (size_t i = 0; i < STATEMENT_SLOTS; i++)
         (void)sqlite3_finalize(session->slots[i].statement);
-    (void)ZSTD_freeCCtx(session->compressor);
     (void)ZSTD_freeDCtx(session->decompressor);
-    free(session->scratch);
     if (sqlite3_close(session->db) != SQLITE_OK)
         abort(); /* a statement was leaked */
     free(session);
@@ -227,6 +225,7 @@ const struct store_backend_ops store_sqlite_ops = {
     .flow_update = sqlite_flow_update,
     .flow_delete = sqlite_flow_delete,
     .flow_load = sqlite_flow_load,
+    .flow_version = sqlite_flow_version,
     .flow_load_version = sqlite_flow_load_version,
     .flow_find_by_name = sqlite_flow_find_by_name,
     .flow_versions = sqlite_flow_versions,

@@ -9,10 +9,7 @@ enum { STATEMENT_SLOTS = 256 };
 struct sqlite_session {
     struct store_session base; /* first */
     sqlite3 *db;
-    ZSTD_CCtx *compressor;
     ZSTD_DCtx *decompressor;
-    void *scratch; /* of the compressor */
-    size_t scratch_bytes;
     struct {
         const char *sql;
         sqlite3_stmt *statement;
@@ -61,8 +58,6 @@ enum err sqlite_damaged(const char *noun, const char *id, struct error *reterr);
 char *sqlite_dup(sqlite3_stmt *statement, int column, struct arena *arena);
 
 /* ---- compressed texts */
-/* The result is the session's, valid until the next call. */
-const void *sqlite_compress(struct store_session *s, const char *text, size_t *ret_bytes);
 enum err sqlite_decompress(struct store_session *s, sqlite3_stmt *statement, int column, char **ret, size_t *ret_len,
                            struct error *reterr) ERROR_MUST_CHECK; /* heap; NULL when null */
 /* The same as JSON; ERR_INTERNAL that names the execution when it is damaged. *ret is untouched when null. */
@@ -116,6 +111,7 @@ enum err sqlite_flow_update(struct store_session *s, const char *id, const struc
                             struct error *reterr);
 enum err sqlite_flow_delete(struct store_session *s, const char *id, struct error *reterr);
 enum err sqlite_flow_load(struct store_session *s, const char *id, struct json **ret, struct error *reterr);
+enum err sqlite_flow_version(struct store_session *s, const char *id, int *ret, struct error *reterr);
 enum err sqlite_flow_load_version(struct store_session *s, const char *id, int version, struct json **ret,
                                   struct error *reterr);
 enum err sqlite_flow_find_by_name(struct store_session *s, const char *name, char ret_id[40], struct error *reterr);

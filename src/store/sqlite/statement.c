@@ -236,22 +236,6 @@ char *sqlite_dup(sqlite3_stmt *statement, int column, struct arena *arena)
 
 enum { TEXT_MAX = 1 << 28 }; /* of one decompressed text: more is damage */
 
-const void *sqlite_compress(struct store_session *s, const char *text, size_t *ret_bytes)
-{
-    struct sqlite_session *session = sqlite_of(s);
-    size_t len = strlen(text), bound = ZSTD_compressBound(len);
-    if (session->compressor == NULL && (session->compressor = ZSTD_createCCtx()) == NULL)
-        abort();
-    if (bound > session->scratch_bytes) {
-        session->scratch = mem_resize(session->scratch, bound);
-        session->scratch_bytes = bound;
-    }
-    *ret_bytes = ZSTD_compressCCtx(session->compressor, session->scratch, session->scratch_bytes, text, len, 1);
-    if (ZSTD_isError(*ret_bytes))
-        abort(); /* the room suffices, so only memory can be short */
-    return session->scratch;
-}
-
 enum err sqlite_decompress(struct store_session *s, sqlite3_stmt *statement, int column, char **ret, size_t *ret_len,
                            struct error *reterr)
 {

@@ -21,6 +21,11 @@ static void keeps_flows(void **state)
     assert_ok(store_flow_find_by_name(s, "orders", id, &error_));
     assert_string_equal(id, F1);
     assert_int_equal(store_flow_find_by_name(s, "Orders", id, &error_), ERR_NOT_FOUND);
+    int version = 0;
+    assert_ok(store_flow_version(s, F1, &version, &error_));
+    assert_int_equal(version, 1);
+    assert_int_equal(store_flow_version(s, F2, &version, &error_), ERR_NOT_FOUND);
+    assert_int_equal(version, 1);
     AUTO_JSON struct json *none = NULL;
     assert_int_equal(store_flow_load(s, F2, &none, &error_), ERR_NOT_FOUND);
     assert_null(none);

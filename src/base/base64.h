@@ -1,0 +1,7 @@
+/* Bytes as text (RFC 4648, section 4, with padding). */
+#pragma once
+#include "base/buf.h"
+
+void base64_add(struct buf *out, const void *bytes, size_t n);
+/* Appends the bytes of a text; false: it is no base64, nothing is appended. */
+bool base64_decode(const char *text, size_t n, struct buf *out);

@@ -1,0 +1,49 @@
+/* RFC 4648, section 10, and texts that are none. */
+#include "base/base64.h"
+#include "base/mem.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void test_vectors(void **state)
+{
+    (void)state;
+    static const char *const pairs[][2] = {{"", ""},
+                                           {"f", "Zg=="},
+                                           {"fo", "Zm8="},
+                                           {"foo", "Zm9v"},
+                                           {"foob", "Zm9vYg=="},
+                                           {"fooba", "Zm9vYmE="},
+                                           {"foobar", "Zm9vYmFy"}};
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+        AUTO_BUF struct buf text, bytes;
+        buf_init(&text, 0);
+        buf_init(&bytes, 0);
+        base64_add(&text, pairs[i][0], strlen(pairs[i][0]));
+        assert_string_equal(buf_str(&text), pairs[i][1]);
+        assert_true(base64_decode(pairs[i][1], strlen(pairs[i][1]), &bytes));
+        assert_string_equal(buf_str(&bytes), pairs[i][0]);
+    }
+}
+
+static void test_refuses(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {"Zg", "Zg=", "Zg===", "Z", "Zm9v!", "Zm 9v", "Zh==", "=", "Zm9vZg==Zg=="};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        AUTO_BUF struct buf bytes;
+        buf_init(&bytes, 0);
+        assert_false(base64_decode(bad[i], strlen(bad[i]), &bytes));
+        assert_int_equal(bytes.len, 0);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_vectors), cmocka_unit_test(test_refuses)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
