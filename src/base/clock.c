@@ -61,16 +61,32 @@ static int parse_zone(const char *text, int *ret_minutes)
     return 0;
 }
 
+/* `pattern` has 0 for a digit; everything else stands for itself. */
+static bool has_form(const char *text, const char *pattern)
+{
+    for (; *pattern != '\0'; text++, pattern++)
+        if (*pattern == '0' ? !isdigit((unsigned char)*text) : *text != *pattern)
+            return false;
+    return true;
+}
+
+static int days_of(int year, int month)
+{
+    static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    bool leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    return days[month - 1] + (month == 2 && leap);
+}
+
 int clock_parse_iso(const char *text, int64_t *ret_ms)
 {
     int year, month, day, hour = 0, minute = 0, second = 0, n = 0, zone = 0;
     int64_t ms = 0;
-    if (sscanf(text, "%4d-%2d-%2d%n", &year, &month, &day, &n) != 3 || n != 10)
+    if (!has_form(text, "0000-00-00") || sscanf(text, "%4d-%2d-%2d%n", &year, &month, &day, &n) != 3)
         return -1;
     text += n;
     if (*text == 'T' || *text == 't' || *text == ' ') {
         n = 0;
-        if (sscanf(text + 1, "%2d:%2d:%2d%n", &hour, &minute, &second, &n) != 3 || n != 8)
+        if (!has_form(text + 1, "00:00:00") || sscanf(text + 1, "%2d:%2d:%2d%n", &hour, &minute, &second, &n) != 3)
             return -1;
         text += 1 + n;
         if (*text == '.') {
@@ -83,7 +99,8 @@ int clock_parse_iso(const char *text, int64_t *ret_ms)
     } else if (*text != '\0') {
         return -1;
     }
-    if (month < 1 || month > 12 || day < 1 || day > 31 || hour > 23 || minute > 59 || second > 60 || year < 1970)
+    if (month < 1 || month > 12 || day < 1 || day > days_of(year, month) || hour > 23 || minute > 59 || second > 60 ||
+        year < 1970)
         return -1;
     struct tm tm = {.tm_year = year - 1900,
                     .tm_mon = month - 1,

@@ -8,7 +8,7 @@ int64_t clock_monotonic_us(void); /* never goes back */
 
 #define ISO_TEXT_BYTES 32
 void clock_format_iso(int64_t ms, char out[ISO_TEXT_BYTES]); /* 2025-01-02T03:04:05.678Z; within the years 0 to 9999 */
-int clock_parse_iso(const char *text, int64_t *ret_ms);      /* RFC 3339 date-time or date; 0, or -1 */
+int clock_parse_iso(const char *text, int64_t *ret_ms);      /* RFC 3339 date-time or date, from 1970 on; 0, or -1 */
 
 /* Seeded generator (SplitMix64): the same seed gives the same sequence. */
 struct rng {

@@ -3,10 +3,23 @@
 
 #include "base/limits.h"
 #include "base/map.h"
+#include "base/utf8.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* Names cut short by the formats may end inside a character, which would make the answer invalid JSON. */
+static void repair_utf8(char *text)
+{
+    size_t len = strlen(text);
+    for (size_t i = 0, step; i < len; i += step) {
+        uint32_t code_point;
+        step = utf8_decode(text + i, len - i, &code_point);
+        if (step == 0)
+            text[i] = '?', step = 1;
+    }
+}
 
 void problem_add(struct json *list, const char *code, const char *node_id, const char *field, const char *format, ...)
 {
@@ -15,6 +28,7 @@ void problem_add(struct json *list, const char *code, const char *node_id, const
     va_start(args, format);
     (void)vsnprintf(text, sizeof text, format, args);
     va_end(args);
+    repair_utf8(text);
     struct json *problem = json_object_new();
     json_set_str(problem, "code", code);
     json_set_str(problem, "message", text);
@@ -46,15 +60,30 @@ static const struct field common_fields[] = {
     {.name = "retry", .kind = FIELD_OBJECT, .nullable = true, .fields = retry_fields},
     {0}};
 
+/* Adds all that `table` finds in `value`; `where` is the path of `value`. */
+static void add_field_problems(struct json *problems, const char *code, const char *node_id, const char *where,
+                               const struct field *table, const struct json *value)
+{
+    if (!json_is(value, JSON_OBJECT)) {
+        problem_add(problems, code, node_id, where, "%s must be an object, not %s.", where, json_kind_name(value));
+        return;
+    }
+    struct json *found = json_array_new();
+    (void)fields_check_all(table, value, found);
+    for (size_t i = 0; i < json_count(found); i++) {
+        char field[200];
+        (void)snprintf(field, sizeof field, "%s.%s", where, json_get_str(json_at(found, i), "field"));
+        problem_add(problems, code, node_id, field, "%s.%s", where, json_get_str(json_at(found, i), "message"));
+    }
+    json_unref(found);
+}
+
 static void read_common(struct compiler *c, struct flow_node *node, unsigned index)
 {
-    struct error error;
     const struct json *retry = json_get(node->config, "retry");
-    if (fields_check(common_fields, node->config, &error) != ERR_OK) {
-        char field[200];
-        (void)snprintf(field, sizeof field, "nodes[%u].config.%s", index, error.field);
-        problem_add(c->problems, "INVALID_CONFIG", node->id, field, "Node %s: %s", node->id, error.message);
-    }
+    char where[40];
+    (void)snprintf(where, sizeof where, "nodes[%u].config", index);
+    add_field_problems(c->problems, "INVALID_CONFIG", node->id, where, common_fields, node->config);
     node->timeout_ms = json_get_int(node->config, "timeout", LIMIT_NODE_TIMEOUT_MS);
     node->critical = json_get_bool(node->config, "critical", true);
     node->retry = (struct retry_policy){.max_attempts = (int)json_get_int(retry, "maxAttempts", 1),
@@ -64,24 +93,38 @@ static void read_common(struct compiler *c, struct flow_node *node, unsigned ind
                                         .jitter = json_get_double(retry, "jitter", 0.1)};
 }
 
+static void read_id(struct compiler *c, struct flow_node *node, unsigned index)
+{
+    char field[40];
+    (void)snprintf(field, sizeof field, "nodes[%u].id", index);
+    size_t len = strlen(node->id);
+    if (len == 0 || len > LIMIT_NODE_ID_BYTES)
+        problem_add(c->problems, "INVALID_NODE_ID", node->id, field, "%s must be a string of 1 to %d bytes.", field,
+                    LIMIT_NODE_ID_BYTES);
+    if (map_get(&c->index, node->id) != NULL)
+        problem_add(c->problems, "DUPLICATE_NODE_ID", node->id, field,
+                    "Two nodes have the id \"%.64s\"; each needs its own.", node->id);
+    else
+        (void)map_put(&c->index, node->id, (void *)(uintptr_t)(index + 1));
+}
+
 static void read_node(struct compiler *c, unsigned index, const struct json *json)
 {
     struct flow_node *node = &c->flow->nodes[index];
     static const char *const missing = "";
+    char field[40];
+    (void)snprintf(field, sizeof field, "nodes[%u].type", index);
     node->id = json_get_str(json, "id") == NULL ? missing : json_get_str(json, "id");
     node->type = json_get_str(json, "type") == NULL ? missing : json_get_str(json, "type");
     node->config = json_get(json, "config");
     node->spec = c->catalog->find(c->catalog, node->type);
     if (node->spec == NULL)
-        problem_add(c->problems, "UNKNOWN_NODE_TYPE", node->id, "type",
-                    "Node %s has the unknown type \"%.60s\"; the catalog lists the known ones.", node->id, node->type);
+        problem_add(c->problems, "UNKNOWN_NODE_TYPE", node->id, field,
+                    "Node %.64s has the unknown type \"%.60s\"; the catalog lists the known ones.", node->id,
+                    node->type);
     else if (!node->spec->pure && node->spec->trigger == NULL)
         c->flow->pure = false;
-    if (map_get(&c->index, node->id) != NULL)
-        problem_add(c->problems, "DUPLICATE_NODE_ID", node->id, "id", "Two nodes have the id %s; each needs its own.",
-                    node->id);
-    else
-        (void)map_put(&c->index, node->id, (void *)(uintptr_t)(index + 1));
+    read_id(c, node, index);
     read_common(c, node, index);
 }
 
@@ -97,6 +140,24 @@ static int find_end(struct compiler *c, const struct json *json, const char *key
     return (int)found - 1;
 }
 
+static void add_unknown_pin(struct compiler *c, const struct flow_node *node, unsigned index, const char *key,
+                            const char *written, const struct flow_pin *pins)
+{
+    bool is_output = strcmp(key, "fromOutput") == 0;
+    char field[60], known[300] = "";
+    (void)snprintf(field, sizeof field, "connections[%u].%s", index, key);
+    for (size_t used = 0; pins != NULL && pins->name != NULL && used < sizeof known; pins++)
+        used += (size_t)snprintf(known + used, sizeof known - used, "%s%s", used > 0 ? ", " : "", pins->name);
+    if (is_output)
+        problem_add(c->problems, "UNKNOWN_PIN", node->id, field,
+                    "Node %.64s (%.60s) has no output \"%.60s\"; it has %s%serror.", node->id, node->type, written,
+                    known, *known ? ", " : "");
+    else
+        problem_add(c->problems, "UNKNOWN_PIN", node->id, field,
+                    "Node %.64s (%.60s) has no input \"%.60s\"; it has %s.", node->id, node->type, written,
+                    *known ? known : "none");
+}
+
 static void read_connection(struct compiler *c, unsigned index, const struct json *json)
 {
     int from = find_end(c, json, "fromNodeId", index), to = find_end(c, json, "toNodeId", index);
@@ -105,19 +166,19 @@ static void read_connection(struct compiler *c, unsigned index, const struct jso
     struct flow_node *source = &c->flow->nodes[from], *target = &c->flow->nodes[to];
     struct flow_connection *connection = &c->flow->connections[c->flow->connection_count++];
     const char *output = json_get_str(json, "fromOutput"), *input = json_get_str(json, "toInput");
+    output = output == NULL ? "" : output;
+    input = input == NULL ? "" : input;
     *connection = (struct flow_connection){.from = (unsigned)from, .to = (unsigned)to, .output = "", .input = ""};
     source->out_count++;
     target->in_count++;
     if (source->spec == NULL || target->spec == NULL)
         return;
-    const char *out = pins_resolve_output(source->spec, target->spec, output == NULL ? "" : output);
-    const char *in = pins_resolve_input(source->spec, target->spec, input == NULL ? "" : input);
+    const char *out = pins_resolve_output(source->spec, target->spec, output);
+    const char *in = pins_resolve_input(source->spec, target->spec, input);
     if (out == NULL)
-        problem_add(c->problems, "UNKNOWN_PIN", source->id, "fromOutput", "Node %s (%s) has no output \"%.60s\".",
-                    source->id, source->type, output);
+        add_unknown_pin(c, source, index, "fromOutput", output, source->spec->outputs);
     if (in == NULL)
-        problem_add(c->problems, "UNKNOWN_PIN", target->id, "toInput", "Node %s (%s) has no input \"%.60s\".",
-                    target->id, target->type, input);
+        add_unknown_pin(c, target, index, "toInput", input, target->spec->inputs);
     connection->output = out == NULL ? "" : out;
     connection->input = in == NULL ? "" : in;
     source->error_connected |= strcmp(connection->output, "error") == 0;
@@ -141,9 +202,8 @@ static void link_nodes(struct flow *flow)
 static void read_settings(struct compiler *c)
 {
     const struct json *settings = json_get(c->definition, "settings");
-    struct error error;
-    if (settings != NULL && fields_check(flow_settings_fields, settings, &error) != ERR_OK)
-        problem_add(c->problems, "INVALID_SETTINGS", NULL, error.field, "settings: %s", error.message);
+    if (settings != NULL)
+        add_field_problems(c->problems, "INVALID_SETTINGS", NULL, "settings", flow_settings_fields, settings);
     const char *durability = json_get_str(settings, "durability"), *history = json_get_str(settings, "history");
     c->flow->settings = (struct flow_settings){
         .durability = durability != NULL && strcmp(durability, "run") == 0 ? FLOW_DURABLE_RUN : FLOW_DURABLE_STEP,
@@ -159,14 +219,21 @@ static void compile(struct compiler *c)
 {
     const struct json *nodes = json_get(c->definition, "nodes"), *connections = json_get(c->definition, "connections");
     struct flow *flow = c->flow;
-    size_t node_count = json_count(nodes), connection_count = json_count(connections);
+    size_t node_count = json_is(nodes, JSON_ARRAY) ? json_count(nodes) : 0;
+    size_t connection_count = json_is(connections, JSON_ARRAY) ? json_count(connections) : 0;
     if (node_count == 0)
         problem_add(c->problems, "NO_NODES", NULL, "nodes", "The flow has no nodes; add at least one.");
-    if (node_count > LIMIT_FLOW_NODES || connection_count > LIMIT_FLOW_CONNECTIONS) {
-        problem_add(c->problems, "TOO_MANY_NODES", NULL, "nodes", "A flow may have %d nodes and %d connections.",
-                    LIMIT_FLOW_NODES, LIMIT_FLOW_CONNECTIONS);
+    if (connections != NULL && !json_is(connections, JSON_ARRAY))
+        problem_add(c->problems, "INVALID_CONNECTION", NULL, "connections", "connections must be an array, not %s.",
+                    json_kind_name(connections));
+    if (node_count > LIMIT_FLOW_NODES)
+        problem_add(c->problems, "TOO_MANY_NODES", NULL, "nodes", "A flow may have %d nodes, not %zu.",
+                    LIMIT_FLOW_NODES, node_count);
+    if (connection_count > LIMIT_FLOW_CONNECTIONS)
+        problem_add(c->problems, "TOO_MANY_CONNECTIONS", NULL, "connections",
+                    "A flow may have %d connections, not %zu.", LIMIT_FLOW_CONNECTIONS, connection_count);
+    if (node_count > LIMIT_FLOW_NODES || connection_count > LIMIT_FLOW_CONNECTIONS)
         return;
-    }
     flow->nodes = arena_alloc(&flow->arena, node_count * sizeof *flow->nodes);
     flow->connections = arena_alloc(&flow->arena, connection_count * sizeof *flow->connections);
     flow->node_count = (unsigned)node_count;
@@ -180,7 +247,7 @@ static void compile(struct compiler *c)
     int cycle = graph_find_cycle(flow);
     if (cycle >= 0)
         problem_add(c->problems, "CYCLE", flow->nodes[cycle].id, "connections",
-                    "Node %s depends on itself through its connections.", flow->nodes[cycle].id);
+                    "Node %.64s depends on itself through its connections.", flow->nodes[cycle].id);
 }
 
 static struct flow *compile_new(const char *id, int version, const struct json *definition,
@@ -225,14 +292,27 @@ static void warn_orphans(const struct flow *flow, struct json *warnings)
 {
     for (unsigned i = 0; i < flow->node_count; i++)
         if (flow->nodes[i].in_count == 0 && flow->nodes[i].out_count == 0)
-            problem_add(warnings, "ORPHANED_NODE", flow->nodes[i].id, NULL, "Node %s has no connection.",
+            problem_add(warnings, "ORPHANED_NODE", flow->nodes[i].id, NULL, "Node %.64s has no connection.",
                         flow->nodes[i].id);
+}
+
+/* Behind a cycle: none of its inputs will ever be resolved. Those on the cycle itself are the business of CYCLE. */
+static void warn_unreachable(const struct flow *flow, struct json *warnings)
+{
+    bool *reached = mem_array(flow->node_count, sizeof *reached);
+    graph_find_reached(flow, reached);
+    for (unsigned i = 0; i < flow->node_count; i++)
+        if (!reached[i] && !graph_is_on_cycle(flow, i))
+            problem_add(warnings, "UNREACHABLE_NODE", flow->nodes[i].id, "connections",
+                        "Node %.64s waits for a cycle and can never run; break the cycle.", flow->nodes[i].id);
+    free(reached);
 }
 
 void flow_validate(const struct json *definition, const struct flow_catalog *catalog, struct json *errors,
                    struct json *warnings)
 {
-    static const char *const fatal[] = {"NO_NODES", "INVALID_CONNECTION", "TOO_MANY_NODES", "INVALID_SETTINGS"};
+    static const char *const fatal[] = {"NO_NODES", "INVALID_CONNECTION", "TOO_MANY_NODES", "TOO_MANY_CONNECTIONS",
+                                        "INVALID_SETTINGS"};
     struct json *found = json_array_new();
     struct flow *flow = compile_new("", 0, definition, catalog, found);
     for (size_t i = 0; i < json_count(found); i++) {
@@ -243,6 +323,7 @@ void flow_validate(const struct json *definition, const struct flow_catalog *cat
         json_push(is_error ? errors : warnings, json_ref(json_at(found, i)));
     }
     warn_orphans(flow, warnings);
+    warn_unreachable(flow, warnings);
     flow_free(flow);
     json_unref(found);
 }

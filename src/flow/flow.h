@@ -20,7 +20,8 @@ struct retry_policy {
     int64_t delay_ms, max_delay_ms;
     double factor, jitter;
 };
-/* Delay before attempt `next_attempt` (2, 3, …): delay * factor^(next-2), capped, then +-jitter by `unit` in [0,1). */
+/* Delay before attempt `next_attempt` (2, 3, …): delay * factor^(next-2), capped (max_delay_ms 0: a week), then
+ * +-jitter by `unit` in [0,1). */
 int64_t retry_delay_ms(const struct retry_policy *policy, int next_attempt, double unit);
 
 struct flow_node {
@@ -58,9 +59,9 @@ extern const struct field flow_body_fields[];
 extern const struct field flow_settings_fields[];
 
 /* Structural validation for save and validate (contract 3.1): appends {code,message,nodeId?,field?} to both arrays.
- * Errors: NO_NODES, INVALID_CONNECTION, LIMIT codes. Everything else (ORPHANED_NODE, DUPLICATE_NODE_ID,
- * UNKNOWN_NODE_TYPE, UNKNOWN_PIN, CYCLE, INVALID_CONFIG, UNREACHABLE_NODE) are warnings, since the UI must stay able to
- * save (7.4). */
+ * Errors: NO_NODES, INVALID_CONNECTION, TOO_MANY_NODES, TOO_MANY_CONNECTIONS, INVALID_SETTINGS. Everything else
+ * (ORPHANED_NODE, INVALID_NODE_ID, DUPLICATE_NODE_ID, UNKNOWN_NODE_TYPE, UNKNOWN_PIN, CYCLE, INVALID_CONFIG,
+ * UNREACHABLE_NODE: waits for a cycle) are warnings, since the UI must stay able to save (7.4). */
 void flow_validate(const struct json *definition, const struct flow_catalog *catalog, struct json *errors,
                    struct json *warnings);
 

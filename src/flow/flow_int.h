@@ -12,5 +12,8 @@ const char *pins_resolve_output(const struct flow_node_spec *source, const struc
 const char *pins_resolve_input(const struct flow_node_spec *source, const struct flow_node_spec *target,
                                const char *written);
 
-/* Kahn's order over nodes; the first node on a cycle, or -1. */
+/* Kahn's order over nodes: reached[i] when node i can become ready once all before it have ended. */
+void graph_find_reached(const struct flow *flow, bool *reached);
+bool graph_is_on_cycle(const struct flow *flow, unsigned node);
+/* The first node on a cycle, or -1. */
 int graph_find_cycle(const struct flow *flow);

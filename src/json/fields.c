@@ -118,6 +118,8 @@ static bool check_value(const struct field *field, const struct json *value, con
             if (used < sizeof text)
                 used += (size_t)snprintf(text + used, sizeof text - used, "%s %s", i > 0 ? "," : "", field->values[i]);
         }
+        if (used < sizeof text)
+            (void)snprintf(text + used, sizeof text - used, ".");
         return problem(out, path, text);
     }
     if (field->kind == FIELD_OBJECT && field->fields != NULL)

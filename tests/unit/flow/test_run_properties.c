@@ -254,6 +254,111 @@ static struct run_options options_of(uint64_t seed, int epoch)
                                 .lost_epoch = epoch > 1};
 }
 
+/* ---- a person who pauses, resumes and cancels; limits of time */
+
+enum meddling { MEDDLE_NOT, MEDDLE_PAUSE, MEDDLE_CANCEL };
+
+struct meddler {
+    struct rng rng;
+    enum meddling kind;
+    bool paused, cancelled;
+};
+
+static void person(struct flow_run *run, struct history *h, enum run_event_kind kind, int64_t now)
+{
+    flow_run_advance(run, &(struct run_event){.kind = kind, .now_ms = now});
+    take_commands(run, h);
+}
+
+/* Before each step. While paused nothing may be started; after a cancel nothing may be commanded at all. */
+static void meddle(struct meddler *m, struct flow_run *run, struct history *h, int64_t now)
+{
+    if (m->kind == MEDDLE_PAUSE && rng_below(&m->rng, 3) == 0) {
+        m->paused = !m->paused;
+        person(run, h, m->paused ? RUN_EVENT_PAUSE : RUN_EVENT_RESUME, now);
+        if (!run_status_is_final(flow_run_status(run)) && (flow_run_status(run) == RUN_PAUSED) != m->paused)
+            fail_msg("the run does not show that it is paused, or resumed");
+    } else if (m->kind == MEDDLE_CANCEL && rng_below(&m->rng, 6) == 0) {
+        person(run, h, RUN_EVENT_CANCEL, now);
+        m->cancelled = true;
+        assert_true(h->finished);
+        assert_int_equal(flow_run_status(run), RUN_CANCELLED);
+    }
+}
+
+/* Nothing left to do for a paused run but to be resumed. */
+static void resume_at_rest(struct meddler *m, struct flow_run *run, struct history *h, int64_t now)
+{
+    if (!m->paused)
+        fail_msg("the run hangs: nothing runs, nothing is due");
+    if (!flow_run_is_parkable(run))
+        fail_msg("a paused run at rest cannot be parked");
+    m->paused = false;
+    person(run, h, RUN_EVENT_RESUME, now);
+}
+
+static void check_nothing_started(const struct history *before, const struct history *after)
+{
+    for (unsigned i = 0; i < NODES_MAX; i++)
+        if (after->running[i] != 0 && after->running[i] != before->running[i])
+            fail_msg("node %u was started while the run was paused", i);
+}
+
+static uint64_t run_meddled(const struct flow *flow, uint64_t seed, enum meddling kind, struct history *h,
+                            enum run_status *ret_status)
+{
+    struct rng order = {.state = seed ^ 0x1234};
+    struct meddler m = {.rng = {.state = seed ^ 0x4321}, .kind = kind};
+    int64_t now = START_MS;
+    struct run_options options = options_of(seed, 1);
+    struct flow_run *run = flow_run_new(flow, &options, NULL);
+    *h = (struct history){0};
+    person(run, h, RUN_EVENT_START, now);
+    while (!run_status_is_final(flow_run_status(run))) {
+        meddle(&m, run, h, now);
+        struct history before = *h;
+        if (!run_status_is_final(flow_run_status(run)) && !step(run, h, seed, &order, &now))
+            resume_at_rest(&m, run, h, now);
+        else if (m.paused)
+            check_nothing_started(&before, h);
+    }
+    assert_true(h->finished);
+    unsigned commands = h->commands;
+    for (unsigned i = 0; i < flow->node_count; i++) /* what comes late changes nothing */
+        flow_run_advance(run, &(struct run_event){.kind = RUN_EVENT_NODE_DONE,
+                                                  .now_ms = now,
+                                                  .node = i,
+                                                  .attempt = (int)h->running[i],
+                                                  .take_outputs = json_object_new()});
+    person(run, h, RUN_EVENT_RESUME, now);
+    person(run, h, RUN_EVENT_TIME, now + 1000000);
+    assert_int_equal(h->commands, commands);
+    *ret_status = flow_run_status(run);
+    uint64_t end = end_of(run);
+    flow_run_free(run);
+    return end;
+}
+
+static void check_meddling(const struct flow *flow, uint64_t seed, enum run_status status, uint64_t end)
+{
+    struct history paused, again, cancelled;
+    enum run_status after_pause, after_again, after_cancel;
+    uint64_t end_paused = run_meddled(flow, seed, MEDDLE_PAUSE, &paused, &after_pause);
+    uint64_t end_again = run_meddled(flow, seed, MEDDLE_PAUSE, &again, &after_again);
+    (void)run_meddled(flow, seed, MEDDLE_CANCEL, &cancelled, &after_cancel);
+    if (paused.digest != again.digest || end_paused != end_again)
+        fail_msg("FLOW_SEED=%llu: the same pauses gave other commands", (unsigned long long)seed);
+    if (after_pause != status || (status == RUN_SUCCESS && end_paused != end))
+        fail_msg("FLOW_SEED=%llu: pauses gave another end (%s, %s)", (unsigned long long)seed, run_status_name(status),
+                 run_status_name(after_pause));
+    if (after_cancel != RUN_CANCELLED && after_cancel != status)
+        fail_msg("FLOW_SEED=%llu: a run with a cancel ended as %s", (unsigned long long)seed,
+                 run_status_name(after_cancel));
+    history_done(&paused);
+    history_done(&again);
+    history_done(&cancelled);
+}
+
 /* Runs to the end; with crash_after > 0 the run is dropped after so many steps and restored from its checkpoints. */
 static uint64_t run_one(const struct flow *flow, uint64_t seed, uint64_t order_seed, int crash_after, struct history *h,
                         enum run_status *ret_status)
@@ -311,6 +416,7 @@ static void check_seed(uint64_t seed)
     if (clean && (status != after_crash || end != end_crashed))
         fail_msg("FLOW_SEED=%llu: going on from the checkpoints gave another end (%s, %s)", (unsigned long long)seed,
                  run_status_name(status), run_status_name(after_crash));
+    check_meddling(flow, seed, status, end);
     history_done(&first);
     history_done(&second);
     history_done(&other);
