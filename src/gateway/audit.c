@@ -84,5 +84,5 @@ static enum err list_entries(struct api *api, struct http_request *request, stru
 }
 
 const struct route audit_routes[] = {{"GET", "/api/v1/audit", ROLE_ADMIN, ROUTE_LIST, NULL, NULL, 200, "access",
-                                      "Who changed what, newest first", list_entries},
+                                      "Who changed what, newest first", list_entries, &answer_audit_page},
                                      {0}};

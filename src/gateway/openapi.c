@@ -88,6 +88,26 @@ static void add_query_parameters(const struct route *route, struct json *paramet
     }
 }
 
+/* {data, timestamp, path}, with ROUTE_FLAT the members of data beside it too. */
+static struct json *envelope_of(const struct route *route)
+{
+    struct json *envelope = ref("Envelope"), *data, *both;
+    if (route->answer == NULL)
+        return envelope;
+    struct json *all = json_array_new(), *properties = json_object_new();
+    data = json_object_new();
+    json_set_str(data, "type", "object");
+    json_set(properties, "data", answer_schema(route->answer));
+    json_set(data, "properties", properties);
+    json_push(all, envelope);
+    json_push(all, data);
+    if ((route->flags & ROUTE_FLAT) != 0 && route->answer->shape == ANSWER_ONE)
+        json_push(all, answer_schema(route->answer));
+    both = json_object_new();
+    json_set(both, "allOf", all);
+    return both;
+}
+
 static struct json *responses_of(const struct route *route)
 {
     struct json *responses = json_object_new(), *success = json_object_new();
@@ -95,7 +115,7 @@ static struct json *responses_of(const struct route *route)
     (void)snprintf(status, sizeof status, "%d", route->status);
     json_set_str(success, "description", route->summary);
     if (route->status != 204 && strncmp(route->pattern, "/api/v1/", 8) == 0)
-        json_set(success, "content", content(ref("Envelope")));
+        json_set(success, "content", content(envelope_of(route)));
     json_set(responses, status, success);
     if (route->status == 101) {
         struct json *other = json_object_new();
@@ -212,6 +232,10 @@ static struct json *schemas(void)
         json_set(all, "Envelope", schema);
     if (json_parse(failure, sizeof failure - 1, &schema, NULL) == ERR_OK)
         json_set(all, "Error", schema);
+    for (size_t t = 0; route_tables[t] != NULL; t++)
+        for (const struct route *route = route_tables[t]; route->method != NULL; route++)
+            if (route->answer != NULL)
+                answer_add_components(route->answer, all);
     return all;
 }
 
@@ -369,8 +393,9 @@ static enum err get_root(struct api *api, struct http_request *request, struct e
 }
 
 const struct route document_routes[] = {
-    {"GET", "/", ROLE_NONE, 0, NULL, NULL, 302, "documentation", "To the documentation", get_root},
-    {"GET", "/api/docs", ROLE_NONE, 0, NULL, NULL, 200, "documentation", "This documentation as a page", get_page},
+    {"GET", "/", ROLE_NONE, 0, NULL, NULL, 302, "documentation", "To the documentation", get_root, NULL},
+    {"GET", "/api/docs", ROLE_NONE, 0, NULL, NULL, 200, "documentation", "This documentation as a page", get_page,
+     NULL},
     {"GET", "/api/docs-json", ROLE_NONE, 0, NULL, NULL, 200, "documentation", "This documentation as OpenAPI 3.1",
-     get_json},
+     get_json, NULL},
     {0}};

@@ -404,14 +404,15 @@ static enum err get_status(struct api *api, struct http_request *request, struct
 }
 
 const struct route session_routes[] = {
-    {"GET", BASE "/status", ROLE_NONE, 0, NULL, NULL, 200, "access", "Whether this service needs a login", get_status},
+    {"GET", BASE "/status", ROLE_NONE, 0, NULL, NULL, 200, "access", "Whether this service needs a login", get_status,
+     &answer_login_status},
     {"POST", BASE "/login", ROLE_NONE, ROUTE_UNAUDITED, login_fields, NULL, 200, "access",
-     "Log in: an access token for 15 minutes and a refresh token", login},
+     "Log in: an access token for 15 minutes and a refresh token", login, &answer_session},
     {"POST", BASE "/refresh", ROLE_NONE, ROUTE_UNAUDITED, refresh_fields, NULL, 200, "access",
-     "New tokens for a refresh token", refresh},
+     "New tokens for a refresh token", refresh, &answer_session},
     {"POST", BASE "/logout", ROLE_VIEWER, 0, logout_fields, NULL, 204, "access",
-     "End this session, or all of the user's", logout},
+     "End this session, or all of the user's", logout, NULL},
     {"PUT", BASE "/password", ROLE_VIEWER, 0, password_fields, NULL, 204, "access", "Change one's own password",
-     change_password},
-    {"GET", BASE "/me", ROLE_VIEWER, 0, NULL, NULL, 200, "access", "Who asks, and in which role", get_me},
+     change_password, NULL},
+    {"GET", BASE "/me", ROLE_VIEWER, 0, NULL, NULL, 200, "access", "Who asks, and in which role", get_me, &answer_me},
     {0}};

@@ -283,11 +283,11 @@ static enum err delete_user(struct api *api, struct http_request *request, struc
 }
 
 const struct route user_routes[] = {
-    {"GET", BASE, ROLE_ADMIN, 0, NULL, NULL, 200, "access", "List users", list_users},
-    {"POST", BASE, ROLE_ADMIN, 0, new_fields, NULL, 201, "access", "Create a user", create_user},
-    {"GET", BASE "/:id", ROLE_ADMIN, ROUTE_ID, NULL, NULL, 200, "access", "Get a user", get_user},
+    {"GET", BASE, ROLE_ADMIN, 0, NULL, NULL, 200, "access", "List users", list_users, &answer_users},
+    {"POST", BASE, ROLE_ADMIN, 0, new_fields, NULL, 201, "access", "Create a user", create_user, &answer_user},
+    {"GET", BASE "/:id", ROLE_ADMIN, ROUTE_ID, NULL, NULL, 200, "access", "Get a user", get_user, &answer_user},
     {"PUT", BASE "/:id", ROLE_ADMIN, ROUTE_ID, change_fields, NULL, 200, "access",
-     "Change a user's role or password, or disable them", change_user},
+     "Change a user's role or password, or disable them", change_user, &answer_user},
     {"DELETE", BASE "/:id", ROLE_ADMIN, ROUTE_ID, NULL, NULL, 204, "access",
-     "Delete a user; their sessions and API keys stop working", delete_user},
+     "Delete a user; their sessions and API keys stop working", delete_user, NULL},
     {0}};

@@ -558,5 +558,5 @@ static enum err receive(struct api *api, struct http_request *request, struct er
 }
 
 const struct route webhook_routes[] = {{"*", "/webhooks/*", ROLE_NONE, ROUTE_INLINE | ROUTE_UNLIMITED, NULL, NULL, 200,
-                                        "webhooks", "Start the flow that listens on this path", receive},
+                                        "webhooks", "Start the flow that listens on this path", receive, NULL},
                                        {0}};

@@ -125,5 +125,5 @@ static enum err open_socket(struct api *api, struct http_request *request, struc
 }
 
 const struct route websocket_routes[] = {{"GET", "/ws", ROLE_VIEWER, ROUTE_INLINE, NULL, NULL, 101, "live",
-                                          "Live events of executions, as a WebSocket", open_socket},
+                                          "Live events of executions, as a WebSocket", open_socket, NULL},
                                          {0}};

@@ -477,6 +477,9 @@ class Operation(ApiTest):
         self.assertGreaterEqual(len(operations), len(re.findall(r'^    \{"(?:GET|POST|PUT|DELETE)", ', source, re.M)))
         for method, path in sorted(operations):
             self.assertIn(f"<code>{path}</code>", page.text.decode())
+            for status, response in document["paths"][path][method.lower()]["responses"].items():
+                if path.startswith("/api/v1/") and status in ("200", "201", "202"):
+                    self.assertIn("allOf", response["content"]["application/json"]["schema"], f"{method} {path} says nothing of its answer")
 
     def test_every_documented_route_answers_as_documented(self):
         """Each operation, called without its needs: the status is one of those documented, the body is of its shape."""

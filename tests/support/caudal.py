@@ -9,8 +9,11 @@ import subprocess
 import tempfile
 import time
 
+from .openapi import document_of
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PROGRAM = os.environ.get("CAUDAL", os.path.join(ROOT, "build/dev/caudal"))
+CHECKED = os.environ.get("CAUDAL_CHECK_ANSWERS") != "0"  # against the OpenAPI document; benchmarks do without
 FINAL = ("success", "failed", "cancelled", "timeout")
 
 
@@ -85,9 +88,12 @@ class Caudal:
             path = "/api/v1" + path
         connection.request(method, path, payload, headers)
         try:
-            return Answer(connection.getresponse())
+            answer = Answer(connection.getresponse())
         finally:
             connection.close()
+        if CHECKED:
+            document_of(PROGRAM).check(method, path, answer)
+        return answer
 
     def get(self, path):
         return self.call("GET", path)
