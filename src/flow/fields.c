@@ -58,6 +58,63 @@ static const struct field connection_fields[] = {{.name = "fromNodeId",
                                                   .help = "Input pin of the target."},
                                                  {0}};
 
+static const struct field retry_fields[] = {
+    {.name = "maxAttempts",
+     .kind = FIELD_INT,
+     .min = 1,
+     .max = 100,
+     .default_json = "1",
+     .help = "How often the node is tried in all; 1 is no retry."},
+    {.name = "delayMs",
+     .kind = FIELD_INT,
+     .max = 86400000,
+     .default_json = "1000",
+     .label = "Delay (ms)",
+     .help = "Wait before the second attempt, in milliseconds."},
+    {.name = "maxDelayMs",
+     .kind = FIELD_INT,
+     .max = 604800000,
+     .default_json = "30000",
+     .label = "Longest delay (ms)",
+     .help = "No wait is longer than this, in milliseconds."},
+    {.name = "factor",
+     .kind = FIELD_NUMBER,
+     .min = 1,
+     .max = 10,
+     .default_json = "2",
+     .help = "Each wait is this many times the one before."},
+    {.name = "jitter",
+     .kind = FIELD_NUMBER,
+     .min = 0,
+     .max = 1,
+     .default_json = "0.1",
+     .help = "Share of the wait that is random, so that many nodes do not try at once."},
+    {0}};
+
+#define RUNNING "Running"
+const struct field flow_node_settings_fields[] = {
+    {.name = "timeout",
+     .kind = FIELD_INT,
+     .min = 0,
+     .max = 86400000,
+     .group = RUNNING,
+     .label = "Time limit (ms)",
+     .help = "Longest time of one attempt, in milliseconds; 0 is none."},
+    {.name = "critical",
+     .kind = FIELD_BOOL,
+     .default_json = "true",
+     .group = RUNNING,
+     .label = "Fail the flow",
+     .help = "Whether a failure of this node, without a connected error output, fails the flow."},
+    {.name = "retry",
+     .kind = FIELD_OBJECT,
+     .nullable = true,
+     .fields = retry_fields,
+     .group = RUNNING,
+     .label = "Retries",
+     .help = "How failures that may pass are tried again."},
+    {0}};
+
 static const char *const durabilities[] = {"step", "run", NULL};
 static const char *const histories[] = {"all", "errors", "none", NULL};
 

@@ -47,19 +47,6 @@ struct compiler {
     struct map index; /* node id -> index + 1 */
 };
 
-static const struct field retry_fields[] = {{.name = "maxAttempts", .kind = FIELD_INT, .min = 1, .max = 100},
-                                            {.name = "delayMs", .kind = FIELD_INT, .max = 86400000},
-                                            {.name = "maxDelayMs", .kind = FIELD_INT, .max = 604800000},
-                                            {.name = "factor", .kind = FIELD_NUMBER, .min = 1, .max = 10},
-                                            {.name = "jitter", .kind = FIELD_NUMBER, .min = 0, .max = 1},
-                                            {0}};
-
-static const struct field common_fields[] = {
-    {.name = "timeout", .kind = FIELD_INT, .min = 0, .max = 86400000},
-    {.name = "critical", .kind = FIELD_BOOL},
-    {.name = "retry", .kind = FIELD_OBJECT, .nullable = true, .fields = retry_fields},
-    {0}};
-
 /* Adds all that `table` finds in `value`; `where` is the path of `value`. */
 static void add_field_problems(struct json *problems, const char *code, const char *node_id, const char *where,
                                const struct field *table, const struct json *value)
@@ -83,7 +70,7 @@ static void read_common(struct compiler *c, struct flow_node *node, unsigned ind
     const struct json *retry = json_get(node->config, "retry");
     char where[40];
     (void)snprintf(where, sizeof where, "nodes[%u].config", index);
-    add_field_problems(c->problems, "INVALID_CONFIG", node->id, where, common_fields, node->config);
+    add_field_problems(c->problems, "INVALID_CONFIG", node->id, where, flow_node_settings_fields, node->config);
     node->timeout_ms = json_get_int(node->config, "timeout", LIMIT_NODE_TIMEOUT_MS);
     node->critical = json_get_bool(node->config, "critical", true);
     node->retry = (struct retry_policy){.max_attempts = (int)json_get_int(retry, "maxAttempts", 1),

@@ -57,6 +57,7 @@ struct flow {
 /* Field tables of the API's flow body (contract 1.2; x and y accept numbers and numeric strings). */
 extern const struct field flow_body_fields[];
 extern const struct field flow_settings_fields[];
+extern const struct field flow_node_settings_fields[]; /* what `config` of every node may have */
 
 /* Structural validation for save and validate (contract 3.1): appends {code,message,nodeId?,field?} to both arrays.
  * Errors: NO_NODES, INVALID_CONNECTION, TOO_MANY_NODES, TOO_MANY_CONNECTIONS, INVALID_SETTINGS. Everything else

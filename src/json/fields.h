@@ -27,8 +27,13 @@ struct field {
     const struct field *fields; /* nested table */
     const char *default_json;   /* JSON text, or NULL */
     const char *help;           /* one sentence */
-    const char *label;          /* for forms; NULL: the name */
+    const char *label;          /* for forms; NULL: made from the name (timeoutMs: "Timeout ms") */
+    const char *widget;         /* how a form edits it, one of field_widgets; NULL: by its kind */
+    const char *group;          /* heading in a form; NULL: the first one */
 };
+
+/* NULL-terminated: code-javascript, sql, json, expression, secret, cron, password, textarea, key-value, connection. */
+extern const char *const field_widgets[];
 
 /* Checks `value` against the table; unknown members are ignored (api-contract 1.1). The first problem is reported with
  * its path, e.g. nodes[2].position. `value` must be an object. ERR_VALIDATION otherwise. */
@@ -42,6 +47,11 @@ void fields_apply_defaults(const struct field *fields, struct json *object);
 
 /* JSON Schema (2020-12) of the table; yours. */
 struct json *fields_schema(const struct field *fields);
+
+/* What a page needs to make a form of the table; yours. An array in the table's order of {name, kind (string, integer,
+ * number, boolean, enum, object, array, strings, any), label, help, required, nullable, secret} and, where they say
+ * something, {default, values, min, max, pattern, widget, group, fields (the same again)}. */
+struct json *fields_form(const struct field *fields);
 
 /* UTF-8 code points of a string. */
 size_t fields_code_points(const char *text);

@@ -127,7 +127,7 @@ static const struct field fields[] = {
      .max = CONDITIONS_MAX,
      .default_json = DEFAULT_CONDITIONS,
      .help = "A record is kept when all conditions hold; an empty list keeps everything."},
-    {.name = "data", .kind = FIELD_ARRAY, .help = "The records, when no connection brings them."},
+    {.name = "data", .label = "Records", .kind = FIELD_ARRAY, .help = "The records, when no connection brings them."},
     {0}};
 /* FIELD_ARRAY without a nested table takes elements of any kind, as primitive records are legal. */
 

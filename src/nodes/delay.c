@@ -49,11 +49,13 @@ static const struct flow_pin inputs[] = {
 static const struct flow_pin outputs[] = {{.name = "output", .type = "any", .description = "data, unchanged."}, {0}};
 static const struct field fields[] = {
     {.name = "durationMs",
+     .label = "Duration (ms)",
      .kind = FIELD_INT,
      .min = 0,
      .max = DELAY_MAX_MS,
      .help = "How long to wait, in milliseconds."},
     {.name = "untilTime",
+     .label = "Until",
      .kind = FIELD_ANY,
      .help = "When to go on: an ISO time (UTC when it has no offset) or Unix milliseconds."},
     {.name = "data", .kind = FIELD_ANY, .help = "A value to pass on, when no connection brings one."},

@@ -144,8 +144,12 @@ static const struct flow_rule rules[] = {{"data-filter", "mapped", "data", "full
                                          {"field-mapper", "mapped", "source", "full"},
                                          {0}};
 static const struct field parameter_fields[] = {
-    {.name = "constantValue", .kind = FIELD_ANY, .help = "The value of a constant."},
-    {.name = "functionBody", .kind = FIELD_STRING, .help = "JavaScript function body with one argument, value."},
+    {.name = "constantValue", .label = "Constant", .kind = FIELD_ANY, .help = "The value of a constant."},
+    {.name = "functionBody",
+     .label = "Function body",
+     .widget = "code-javascript",
+     .kind = FIELD_STRING,
+     .help = "JavaScript function body with one argument, value."},
     {0}};
 static const struct field mapping_fields[] = {
     {.name = "sourceField", .kind = FIELD_STRING, .help = "Top-level field of the record; not needed for a constant."},
@@ -163,13 +167,14 @@ static const struct field mapping_fields[] = {
     {0}};
 static const struct field fields[] = {
     {.name = "mapping",
+     .label = "Mappings",
      .kind = FIELD_ARRAY,
      .fields = mapping_fields,
      .min = 0,
      .max = MAPPING_MAX,
      .default_json = DEFAULT_MAPPING,
      .help = "The fields of the new records, in order; a later one with the same target wins."},
-    {.name = "source", .kind = FIELD_ANY, .help = "The records, when no connection brings them."},
+    {.name = "source", .label = "Records", .kind = FIELD_ANY, .help = "The records, when no connection brings them."},
     {0}};
 
 static const struct node_example examples[] = {

@@ -32,7 +32,7 @@ static const struct flow_pin inputs[] = {
     {0}};
 static const struct flow_pin outputs[] = {{.name = "output", .type = "any", .description = "data, unchanged."}, {0}};
 static const struct field fields[] = {
-    {.name = "message", .kind = FIELD_STRING, .max = 4000, .help = "The text of the line."},
+    {.name = "message", .widget = "textarea", .kind = FIELD_STRING, .max = 4000, .help = "The text of the line."},
     {.name = "level",
      .kind = FIELD_ENUM,
      .values = levels,

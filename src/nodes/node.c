@@ -199,6 +199,29 @@ static struct json *outputs_of(const struct node_type *type)
     return outputs;
 }
 
+/* The node's own fields, then those every node has; `pin` says that a connection may bring the value too. */
+static struct json *form_of(const struct node_type *type)
+{
+    struct json *own = fields_form(type->spec.fields), *common = fields_form(flow_node_settings_fields);
+    for (size_t i = 0; i < json_count(own); i++) {
+        struct json *entry = json_at(own, i);
+        const struct flow_pin *pin = find_pin(type->spec.inputs, json_get_str(entry, "name"));
+        json_set_bool(entry, "pin", pin != NULL);
+        if (pin != NULL && pin->required)
+            json_set_bool(entry, "required", true);
+        if (pin != NULL && pin->default_json != NULL && !json_has(entry, "default"))
+            json_set(entry, "default", parse_own(pin->default_json));
+    }
+    for (size_t i = 0; i < json_count(common); i++)
+        if (find_field(type, json_get_str(json_at(common, i), "name")) == NULL) {
+            struct json *entry = json_ref(json_at(common, i));
+            json_set_bool(entry, "pin", false);
+            json_push(own, entry);
+        }
+    json_unref(common);
+    return own;
+}
+
 static struct json *rules_of(const struct node_type *type)
 {
     struct json *rules = json_array_new();
@@ -231,6 +254,7 @@ struct json *node_type_definition(const struct node_type *type)
     json_set_str(definition, "icon", type->icon);
     json_set(definition, "inputs", inputs_of(type));
     json_set(definition, "outputs", outputs_of(type));
+    json_set(definition, "fields", form_of(type));
     json_set(definition, "compatibilityMatrix", rules_of(type));
     json_set_int(configuration, "timeout", type->timeout_ms);
     json_set_int(configuration, "retries", type->retries);

@@ -58,12 +58,13 @@ static const struct flow_pin outputs[] = {
 static const struct field fields[] = {
     {.name = "body", .kind = FIELD_ANY, .help = "The answer, when no connection brings it."},
     {.name = "statusCode",
+     .label = "Status",
      .kind = FIELD_INT,
      .min = 200,
      .max = 599,
      .default_json = "200",
      .help = "HTTP status, 200 to 599."},
-    {.name = "headers", .kind = FIELD_OBJECT, .help = "Header names and their values."},
+    {.name = "headers", .widget = "key-value", .kind = FIELD_OBJECT, .help = "Header names and their values."},
     {0}};
 static const struct node_example examples[] = {
     {"Created", "The caller gets status 201 and the body as JSON.",

@@ -29,6 +29,7 @@ static const struct flow_pin outputs[] = {
     {0}};
 static const struct field fields[] = {
     {.name = "timezone",
+     .label = "Time zone",
      .kind = FIELD_STRING,
      .min = 1,
      .max = 64,

@@ -102,6 +102,7 @@ static const struct field fields[] = {
      .max = FIELDS_MAX,
      .help = "The fields to set, in order."},
     {.name = "keepOnlySet",
+     .label = "Keep only these",
      .kind = FIELD_BOOL,
      .default_json = "false",
      .help = "Leave out every field that is not set here."},

@@ -16,19 +16,21 @@ static const struct flow_pin inputs[] = {
     {.name = "data", .type = "any", .description = "Brings the flow here; it is not used."},
     {0}};
 static const struct flow_pin outputs[] = {{0}};
-static const struct field fields[] = {{.name = "message",
-                                       .kind = FIELD_STRING,
-                                       .min = 1,
-                                       .max = 400,
-                                       .default_json = "\"The flow stopped itself.\"",
-                                       .help = "A sentence for the person who reads it."},
-                                      {.name = "code",
-                                       .kind = FIELD_STRING,
-                                       .min = 1,
-                                       .max = 64,
-                                       .help = "A short code of your own, put before the message."},
-                                      {.name = "data", .kind = FIELD_ANY, .help = "It is not used."},
-                                      {0}};
+static const struct field fields[] = {
+    {.name = "message",
+     .widget = "textarea",
+     .kind = FIELD_STRING,
+     .min = 1,
+     .max = 400,
+     .default_json = "\"The flow stopped itself.\"",
+     .help = "A sentence for the person who reads it."},
+    {.name = "code",
+     .kind = FIELD_STRING,
+     .min = 1,
+     .max = 64,
+     .help = "A short code of your own, put before the message."},
+    {.name = "data", .kind = FIELD_ANY, .help = "Takes a connection; its value is not used."},
+    {0}};
 /* The node has no output: what it gives is the error, whose text stands here as the test checks it. */
 static const struct node_example examples[] = {{"No stock", "The execution fails with STOPPED_WITH_ERROR.",
                                                 "{\"code\":\"NO_STOCK\",\"message\":\"Nothing is left of it.\"}",

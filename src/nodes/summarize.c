@@ -306,6 +306,7 @@ static const struct field figure_fields[] = {{.name = "operation",
                                              {0}};
 static const struct field fields[] = {
     {.name = "groupBy",
+     .label = "Group by",
      .kind = FIELD_ANY,
      .help = "A field, or a list of fields (dotted paths); without it everything is one group."},
     {.name = "operations",

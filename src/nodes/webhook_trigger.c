@@ -43,12 +43,13 @@ static const struct field fields[] = {
      .default_json = "\"POST\"",
      .help = "The method that is accepted."},
     {.name = "responseMode",
+     .label = "Answer",
      .kind = FIELD_ENUM,
      .values = modes,
      .default_json = "\"onReceived\"",
      .help = "onReceived answers at once with the execution's id, lastNode answers with the flow's result."},
-    {.name = "headers", .kind = FIELD_OBJECT, .help = "Headers for a run by hand."},
-    {.name = "query", .kind = FIELD_OBJECT, .help = "Query parameters for a run by hand."},
+    {.name = "headers", .widget = "key-value", .kind = FIELD_OBJECT, .help = "Headers for a run by hand."},
+    {.name = "query", .widget = "key-value", .kind = FIELD_OBJECT, .help = "Query parameters for a run by hand."},
     {.name = "body", .kind = FIELD_ANY, .help = "A body for a run by hand."},
     {0}};
 static const struct node_example examples[] = {

@@ -97,11 +97,44 @@ static void test_numbers_that_are_not_finite(void **state)
     assert_null(json_double_new(1e308 * 10));
 }
 
+static void tables_become_forms(void **state)
+{
+    (void)state;
+    static const char *const levels[] = {"low", "high", NULL};
+    static const struct field inner[] = {{.name = "token", .kind = FIELD_STRING, .secret = true, .help = "A token."},
+                                         {0}};
+    static const struct field wide[] = {
+        {.name = "maxURLBytes", .kind = FIELD_INT, .min = 1, .max = 9, .default_json = "5", .help = "A size."},
+        {.name = "level", .kind = FIELD_ENUM, .values = levels, .required = true, .label = "How much"},
+        {.name = "sql", .kind = FIELD_STRING, .widget = "sql", .group = "Query", .pattern = "^S"},
+        {.name = "auth", .kind = FIELD_OBJECT, .fields = inner, .nullable = true},
+        {.name = "data", .kind = FIELD_ANY},
+        {0}};
+    AUTO_JSON struct json *form = fields_form(wide), *nothing = fields_form(NULL);
+    assert_int_equal(json_count(nothing), 0);
+    AUTO_FREE char *text = json_dup_text(form);
+    assert_string_equal(
+        text, "[{\"name\":\"maxURLBytes\",\"kind\":\"integer\",\"label\":\"Max URLBytes\",\"help\":\"A "
+              "size.\",\"required\":false,\"nullable\":false,\"secret\":false,\"default\":5,\"min\":1,\"max\":9},"
+              "{\"name\":\"level\",\"kind\":\"enum\",\"label\":\"How much\",\"help\":\"\",\"required\":true,"
+              "\"nullable\":false,\"secret\":false,\"values\":[\"low\",\"high\"]},"
+              "{\"name\":\"sql\",\"kind\":\"string\",\"label\":\"Sql\",\"help\":\"\",\"required\":false,"
+              "\"nullable\":false,\"secret\":false,\"pattern\":\"^S\",\"widget\":\"sql\",\"group\":\"Query\"},"
+              "{\"name\":\"auth\",\"kind\":\"object\",\"label\":\"Auth\",\"help\":\"\",\"required\":false,"
+              "\"nullable\":true,\"secret\":false,\"fields\":[{\"name\":\"token\",\"kind\":\"string\",\"label\":"
+              "\"Token\",\"help\":\"A token.\",\"required\":false,\"nullable\":false,\"secret\":true,\"widget\":"
+              "\"secret\"}]},"
+              "{\"name\":\"data\",\"kind\":\"any\",\"label\":\"Data\",\"help\":\"\",\"required\":false,"
+              "\"nullable\":false,\"secret\":false,\"widget\":\"json\"}]");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_numbers_that_are_not_finite),
-                                       cmocka_unit_test(round_trips), cmocka_unit_test(refuses_what_is_not_json),
+                                       cmocka_unit_test(round_trips),
+                                       cmocka_unit_test(refuses_what_is_not_json),
                                        cmocka_unit_test(names_the_path),
+                                       cmocka_unit_test(tables_become_forms),
                                        cmocka_unit_test(applies_defaults_and_describes)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

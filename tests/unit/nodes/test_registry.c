@@ -83,6 +83,47 @@ static void every_configuration_field_has_help(const struct field *fields, const
     }
 }
 
+static void assert_form(const struct json *form, const char *where)
+{
+    for (size_t i = 0; i < json_count(form); i++) {
+        const struct json *entry = json_at(form, i);
+        const char *name = json_get_str(entry, "name"), *label = json_get_str(entry, "label"),
+                   *help = json_get_str(entry, "help"), *widget = json_get_str(entry, "widget");
+        if (label == NULL || strlen(label) < 2 || help == NULL || strlen(help) < 8)
+            fail_msg("%s.%s has no label or no help", where, name);
+        bool known = widget == NULL;
+        for (size_t k = 0; field_widgets[k] != NULL; k++)
+            known |= widget != NULL && strcmp(widget, field_widgets[k]) == 0;
+        if (!known)
+            fail_msg("%s.%s: %s is no widget", where, name, widget);
+        assert_form(json_get(entry, "fields"), name);
+    }
+}
+
+/* The page makes its forms from `fields`. */
+static void definitions_have_forms(void **state)
+{
+    (void)state;
+    for (const struct node_type *const *type = node_registry_all(); *type != NULL; type++) {
+        AUTO_JSON struct json *definition = node_type_definition(*type);
+        const struct json *form = json_get(definition, "fields");
+        assert_form(form, (*type)->spec.type);
+        assert_true(json_count(form) >= 3); /* those that every node has */
+        for (const struct flow_pin *pin = (*type)->spec.inputs; pin != NULL && pin->name != NULL; pin++) {
+            bool found = false;
+            for (size_t i = 0; i < json_count(form); i++)
+                found |= strcmp(json_get_str(json_at(form, i), "name"), pin->name) == 0 &&
+                         json_get_bool(json_at(form, i), "pin", false);
+            if (!found && !(*type)->spec.any_input)
+                fail_msg("%s: the form lacks the pin %s", (*type)->spec.type, pin->name);
+        }
+    }
+    AUTO_JSON struct json *query = node_type_definition(node_registry_find("postgresql-query"));
+    const struct json *connection = json_at(json_get(query, "fields"), 0);
+    assert_true(json_get_bool(connection, "secret", false) && json_get_bool(connection, "required", false));
+    assert_string_equal(json_get_str(connection, "widget"), "connection");
+}
+
 static void documentation_is_complete(void **state)
 {
     (void)state;
@@ -151,9 +192,9 @@ static void examples_of_pure_types_are_true(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(finds_types_and_the_alias),    cmocka_unit_test(definitions_have_the_contract_s_shape),
-        cmocka_unit_test(documentation_is_complete),    cmocka_unit_test(examples_of_pure_types_are_true),
-        cmocka_unit_test(lists_what_the_page_can_edit),
+        cmocka_unit_test(finds_types_and_the_alias), cmocka_unit_test(definitions_have_the_contract_s_shape),
+        cmocka_unit_test(documentation_is_complete), cmocka_unit_test(examples_of_pure_types_are_true),
+        cmocka_unit_test(definitions_have_forms),    cmocka_unit_test(lists_what_the_page_can_edit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
