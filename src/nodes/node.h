@@ -77,7 +77,7 @@ void node_call_free_results(struct node_call *call);
 
 /* The registry. */
 const struct node_type *const *node_registry_all(void);       /* NULL-terminated, by type */
-const struct node_type *node_registry_find(const char *type); /* knows the alias postgres-query; NULL */
+const struct node_type *node_registry_find(const char *type); /* knows the aliases postgres-query and aggregate; NULL */
 const struct flow_catalog *node_registry_catalog(void);
 
 /* Catalog documents in the shapes of api-contract 1.5: NodeDefinition (as /catalog/metadata) and the documentation

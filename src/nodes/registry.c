@@ -5,12 +5,17 @@
 #include <string.h>
 
 static const struct node_type *const types[] = {
+    &node_csv,
     &node_csv_file,
     &node_data_filter,
+    &node_deduplicate,
     &node_delay,
     &node_field_mapper,
     &node_http_request,
     &node_if,
+    &node_join_data,
+    &node_json,
+    &node_limit,
     &node_log,
     &node_manual_trigger,
     &node_merge,
@@ -18,10 +23,13 @@ static const struct node_type *const types[] = {
     &node_respond,
     &node_schedule_trigger,
     &node_set_fields,
+    &node_sort,
+    &node_split,
     &node_sqlite_write,
     &node_stop_with_error,
     &node_summarize,
     &node_switch,
+    &node_template,
     &node_webhook_trigger,
     &node_write_file,
     NULL,
@@ -29,7 +37,7 @@ static const struct node_type *const types[] = {
 
 static const struct {
     const char *alias, *type;
-} aliases[] = {{"postgres-query", "postgresql-query"}}; /* api-contract 7.11 i */
+} aliases[] = {{"aggregate", "summarize"}, {"postgres-query", "postgresql-query" /* api-contract 7.11 i */}};
 
 const struct node_type *const *node_registry_all(void)
 {

@@ -1,8 +1,8 @@
-/* summarize: groups records and computes figures of each group. */
-#include "nodes/node_int.h"
-#include "nodes/value.h"
+/* summarize (aggregate): groups records and computes figures of each group. */
+#include "nodes/records.h"
 
 #include "base/clock.h"
+#include "base/map.h"
 #include "base/mem.h"
 #include <math.h>
 #include <stdio.h>
@@ -13,8 +13,8 @@
 #define GROUP_FIELDS_MAX 10
 #define GROUPS_MAX 100000
 
-enum operation { COUNT, SUM, AVG, MIN, MAX };
-static const char *const operation_names[] = {"count", "sum", "avg", "min", "max", NULL};
+enum operation { COUNT, SUM, AVG, MIN, MAX, COLLECT, DISTINCT };
+static const char *const operation_names[] = {"count", "sum", "avg", "min", "max", "collect", "distinct", NULL};
 
 struct figure {
     enum operation operation;
@@ -27,6 +27,8 @@ struct cell {
     double sum, lost;     /* Neumaier's compensation */
     bool is_fraction;
     struct value best; /* of min and max; owns when the record's value was made */
+    struct json *list; /* of collect and distinct */
+    struct map seen;   /* of distinct: keys of the values in the list */
 };
 
 struct group {
@@ -46,11 +48,18 @@ struct summary {
     size_t *buckets, bucket_count; /* index + 1 into groups */
 };
 
+static void cell_done(struct cell *cell)
+{
+    value_done(&cell->best);
+    json_unref(cell->list);
+    map_done(&cell->seen);
+}
+
 static void summary_done(struct summary *summary)
 {
     for (size_t i = 0; i < summary->count; i++) {
         for (size_t k = 0; k < summary->figure_count; k++)
-            value_done(&summary->groups[i].cells[k].best);
+            cell_done(&summary->groups[i].cells[k]);
         json_unref(summary->groups[i].row);
         free(summary->groups[i].key);
         free(summary->groups[i].cells);
@@ -71,34 +80,17 @@ static enum err parse_figures(const struct json *list, struct summary *summary, 
         while (strcmp(operation_names[figure->operation], name) != 0)
             figure->operation++;
         figure->field = json_get_str(entry, "field");
-        if (figure->operation != COUNT && figure->field == NULL) {
+        if (figure->operation != COUNT && figure->operation != COLLECT && figure->field == NULL) {
             char path[64];
             (void)snprintf(path, sizeof path, "operations[%zu].field", i);
             return error_set(reterr, ERR_VALIDATION, path, "%s is required: %s needs a field.", path, name);
         }
         figure->as = as != NULL              ? mem_dup(as)
-                     : figure->field == NULL ? mem_dup("count")
+                     : figure->field == NULL ? mem_dup(name)
                                              : mem_printf("%s_%s", name, figure->field);
         summary->figure_count++;
     }
     return ERR_OK;
-}
-
-static enum err parse_group_by(const struct json *by, struct summary *summary, struct error *reterr)
-{
-    if (json_is(by, JSON_STRING)) {
-        summary->by[summary->by_count++] = json_as_str(by);
-        return ERR_OK;
-    }
-    bool fine = by == NULL || json_is(by, JSON_ARRAY);
-    for (size_t i = 0, n = json_count(by); fine && i < n; i++) {
-        fine = json_is(json_at(by, i), JSON_STRING) && summary->by_count < GROUP_FIELDS_MAX;
-        if (fine)
-            summary->by[summary->by_count++] = json_as_str(json_at(by, i));
-    }
-    return fine ? ERR_OK
-                : error_set(reterr, ERR_VALIDATION, "groupBy",
-                            "groupBy must be a field, or a list of at most %d fields.", GROUP_FIELDS_MAX);
 }
 
 static void rehash(struct summary *summary)
@@ -116,11 +108,8 @@ static void rehash(struct summary *summary)
 static struct group *find_group(struct summary *summary, const struct json *record, struct buf *key)
 {
     buf_clear(key);
-    for (size_t i = 0; i < summary->by_count; i++) {
-        AUTO_VALUE struct value value = value_at_path(record, summary->by[i]);
-        json_print(value.json, key); /* missing groups with null */
-        buf_add_char(key, '\n');
-    }
+    if (summary->by_count > 0)
+        (void)records_add_keys(record, summary->by, summary->by_count, key); /* missing groups with null */
     if (summary->count >= summary->bucket_count)
         rehash(summary);
     size_t *bucket = &summary->buckets[hash_str(buf_str(key)) % summary->bucket_count];
@@ -147,16 +136,6 @@ static struct group *find_group(struct summary *summary, const struct json *reco
     return group;
 }
 
-/* Text counts as a number when it reads as one: files and databases give numbers as text. */
-static bool as_number(const struct value *value, double *ret)
-{
-    enum json_kind kind = json_kind(value->json);
-    if (kind != JSON_INT && kind != JSON_DOUBLE && !(kind == JSON_STRING && json_as_str_len(value->json) > 0))
-        return false;
-    *ret = value_number_of(value);
-    return isfinite(*ret);
-}
-
 static void add_number(struct cell *cell, const struct value *value, double number)
 {
     if (!cell->is_fraction && (!json_is(value->json, JSON_INT) ||
@@ -172,20 +151,33 @@ static bool is_better(const struct cell *cell, const struct value *value, enum o
     double a, b;
     if (!cell->best.present)
         return true;
-    enum value_order order = as_number(value, &a) && as_number(&cell->best, &b) ? (a < b   ? VALUE_LESS
-                                                                                   : a > b ? VALUE_GREATER
-                                                                                           : VALUE_SAME)
-                                                                                : value_compare(value, &cell->best);
+    enum value_order order = records_number(value, &a) && records_number(&cell->best, &b)
+                                 ? (a < b   ? VALUE_LESS
+                                    : a > b ? VALUE_GREATER
+                                            : VALUE_SAME)
+                                 : value_compare(value, &cell->best);
     return order == (operation == MIN ? VALUE_LESS : VALUE_GREATER);
+}
+
+/* distinct leaves out what is in the list already. */
+static void collect(struct cell *cell, const struct value *value, bool all)
+{
+    AUTO_BUF struct buf key;
+    buf_init(&key, 0);
+    records_add_key(value->json, &key);
+    if (cell->list == NULL)
+        cell->list = json_array_new();
+    if (all || map_put(&cell->seen, buf_str(&key), cell) == NULL)
+        json_push(cell->list, json_ref(value->json));
 }
 
 static bool add(struct cell *cell, const struct figure *figure, const struct json *record)
 {
-    if (figure->field == NULL) {
+    if (figure->operation == COUNT && figure->field == NULL) {
         cell->count++;
         return true;
     }
-    struct value value = value_at_path(record, figure->field);
+    struct value value = value_at_path(record, figure->field == NULL ? "" : figure->field);
     double number = 0;
     bool fine = true;
     if (value.json == NULL) { /* missing or null: takes no part */
@@ -193,9 +185,11 @@ static bool add(struct cell *cell, const struct figure *figure, const struct jso
         return true;
     }
     if (figure->operation == SUM || figure->operation == AVG) {
-        fine = as_number(&value, &number);
+        fine = records_number(&value, &number);
         if (fine)
             add_number(cell, &value, number);
+    } else if (figure->operation == COLLECT || figure->operation == DISTINCT) {
+        collect(cell, &value, figure->operation == COLLECT);
     } else if (figure->operation != COUNT && is_better(cell, &value, figure->operation)) {
         value_done(&cell->best);
         cell->best = value;
@@ -223,13 +217,15 @@ static struct json *result(const struct cell *cell, enum operation operation)
     case MIN:
     case MAX:
         return json_ref(cell->best.json);
+    case COLLECT:
+    case DISTINCT:
+        return cell->list == NULL ? json_array_new() : json_ref(cell->list);
     }
     return NULL;
 }
 
-static enum err run(struct node_call *call, struct summary *summary, struct error *reterr)
+static enum err run(struct node_call *call, const struct json *data, struct summary *summary, struct error *reterr)
 {
-    const struct json *data = json_get(call->inputs, "data");
     struct buf key;
     buf_init(&key, 0);
     enum err code = ERR_OK;
@@ -265,17 +261,17 @@ static enum err run(struct node_call *call, struct summary *summary, struct erro
 
 static enum err execute(struct node_call *call, struct error *reterr)
 {
-    enum err code = node_inputs_check(call, reterr);
+    const struct json *data = NULL;
+    enum err code = records_check(call, "data", &data, reterr);
     if (code != ERR_OK)
         return code;
-    if (json_get(call->inputs, "data") == NULL)
-        return error_set(reterr, ERR_VALIDATION, "data", "data must be an array of records, not null.");
     struct summary summary = {0};
-    code = parse_group_by(json_get(call->inputs, "groupBy"), &summary, reterr);
+    code = records_fields(json_get(call->inputs, "groupBy"), "groupBy", GROUP_FIELDS_MAX, summary.by, &summary.by_count,
+                          reterr);
     if (code == ERR_OK)
         code = parse_figures(json_get(call->inputs, "operations"), &summary, reterr);
     if (code == ERR_OK)
-        code = run(call, &summary, reterr);
+        code = run(call, data, &summary, reterr);
     summary_done(&summary);
     return code;
 }
@@ -288,22 +284,23 @@ static const struct flow_pin outputs[] = {
     {0}};
 static const struct flow_rule rules[] = {
     {"data-filter", "summary", "data", "full"}, {"field-mapper", "summary", "source", "full"}, {0}};
-static const struct field figure_fields[] = {{.name = "operation",
-                                              .kind = FIELD_ENUM,
-                                              .values = operation_names,
-                                              .required = true,
-                                              .help = "count, sum, avg, min or max."},
-                                             {.name = "field",
-                                              .kind = FIELD_STRING,
-                                              .min = 1,
-                                              .max = 200,
-                                              .help = "Dotted path of the figures; not needed to count records."},
-                                             {.name = "as",
-                                              .kind = FIELD_STRING,
-                                              .min = 1,
-                                              .max = 200,
-                                              .help = "Name of the result; operation_field when absent."},
-                                             {0}};
+static const struct field figure_fields[] = {
+    {.name = "operation",
+     .kind = FIELD_ENUM,
+     .values = operation_names,
+     .required = true,
+     .help = "What is computed; collect lists the values, distinct each of them once."},
+    {.name = "field",
+     .kind = FIELD_STRING,
+     .min = 1,
+     .max = 200,
+     .help = "Dotted path of the figures; not needed to count or to collect whole records."},
+    {.name = "as",
+     .kind = FIELD_STRING,
+     .min = 1,
+     .max = 200,
+     .help = "Name of the result; operation_field when absent."},
+    {0}};
 static const struct field fields[] = {
     {.name = "groupBy",
      .label = "Group by",
@@ -327,6 +324,12 @@ static const struct node_example examples[] = {
      "{\"operation\":\"avg\",\"field\":\"total\"}]}",
      "{\"summary\":[{\"country\":\"ES\",\"orders\":3,\"sales\":12,\"avg_total\":6},{\"country\":\"PT\",\"orders\":1,"
      "\"sales\":5.5,\"avg_total\":5.5}],\"count\":2}"},
+    {"Customers of each country", "Without a field, collect lists whole records.",
+     "{\"data\":[{\"country\":\"ES\",\"name\":\"Ana\"},{\"country\":\"PT\",\"name\":\"Rui\"},{\"country\":\"ES\","
+     "\"name\":\"Ana\"}],\"groupBy\":\"country\",\"operations\":[{\"operation\":\"collect\",\"field\":\"name\"},"
+     "{\"operation\":\"distinct\",\"field\":\"name\",\"as\":\"names\"}]}",
+     "{\"summary\":[{\"country\":\"ES\",\"collect_name\":[\"Ana\",\"Ana\"],\"names\":[\"Ana\"]},{\"country\":"
+     "\"PT\",\"collect_name\":[\"Rui\"],\"names\":[\"Rui\"]}],\"count\":2}"},
     {0}};
 static const struct node_trouble troubles[] = {{"data[3].total must be a number",
                                                 "A record holds text that reads as no number.",
@@ -343,16 +346,16 @@ const struct node_type node_summarize = {
              .pure = true},
     .name = "Summarize",
     .version = "1.0.0",
-    .description = "Groups records and counts, sums, averages or finds the least and the most.",
+    .description = "Groups records and counts, sums, averages, collects, or finds the least and the most.",
     .category = "transformation",
     .icon = "sum",
     .timeout_ms = 15000,
     .concurrency = 1,
     .batch_size = 5000,
-    .tags = (const char *const[]){"transformation", "aggregate", "group", NULL},
+    .tags = (const char *const[]){"transformation", "aggregate", "group", "collect", NULL},
     .related = (const char *const[]){"data-filter", "field-mapper", "write-file", NULL},
     .purpose = "Use it to turn many records into a few figures.",
-    .limitations = (const char *const[]){"At most 100000 groups.",
+    .limitations = (const char *const[]){"At most 100000 groups.", "The type aggregate is another name of it.",
                                          "Fractions are added as binary floating point, with compensation.", NULL},
     .examples = examples,
     .troubles = troubles,
