@@ -5,13 +5,18 @@
 
 static const struct broker_ops *const backends[] = {&broker_memory_ops};
 
-enum err broker_open(const char *url, struct broker **ret, struct error *reterr)
+enum err broker_open(const char *url, const char *prefix, struct broker **ret, struct error *reterr)
 {
     for (size_t i = 0; i < sizeof backends / sizeof *backends; i++)
         if (strncmp(url, backends[i]->scheme, strlen(backends[i]->scheme)) == 0)
-            return backends[i]->open(url, ret, reterr);
+            return backends[i]->open(url, prefix, ret, reterr);
     return error_set(reterr, ERR_VALIDATION, "RABBITMQ_URL",
                      "RABBITMQ_URL must be memory: in this build; other brokers are not there yet.");
+}
+
+bool broker_is_ready(const struct broker *broker)
+{
+    return broker->ops->is_ready(broker);
 }
 
 void broker_close(struct broker *broker)

@@ -14,8 +14,9 @@ struct broker_consumer {
 
 struct broker_ops {
     const char *scheme; /* of its URL, with the colon */
-    enum err (*open)(const char *url, struct broker **ret, struct error *reterr);
+    enum err (*open)(const char *url, const char *prefix, struct broker **ret, struct error *reterr);
     void (*close)(struct broker *broker);
+    bool (*is_ready)(const struct broker *broker);
     struct broker_connection *(*connect)(struct broker *broker, struct loop *loop);
     void (*disconnect)(struct broker_connection *connection);
     enum err (*declare)(struct broker_connection *connection, const char *queue,

@@ -5,11 +5,11 @@
 
 static const struct cache_ops *const backends[] = {&cache_memory_ops};
 
-enum err cache_open(const char *url, size_t max_bytes, struct cache **ret, struct error *reterr)
+enum err cache_open(const char *url, bool cluster, size_t max_bytes, struct cache **ret, struct error *reterr)
 {
     for (size_t i = 0; i < sizeof backends / sizeof *backends; i++)
         if (strncmp(url, backends[i]->scheme, strlen(backends[i]->scheme)) == 0)
-            return backends[i]->open(url, max_bytes, ret, reterr);
+            return backends[i]->open(url, cluster, max_bytes, ret, reterr);
     return error_set(reterr, ERR_VALIDATION, "REDIS_URL",
                      "REDIS_URL must be memory: in this build; other caches are not there yet.");
 }

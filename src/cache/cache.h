@@ -1,8 +1,11 @@
 /* Shared, fast, forgetful: everything in it can be computed again. Time is a parameter in milliseconds.
  *
- * Any value may be gone at any time: the memory: cache drops what was used longest ago to stay within its bytes.
+ * Any value may be gone at any time: the memory: cache drops what was used longest ago to stay within its bytes, a
+ * Redis may be away. Then nothing is there, cache_add counts in this process, and cache_put_if_absent lets everybody
+ * be the first of his process: who uses them must be safe with that, and no call fails or waits for long.
  * Keys are text without a NUL, values any bytes. What is past its ttl is never seen again, whether or not its memory
- * is already free. A time to live below 0 is already past. Thread-safe; each call is atomic. */
+ * is already free: who shares a cache agrees on the time. A time to live below 0 is already past. Thread-safe; each
+ * call is atomic. */
 #pragma once
 #include "base/buf.h"
 #include "base/error.h"
@@ -11,9 +14,10 @@
 
 struct cache;
 
-/* url: memory: (in this process, at most max_bytes, keys and bookkeeping included). VALIDATION names REDIS_URL or
- * CACHE_MAX_BYTES. */
-enum err cache_open(const char *url, size_t max_bytes, struct cache **ret, struct error *reterr) ERROR_MUST_CHECK;
+/* url: memory: (in this process, at most max_bytes, keys and bookkeeping included). cluster: the addresses are those of
+ * a Redis Cluster. VALIDATION names REDIS_URL or CACHE_MAX_BYTES. */
+enum err cache_open(const char *url, bool cluster, size_t max_bytes, struct cache **ret,
+                    struct error *reterr) ERROR_MUST_CHECK;
 void cache_close(struct cache *cache); /* when nobody uses it any more; NULL ok */
 
 /* Replaces. ttl 0 = no expiry. A value too large for the cache is not kept, and the former one is gone. */

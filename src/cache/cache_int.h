@@ -8,7 +8,7 @@ struct cache {
 
 struct cache_ops {
     const char *scheme; /* of its URL, with the colon */
-    enum err (*open)(const char *url, size_t max_bytes, struct cache **ret, struct error *reterr);
+    enum err (*open)(const char *url, bool cluster, size_t max_bytes, struct cache **ret, struct error *reterr);
     void (*close)(struct cache *cache);
     void (*put)(struct cache *cache, const char *key, const void *value, size_t size, int64_t ttl_ms, int64_t now_ms);
     bool (*get)(struct cache *cache, const char *key, int64_t now_ms, struct buf *ret_value);

@@ -58,7 +58,7 @@ static enum err open_all(struct local *local, const char *directory, struct erro
 {
     enum err code = store_open("sqlite::memory:", NULL, &local->store, reterr);
     if (code == ERR_OK)
-        code = broker_open("memory:", &local->broker, reterr);
+        code = broker_open("memory:", "", &local->broker, reterr);
     if (code != ERR_OK)
         return code;
     local->loop = loop_new();

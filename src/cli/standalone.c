@@ -140,9 +140,11 @@ static enum err start(struct standalone *s, struct error *reterr)
     if (code == ERR_OK)
         code = store_open(config_str(config, CONFIG_DATABASE_URL), NULL, &s->store, reterr);
     if (code == ERR_OK)
-        code = broker_open(config_str(config, CONFIG_RABBITMQ_URL), &s->broker, reterr);
+        code = broker_open(config_str(config, CONFIG_RABBITMQ_URL), config_str(config, CONFIG_RABBITMQ_EXCHANGE),
+                           &s->broker, reterr);
     if (code == ERR_OK)
-        code = cache_open(config_str(config, CONFIG_REDIS_URL), CACHE_BYTES, &s->cache, reterr);
+        code = cache_open(config_str(config, CONFIG_REDIS_URL), config_bool(config, CONFIG_REDIS_CLUSTER_ENABLED),
+                          CACHE_BYTES, &s->cache, reterr);
     if (code == ERR_OK)
         code = auth_start(config, s->store, s->cache, &s->auth, reterr);
     if (code != ERR_OK)

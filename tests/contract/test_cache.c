@@ -19,6 +19,7 @@
 #define THREADS 4
 
 static const char *url;
+static bool cluster;
 
 struct fixture {
     struct cache *cache;
@@ -30,7 +31,7 @@ static int set_up(void **state)
 {
     struct fixture *f = mem_alloc(sizeof *f);
     struct error error = {0};
-    if (cache_open(url, MAX_BYTES, &f->cache, &error) != ERR_OK)
+    if (cache_open(url, cluster, MAX_BYTES, &f->cache, &error) != ERR_OK)
         fail_msg("%s", error.message);
     id_new(f->prefix);
     f->now = clock_now_ms();
@@ -338,7 +339,7 @@ static void a_large_cache_keeps_many(void **state)
     struct fixture *f = *state;
     cache_close(f->cache);
     struct error error = {0};
-    assert_int_equal(cache_open(url, (size_t)128 << 20, &f->cache, &error),
+    assert_int_equal(cache_open(url, false, (size_t)128 << 20, &f->cache, &error),
                      ERR_OK); /* several shards, growing tables */
     for (unsigned i = 0; i < 20000; i++)
         cache_put(f->cache, key_of(f, "many", i).text, &i, sizeof i, 0, f->now);
@@ -366,7 +367,7 @@ static void what_cannot_be_opened_is_refused_with_its_name(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct cache *cache = NULL;
         struct error error = {0};
-        assert_int_equal(cache_open(cases[i].url, cases[i].max_bytes, &cache, &error), ERR_VALIDATION);
+        assert_int_equal(cache_open(cases[i].url, false, cases[i].max_bytes, &cache, &error), ERR_VALIDATION);
         assert_string_equal(error.field, cases[i].field);
         assert_null(cache);
     }

@@ -58,7 +58,7 @@ void sim_worker_start(struct sim_worker *worker)
 void sim_broker_start(struct sim *sim)
 {
     struct error error;
-    if (broker_open("memory:", &sim->broker, &error) != ERR_OK)
+    if (broker_open("memory:", "", &sim->broker, &error) != ERR_OK)
         sim_problem(sim, "the broker does not open: %s", error.message);
     broker_set_fault_hook(sim->broker, sim_publish_fault, sim);
     sim->gateway = broker_connect(sim->broker, sim->loops[LOOP_GATEWAY]);

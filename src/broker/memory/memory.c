@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PRIORITIES 10
+#define PRIORITIES BROKER_PRIORITIES
 #define DELAY_MS 20 /* of a publication that the fault hook delays */
 
 /* Bytes that messages, calls and queues share: a message's body, a queue's name. */
@@ -25,6 +25,7 @@ struct message {
     struct body *dead_from;  /* a queue's name */
     uint64_t tag, order;     /* of the delivery; of arrival in the queue: its place */
     int priority;
+    unsigned given_back; /* how often */
     bool redelivered;
 };
 
@@ -37,6 +38,7 @@ struct queue {
     char *dead_letter_queue;
     bool ttl0, single_active, visiting, deleted;
     unsigned refs; /* the broker's and each consumer's */
+    unsigned priorities, delivery_limit;
     size_t max_length, depth, unacked;
     struct list ready[PRIORITIES];
     struct consumer **consumers; /* in order of arrival */
@@ -269,6 +271,12 @@ static void list_add(struct list *list, struct message *message)
     *place = message;
 }
 
+static unsigned level_of(const struct queue *queue, const struct message *message)
+{
+    unsigned levels = queue->priorities > 1 ? queue->priorities : 1, priority = (unsigned)message->priority;
+    return priority < levels ? priority : levels - 1;
+}
+
 static void queue_unref(struct queue *queue)
 {
     if (--queue->refs > 0)
@@ -347,6 +355,7 @@ static void dead_letter(struct memory *memory, struct queue *queue, struct messa
     body_unref(message->dead_from);
     message->dead_from = body_ref(queue->name);
     message->dead_reason = reason;
+    message->given_back = 0;
     message->redelivered = false;
     bool visiting = queue->visiting;
     queue->visiting |= strcmp(reason, "rejected") != 0; /* what a consumer rejects may come round again */
@@ -368,7 +377,7 @@ static void pump(struct memory *memory, struct queue *queue, const char *reason)
 static void put(struct memory *memory, struct queue *queue, struct message *message)
 {
     message->order = ++memory->order;
-    list_add(&queue->ready[message->priority], message);
+    list_add(&queue->ready[level_of(queue, message)], message);
     queue->depth++;
     pump(memory, queue, "expired");
 }
@@ -386,18 +395,25 @@ static struct message *take_unacked(struct consumer *consumer, uint64_t tag)
     return message;
 }
 
-/* Back to its place; the caller pumps. */
-static void requeue(struct consumer *consumer, struct message *message, bool redelivered)
+/* Back to its place, unless it came back too often; the caller pumps. */
+static void requeue(struct memory *memory, struct consumer *consumer, struct message *message, bool redelivered)
 {
+    struct queue *queue = consumer->queue;
     message->redelivered |= redelivered;
-    list_add(&consumer->queue->ready[message->priority], message);
-    consumer->queue->depth++;
+    message->given_back += redelivered;
+    if (queue->delivery_limit > 0 && message->given_back > queue->delivery_limit) {
+        dead_letter(memory, queue, message, "delivery_limit");
+        return;
+    }
+    list_add(&queue->ready[level_of(queue, message)], message);
+    queue->depth++;
 }
 
 /* ---- operations */
 
-static enum err memory_open(const char *url, struct broker **ret, struct error *reterr)
+static enum err memory_open(const char *url, const char *prefix, struct broker **ret, struct error *reterr)
 {
+    (void)prefix; /* nobody else is here */
     if (strcmp(url, "memory:") != 0)
         return error_set(
             reterr, ERR_VALIDATION, "RABBITMQ_URL",
@@ -428,6 +444,12 @@ static void memory_close(struct broker *broker)
     map_done(&memory->queues);
     pthread_mutex_destroy(&memory->lock);
     free(memory);
+}
+
+static bool memory_is_ready(const struct broker *broker)
+{
+    (void)broker;
+    return true;
 }
 
 static struct broker_connection *memory_connect(struct broker *broker, struct loop *loop)
@@ -479,14 +501,14 @@ static int newest_first(const void *a, const void *b)
     return x->order < y->order ? 1 : x->order > y->order ? -1 : 0;
 }
 
-static void requeue_all(struct consumer *consumer)
+static void requeue_all(struct memory *memory, struct consumer *consumer)
 {
     struct returned returned = {.messages = mem_array(consumer->unacked.count, sizeof(struct message *))};
     map_each(&consumer->unacked, collect, &returned);
     qsort(returned.messages, returned.count, sizeof *returned.messages,
           newest_first); /* each then goes to the front at once */
     for (size_t i = 0; i < returned.count; i++)
-        requeue(consumer, take_unacked(consumer, returned.messages[i]->tag), true);
+        requeue(memory, consumer, take_unacked(consumer, returned.messages[i]->tag), true);
     free(returned.messages);
 }
 
@@ -527,7 +549,7 @@ static void close_consumers(struct memory *memory, struct connection *connection
     for (struct consumer *consumer = connection->consumers; consumer != NULL; consumer = consumer->next)
         leave_queue(consumer);
     for (struct consumer *consumer = connection->consumers; consumer != NULL; consumer = consumer->next)
-        requeue_all(consumer);
+        requeue_all(memory, consumer);
     while (connection->consumers != NULL) {
         struct consumer *consumer = connection->consumers;
         connection->consumers = consumer->next;
@@ -583,10 +605,13 @@ static enum err memory_declare(struct broker_connection *connection, const char 
                                 .single_active = options->single_active,
                                 .dead_letter_queue = mem_dup(options->dead_letter_queue),
                                 .max_length = options->max_length,
+                                .priorities = options->priorities,
+                                .delivery_limit = options->delivery_limit,
                                 .refs = 1};
         (void)map_put(&memory->queues, name, queue);
     } else if (queue->ttl0 != options->ttl0 || queue->single_active != options->single_active ||
-               queue->max_length != options->max_length ||
+               queue->max_length != options->max_length || queue->priorities != options->priorities ||
+               queue->delivery_limit != options->delivery_limit ||
                !same_text(queue->dead_letter_queue, options->dead_letter_queue)) {
         code = error_set(reterr, ERR_CONFLICT, name,
                          "The queue %s is there with other options; declare it with the same ones, or delete it first.",
@@ -692,7 +717,7 @@ static void memory_set_prefetch(struct broker_consumer *base, unsigned prefetch)
 }
 
 /* What the consumer was not shown yet was not delivered. */
-static void take_back_calls(struct connection *connection, struct consumer *consumer)
+static void take_back_calls(struct memory *memory, struct connection *connection, struct consumer *consumer)
 {
     struct call **place = &connection->first;
     while (*place != NULL) {
@@ -703,7 +728,7 @@ static void take_back_calls(struct connection *connection, struct consumer *cons
         }
         *place = call->next;
         connection->call_count--;
-        requeue(consumer, take_unacked(consumer, call->delivery.tag), false);
+        requeue(memory, consumer, take_unacked(consumer, call->delivery.tag), false);
         call_free(call);
     }
     connection->last = place;
@@ -716,7 +741,7 @@ static void memory_cancel(struct broker_consumer *base)
     pthread_mutex_lock(&memory->lock);
     consumer->prefetch = 0;
     leave_queue(consumer);
-    take_back_calls((struct connection *)base->connection, consumer);
+    take_back_calls(memory, (struct connection *)base->connection, consumer);
     pump(memory, consumer->queue, "expired");
     pthread_mutex_unlock(&memory->lock);
 }
@@ -740,7 +765,7 @@ static void memory_nack(struct broker_consumer *base, uint64_t tag, bool back)
     pthread_mutex_lock(&memory->lock);
     struct message *message = take_unacked(consumer, tag);
     if (message != NULL && back)
-        requeue(consumer, message, true);
+        requeue(memory, consumer, message, true);
     else if (message != NULL)
         dead_letter(memory, consumer->queue, message, consumer->queue->deleted ? "closed" : "rejected");
     pump(memory, consumer->queue, "expired");
@@ -824,6 +849,7 @@ static void memory_set_fault_hook(struct broker *broker, int (*hook)(void *user,
 const struct broker_ops broker_memory_ops = {.scheme = "memory:",
                                              .open = memory_open,
                                              .close = memory_close,
+                                             .is_ready = memory_is_ready,
                                              .connect = memory_connect,
                                              .disconnect = memory_disconnect,
                                              .declare = memory_declare,

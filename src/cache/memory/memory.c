@@ -176,8 +176,9 @@ static struct shard *lock_shard(struct cache *cache, const char *key, uint64_t *
     return shard;
 }
 
-static enum err memory_open(const char *url, size_t max_bytes, struct cache **ret, struct error *reterr)
+static enum err memory_open(const char *url, bool cluster, size_t max_bytes, struct cache **ret, struct error *reterr)
 {
+    (void)cluster;
     if (strcmp(url, "memory:") != 0)
         return error_set(
             reterr, ERR_VALIDATION, "REDIS_URL",

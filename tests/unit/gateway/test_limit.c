@@ -17,7 +17,7 @@ static int open_cache(void **state)
 {
     (void)state;
     struct error error;
-    return cache_open("memory:", 1 << 20, &cache, &error) == ERR_OK ? 0 : -1;
+    return cache_open("memory:", false, 1 << 20, &cache, &error) == ERR_OK ? 0 : -1;
 }
 
 static int close_cache(void **state)

@@ -42,7 +42,7 @@ static void fixture_start(struct fixture *f, struct ws_options options)
     assert_non_null(mkdtemp(f->directory));
     AUTO_FREE char *url = mem_printf("sqlite:%s/ws.db", f->directory);
     assert_int_equal(store_open(url, NULL, &f->store, &error), ERR_OK);
-    assert_int_equal(broker_open("memory:", &f->broker, &error), ERR_OK);
+    assert_int_equal(broker_open("memory:", "", &f->broker, &error), ERR_OK);
     f->loop = loop_new();
     f->publisher = broker_connect(f->broker, f->loop);
     f->metrics = metrics_new();
