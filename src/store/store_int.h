@@ -32,63 +32,6 @@ struct store_backend_ops {
     enum err (*savepoint_rollback)(struct store_session *s, struct error *reterr);
     bool (*in_transaction)(struct store_session *s);
     void (*stats)(struct store_backend *backend, struct store_stats *ret); /* sizes only; any thread */
-
-    enum err (*flow_insert)(struct store_session *s, const struct json *flow, int64_t now_ms, struct error *reterr);
-    enum err (*flow_update)(struct store_session *s, const char *id, const struct json *changes, int64_t now_ms,
-                            struct error *reterr);
-    enum err (*flow_delete)(struct store_session *s, const char *id, struct error *reterr);
-    enum err (*flow_load)(struct store_session *s, const char *id, struct json **ret, struct error *reterr);
-    enum err (*flow_version)(struct store_session *s, const char *id, int *ret, struct error *reterr);
-    enum err (*flow_load_version)(struct store_session *s, const char *id, int version, struct json **ret,
-                                  struct error *reterr);
-    enum err (*flow_find_by_name)(struct store_session *s, const char *name, char ret_id[40], struct error *reterr);
-    enum err (*flow_versions)(struct store_session *s, const char *id, struct json **ret, struct error *reterr);
-    enum err (*flow_list)(struct store_session *s, const struct json *filter, struct json **ret, struct error *reterr);
-    enum err (*schedule_list)(struct store_session *s, const struct json *filter, struct json **ret,
-                              struct error *reterr);
-    enum err (*execution_list)(struct store_session *s, const struct json *filter, struct json **ret,
-                               struct error *reterr);
-    enum err (*dead_letter_list)(struct store_session *s, const struct json *filter, struct json **ret,
-                                 struct error *reterr);
-    enum err (*audit_prune)(struct store_session *s, int64_t before_ms, size_t limit, struct error *reterr);
-    enum err (*audit_list)(struct store_session *s, const struct json *filter, struct json **ret, struct error *reterr);
-    enum err (*schedule_insert)(struct store_session *s, const struct json *schedule, int64_t now_ms,
-                                struct error *reterr);
-    enum err (*schedule_update)(struct store_session *s, const char *id, const struct json *changes, int64_t now_ms,
-                                struct error *reterr);
-    enum err (*schedule_delete)(struct store_session *s, const char *id, struct error *reterr);
-    enum err (*schedule_load)(struct store_session *s, const char *id, struct json **ret, struct error *reterr);
-    enum err (*schedules_due)(struct store_session *s, int64_t now_ms, size_t limit, struct json **ret,
-                              struct error *reterr);
-    enum err (*execution_insert)(struct store_session *s, const struct store_execution *row, struct error *reterr);
-    enum err (*event_apply)(struct store_session *s, const struct store_event *event, bool *ret_applied,
-                            struct error *reterr);
-    enum err (*execution_reassign)(struct store_session *s, const char *id, int expected_epoch, struct arena *arena,
-                                   struct store_dispatch *ret, struct error *reterr);
-    enum err (*executions_unfinished)(struct store_session *s, const char *after_id, size_t limit, struct json **ret,
-                                      struct error *reterr);
-    enum err (*executions_due)(struct store_session *s, int64_t now_ms, size_t limit, struct json **ret,
-                               struct error *reterr);
-    int64_t (*executions_next_due_ms)(struct store_session *s);
-    enum err (*execution_load)(struct store_session *s, const char *id, struct json **ret, struct error *reterr);
-    enum err (*execution_load_detail)(struct store_session *s, const char *id, struct json **ret, struct error *reterr);
-    enum err (*execution_logs)(struct store_session *s, const char *id, const char *level, const char *node_id,
-                               struct json **ret, struct error *reterr);
-    enum err (*execution_delete)(struct store_session *s, const char *id, struct error *reterr);
-    enum err (*execution_cancel)(struct store_session *s, const char *id, int64_t now_ms, struct error *reterr);
-    enum err (*execution_pause)(struct store_session *s, const char *id, int64_t now_ms, struct error *reterr);
-    enum err (*execution_resume)(struct store_session *s, const char *id, int64_t now_ms, struct error *reterr);
-    enum err (*execution_counts)(struct store_session *s, int64_t since_ms, struct json **ret, struct error *reterr);
-    enum err (*retention_apply)(struct store_session *s, int64_t before_ms, int64_t keep, size_t limit,
-                                int64_t *ret_deleted, struct error *reterr);
-    enum err (*put)(struct store_session *s, enum store_table table, const char *id, const struct json *document,
-                    int64_t now_ms, struct error *reterr);
-    enum err (*get)(struct store_session *s, enum store_table table, const char *id, struct json **ret,
-                    struct error *reterr);
-    enum err (*find)(struct store_session *s, enum store_table table, const char *key, struct json **ret,
-                     struct error *reterr);
-    enum err (*remove)(struct store_session *s, enum store_table table, const char *id, struct error *reterr);
-    enum err (*all)(struct store_session *s, enum store_table table, struct json **ret, struct error *reterr);
 };
 
 extern const struct store_backend_ops store_sqlite_ops;

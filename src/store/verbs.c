@@ -1,5 +1,5 @@
 /* The verbs of store.h, sent to the session's back end; what writes needs a session of store_write. */
-#include "store/store_int.h"
+#include "store/sql/sql_int.h"
 
 #include <string.h>
 
@@ -24,227 +24,227 @@ static enum err refuse_insert(const struct store_session *s, const char *id, siz
 enum err store_flow_insert(struct store_session *s, const struct json *flow, int64_t now_ms, struct error *reterr)
 {
     enum err refused = refuse_insert(s, json_get_str(flow, "id"), STORE_FLOW_ID_BYTES, reterr);
-    return refused != ERR_OK ? refused : s->ops->flow_insert(s, flow, now_ms, reterr);
+    return refused != ERR_OK ? refused : sql_flow_insert(s, flow, now_ms, reterr);
 }
 
 enum err store_flow_update(struct store_session *s, const char *id, const struct json *changes, int64_t now_ms,
                            struct error *reterr)
 {
     enum err refused = refuse_read_only(s, reterr);
-    return refused != ERR_OK ? refused : s->ops->flow_update(s, id, changes, now_ms, reterr);
+    return refused != ERR_OK ? refused : sql_flow_update(s, id, changes, now_ms, reterr);
 }
 
 enum err store_flow_delete(struct store_session *s, const char *id, struct error *reterr)
 {
     enum err refused = refuse_read_only(s, reterr);
-    return refused != ERR_OK ? refused : s->ops->flow_delete(s, id, reterr);
+    return refused != ERR_OK ? refused : sql_flow_delete(s, id, reterr);
 }
 
 enum err store_flow_load(struct store_session *s, const char *id, struct json **ret, struct error *reterr)
 {
-    return s->ops->flow_load(s, id, ret, reterr);
+    return sql_flow_load(s, id, ret, reterr);
 }
 
 enum err store_flow_version(struct store_session *s, const char *id, int *ret, struct error *reterr)
 {
-    return s->ops->flow_version(s, id, ret, reterr);
+    return sql_flow_version(s, id, ret, reterr);
 }
 
 enum err store_flow_load_version(struct store_session *s, const char *id, int version, struct json **ret,
                                  struct error *reterr)
 {
-    return s->ops->flow_load_version(s, id, version, ret, reterr);
+    return sql_flow_load_version(s, id, version, ret, reterr);
 }
 
 enum err store_flow_find_by_name(struct store_session *s, const char *name, char ret_id[40], struct error *reterr)
 {
-    return s->ops->flow_find_by_name(s, name, ret_id, reterr);
+    return sql_flow_find_by_name(s, name, ret_id, reterr);
 }
 
 enum err store_flow_versions(struct store_session *s, const char *id, struct json **ret, struct error *reterr)
 {
-    return s->ops->flow_versions(s, id, ret, reterr);
+    return sql_flow_versions(s, id, ret, reterr);
 }
 
 enum err store_flow_list(struct store_session *s, const struct json *filter, struct json **ret, struct error *reterr)
 {
-    return s->ops->flow_list(s, filter, ret, reterr);
+    return sql_flow_list(s, filter, ret, reterr);
 }
 
 enum err store_schedule_list(struct store_session *s, const struct json *filter, struct json **ret,
                              struct error *reterr)
 {
-    return s->ops->schedule_list(s, filter, ret, reterr);
+    return sql_schedule_list(s, filter, ret, reterr);
 }
 
 enum err store_execution_list(struct store_session *s, const struct json *filter, struct json **ret,
                               struct error *reterr)
 {
-    return s->ops->execution_list(s, filter, ret, reterr);
+    return sql_execution_list(s, filter, ret, reterr);
 }
 
 enum err store_dead_letter_list(struct store_session *s, const struct json *filter, struct json **ret,
                                 struct error *reterr)
 {
-    return s->ops->dead_letter_list(s, filter, ret, reterr);
+    return sql_dead_letter_list(s, filter, ret, reterr);
 }
 
 enum err store_audit_prune(struct store_session *s, int64_t before_ms, size_t limit, struct error *reterr)
 {
-    return s->ops->audit_prune(s, before_ms, limit, reterr);
+    return sql_audit_prune(s, before_ms, limit, reterr);
 }
 
 enum err store_audit_list(struct store_session *s, const struct json *filter, struct json **ret, struct error *reterr)
 {
-    return s->ops->audit_list(s, filter, ret, reterr);
+    return sql_audit_list(s, filter, ret, reterr);
 }
 
 enum err store_schedule_insert(struct store_session *s, const struct json *schedule, int64_t now_ms,
                                struct error *reterr)
 {
     enum err refused = refuse_insert(s, json_get_str(schedule, "id"), STORE_ID_BYTES, reterr);
-    return refused != ERR_OK ? refused : s->ops->schedule_insert(s, schedule, now_ms, reterr);
+    return refused != ERR_OK ? refused : sql_schedule_insert(s, schedule, now_ms, reterr);
 }
 
 enum err store_schedule_update(struct store_session *s, const char *id, const struct json *changes, int64_t now_ms,
                                struct error *reterr)
 {
     enum err refused = refuse_read_only(s, reterr);
-    return refused != ERR_OK ? refused : s->ops->schedule_update(s, id, changes, now_ms, reterr);
+    return refused != ERR_OK ? refused : sql_schedule_update(s, id, changes, now_ms, reterr);
 }
 
 enum err store_schedule_delete(struct store_session *s, const char *id, struct error *reterr)
 {
     enum err refused = refuse_read_only(s, reterr);
-    return refused != ERR_OK ? refused : s->ops->schedule_delete(s, id, reterr);
+    return refused != ERR_OK ? refused : sql_schedule_delete(s, id, reterr);
 }
 
 enum err store_schedule_load(struct store_session *s, const char *id, struct json **ret, struct error *reterr)
 {
-    return s->ops->schedule_load(s, id, ret, reterr);
+    return sql_schedule_load(s, id, ret, reterr);
 }
 
 enum err store_schedules_due(struct store_session *s, int64_t now_ms, size_t limit, struct json **ret,
                              struct error *reterr)
 {
-    return s->ops->schedules_due(s, now_ms, limit, ret, reterr);
+    return sql_schedules_due(s, now_ms, limit, ret, reterr);
 }
 
 enum err store_execution_insert(struct store_session *s, const struct store_execution *row, struct error *reterr)
 {
     enum err refused = refuse_insert(s, row->id, STORE_ID_BYTES, reterr);
-    return refused != ERR_OK ? refused : s->ops->execution_insert(s, row, reterr);
+    return refused != ERR_OK ? refused : sql_execution_insert(s, row, reterr);
 }
 
 enum err store_event_apply(struct store_session *s, const struct store_event *event, bool *ret_applied,
                            struct error *reterr)
 {
     enum err refused = refuse_read_only(s, reterr);
-    return refused != ERR_OK ? refused : s->ops->event_apply(s, event, ret_applied, reterr);
+    return refused != ERR_OK ? refused : sql_event_apply(s, event, ret_applied, reterr);
 }
 
 enum err store_execution_reassign(struct store_session *s, const char *id, int expected_epoch, struct arena *arena,
                                   struct store_dispatch *ret, struct error *reterr)
 {
     enum err refused = refuse_read_only(s, reterr);
-    return refused != ERR_OK ? refused : s->ops->execution_reassign(s, id, expected_epoch, arena, ret, reterr);
+    return refused != ERR_OK ? refused : sql_execution_reassign(s, id, expected_epoch, arena, ret, reterr);
 }
 
 enum err store_executions_unfinished(struct store_session *s, const char *after_id, size_t limit, struct json **ret,
                                      struct error *reterr)
 {
-    return s->ops->executions_unfinished(s, after_id, limit, ret, reterr);
+    return sql_executions_unfinished(s, after_id, limit, ret, reterr);
 }
 
 enum err store_executions_due(struct store_session *s, int64_t now_ms, size_t limit, struct json **ret,
                               struct error *reterr)
 {
-    return s->ops->executions_due(s, now_ms, limit, ret, reterr);
+    return sql_executions_due(s, now_ms, limit, ret, reterr);
 }
 
 int64_t store_executions_next_due_ms(struct store_session *s)
 {
-    return s->ops->executions_next_due_ms(s);
+    return sql_executions_next_due_ms(s);
 }
 
 enum err store_execution_load(struct store_session *s, const char *id, struct json **ret, struct error *reterr)
 {
-    return s->ops->execution_load(s, id, ret, reterr);
+    return sql_execution_load(s, id, ret, reterr);
 }
 
 enum err store_execution_load_detail(struct store_session *s, const char *id, struct json **ret, struct error *reterr)
 {
-    return s->ops->execution_load_detail(s, id, ret, reterr);
+    return sql_execution_load_detail(s, id, ret, reterr);
 }
 
 enum err store_execution_logs(struct store_session *s, const char *id, const char *level, const char *node_id,
                               struct json **ret, struct error *reterr)
 {
-    return s->ops->execution_logs(s, id, level, node_id, ret, reterr);
+    return sql_execution_logs(s, id, level, node_id, ret, reterr);
 }
 
 enum err store_execution_delete(struct store_session *s, const char *id, struct error *reterr)
 {
     enum err refused = refuse_read_only(s, reterr);
-    return refused != ERR_OK ? refused : s->ops->execution_delete(s, id, reterr);
+    return refused != ERR_OK ? refused : sql_execution_delete(s, id, reterr);
 }
 
 enum err store_execution_cancel(struct store_session *s, const char *id, int64_t now_ms, struct error *reterr)
 {
     enum err refused = refuse_read_only(s, reterr);
-    return refused != ERR_OK ? refused : s->ops->execution_cancel(s, id, now_ms, reterr);
+    return refused != ERR_OK ? refused : sql_execution_cancel(s, id, now_ms, reterr);
 }
 
 enum err store_execution_pause(struct store_session *s, const char *id, int64_t now_ms, struct error *reterr)
 {
     enum err refused = refuse_read_only(s, reterr);
-    return refused != ERR_OK ? refused : s->ops->execution_pause(s, id, now_ms, reterr);
+    return refused != ERR_OK ? refused : sql_execution_pause(s, id, now_ms, reterr);
 }
 
 enum err store_execution_resume(struct store_session *s, const char *id, int64_t now_ms, struct error *reterr)
 {
     enum err refused = refuse_read_only(s, reterr);
-    return refused != ERR_OK ? refused : s->ops->execution_resume(s, id, now_ms, reterr);
+    return refused != ERR_OK ? refused : sql_execution_resume(s, id, now_ms, reterr);
 }
 
 enum err store_execution_counts(struct store_session *s, int64_t since_ms, struct json **ret, struct error *reterr)
 {
-    return s->ops->execution_counts(s, since_ms, ret, reterr);
+    return sql_execution_counts(s, since_ms, ret, reterr);
 }
 
 enum err store_retention_apply(struct store_session *s, int64_t before_ms, int64_t keep, size_t limit,
                                int64_t *ret_deleted, struct error *reterr)
 {
     enum err refused = refuse_read_only(s, reterr);
-    return refused != ERR_OK ? refused : s->ops->retention_apply(s, before_ms, keep, limit, ret_deleted, reterr);
+    return refused != ERR_OK ? refused : sql_retention_apply(s, before_ms, keep, limit, ret_deleted, reterr);
 }
 
 enum err store_put(struct store_session *s, enum store_table table, const char *id, const struct json *document,
                    int64_t now_ms, struct error *reterr)
 {
     enum err refused = refuse_insert(s, id, STORE_ID_BYTES, reterr);
-    return refused != ERR_OK ? refused : s->ops->put(s, table, id, document, now_ms, reterr);
+    return refused != ERR_OK ? refused : sql_put(s, table, id, document, now_ms, reterr);
 }
 
 enum err store_get(struct store_session *s, enum store_table table, const char *id, struct json **ret,
                    struct error *reterr)
 {
-    return s->ops->get(s, table, id, ret, reterr);
+    return sql_get(s, table, id, ret, reterr);
 }
 
 enum err store_find(struct store_session *s, enum store_table table, const char *key, struct json **ret,
                     struct error *reterr)
 {
-    return s->ops->find(s, table, key, ret, reterr);
+    return sql_find(s, table, key, ret, reterr);
 }
 
 enum err store_remove(struct store_session *s, enum store_table table, const char *id, struct error *reterr)
 {
     enum err refused = refuse_read_only(s, reterr);
-    return refused != ERR_OK ? refused : s->ops->remove(s, table, id, reterr);
+    return refused != ERR_OK ? refused : sql_remove(s, table, id, reterr);
 }
 
 enum err store_all(struct store_session *s, enum store_table table, struct json **ret, struct error *reterr)
 {
-    return s->ops->all(s, table, ret, reterr);
+    return sql_all(s, table, ret, reterr);
 }

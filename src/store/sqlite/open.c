@@ -123,7 +123,7 @@ static void session_close(struct store_session *s)
     struct sqlite_session *session = sqlite_of(s);
     for (size_t i = 0; i < STATEMENT_SLOTS; i++)
         (void)sqlite3_finalize(session->slots[i].statement);
-    (void)ZSTD_freeDCtx(session->decompressor);
+    sql_session_done(&session->base);
     if (sqlite3_close(session->db) != SQLITE_OK)
         abort(); /* a statement was leaked */
     free(session);
@@ -137,15 +137,15 @@ static enum err session_open(struct store_backend *backend, bool writer, struct 
     if (code != ERR_OK)
         return code;
     struct sqlite_session *session = mem_alloc(sizeof *session);
-    session->base.ops = &store_sqlite_ops;
+    session->base = (struct sql_session){.base.ops = &store_sqlite_ops, .driver = &sqlite_driver};
     session->db = db;
     if (writer)
         code = sqlite_schema_migrate(db, sqlite_schema_latest(), reterr);
     if (code != ERR_OK) {
-        session_close(&session->base);
+        session_close(&session->base.base);
         return code;
     }
-    *ret = &session->base;
+    *ret = &session->base.base;
     return ERR_OK;
 }
 
@@ -153,7 +153,7 @@ static enum err session_open(struct store_backend *backend, bool writer, struct 
 
 static enum err begin(struct store_session *s, bool write, struct error *reterr)
 {
-    return write ? sqlite_run(s, reterr, "BEGIN IMMEDIATE", "") : sqlite_run(s, reterr, "BEGIN", "");
+    return write ? sql_run(s, reterr, "BEGIN IMMEDIATE", "") : sql_run(s, reterr, "BEGIN", "");
 }
 
 static bool in_transaction(struct store_session *s)
@@ -164,7 +164,7 @@ static bool in_transaction(struct store_session *s)
 static void rollback(struct store_session *s)
 {
     struct error ignored; /* a rollback fails only when there is no transaction any more */
-    if (in_transaction(s) && sqlite_run(s, &ignored, "ROLLBACK", "") != ERR_OK)
+    if (in_transaction(s) && sql_run(s, &ignored, "ROLLBACK", "") != ERR_OK)
         return;
 }
 
@@ -172,7 +172,7 @@ static enum err commit(struct store_session *s, struct error *reterr)
 {
     if (!in_transaction(s))
         return error_set(reterr, ERR_STORE_BUSY, NULL, "The store gave the transaction up before its commit.");
-    enum err code = sqlite_run(s, reterr, "COMMIT", "");
+    enum err code = sql_run(s, reterr, "COMMIT", "");
     if (code == ERR_OK)
         return code;
     /* The log may hold the commit, though it was not synced: after a crash now it could come back. */
@@ -183,17 +183,17 @@ static enum err commit(struct store_session *s, struct error *reterr)
 
 static enum err savepoint(struct store_session *s, struct error *reterr)
 {
-    return sqlite_run(s, reterr, "SAVEPOINT member", "");
+    return sql_run(s, reterr, "SAVEPOINT member", "");
 }
 
 static enum err savepoint_release(struct store_session *s, struct error *reterr)
 {
-    return sqlite_run(s, reterr, "RELEASE member", "");
+    return sql_run(s, reterr, "RELEASE member", "");
 }
 
 static enum err savepoint_rollback(struct store_session *s, struct error *reterr)
 {
-    enum err code = sqlite_run(s, reterr, "ROLLBACK TO member", "");
+    enum err code = sql_run(s, reterr, "ROLLBACK TO member", "");
     return code == ERR_OK ? savepoint_release(s, reterr) : code;
 }
 
@@ -221,43 +221,4 @@ const struct store_backend_ops store_sqlite_ops = {
     .savepoint_rollback = savepoint_rollback,
     .in_transaction = in_transaction,
     .stats = stats,
-    .flow_insert = sqlite_flow_insert,
-    .flow_update = sqlite_flow_update,
-    .flow_delete = sqlite_flow_delete,
-    .flow_load = sqlite_flow_load,
-    .flow_version = sqlite_flow_version,
-    .flow_load_version = sqlite_flow_load_version,
-    .flow_find_by_name = sqlite_flow_find_by_name,
-    .flow_versions = sqlite_flow_versions,
-    .flow_list = sqlite_flow_list,
-    .schedule_list = sqlite_schedule_list,
-    .execution_list = sqlite_execution_list,
-    .dead_letter_list = sqlite_dead_letter_list,
-    .audit_list = sqlite_audit_list,
-    .audit_prune = sqlite_audit_prune,
-    .schedule_insert = sqlite_schedule_insert,
-    .schedule_update = sqlite_schedule_update,
-    .schedule_delete = sqlite_schedule_delete,
-    .schedule_load = sqlite_schedule_load,
-    .schedules_due = sqlite_schedules_due,
-    .execution_insert = sqlite_execution_insert,
-    .event_apply = sqlite_event_apply,
-    .execution_reassign = sqlite_execution_reassign,
-    .executions_unfinished = sqlite_executions_unfinished,
-    .executions_due = sqlite_executions_due,
-    .executions_next_due_ms = sqlite_executions_next_due_ms,
-    .execution_load = sqlite_execution_load,
-    .execution_load_detail = sqlite_execution_load_detail,
-    .execution_logs = sqlite_execution_logs,
-    .execution_delete = sqlite_execution_delete,
-    .execution_cancel = sqlite_execution_cancel,
-    .execution_pause = sqlite_execution_pause,
-    .execution_resume = sqlite_execution_resume,
-    .execution_counts = sqlite_execution_counts,
-    .retention_apply = sqlite_retention_apply,
-    .put = sqlite_put,
-    .get = sqlite_get,
-    .find = sqlite_find,
-    .remove = sqlite_remove,
-    .all = sqlite_all,
 };

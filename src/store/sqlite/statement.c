@@ -1,4 +1,4 @@
-/* Prepared statements of a session, errors of SQLite in our words, columns. */
+/* The SQLite driver: prepared statements of a session, errors of SQLite in our words, columns. */
 #include "store/sqlite/sqlite_int.h"
 
 #include "base/mem.h"
@@ -57,221 +57,201 @@ enum err sqlite_error(sqlite3 *db, struct error *reterr)
     }
 }
 
-bool sqlite_is_constraint(struct store_session *s)
+static enum sql_constraint constraint(struct store_session *s)
 {
-    return (sqlite3_errcode(sqlite_of(s)->db) & 0xff) == SQLITE_CONSTRAINT;
+    switch (sqlite3_extended_errcode(sqlite_of(s)->db)) {
+    case SQLITE_CONSTRAINT_PRIMARYKEY:
+        return SQL_CONSTRAINT_PRIMARY_KEY;
+    case SQLITE_CONSTRAINT_FOREIGNKEY:
+        return SQL_CONSTRAINT_REFERENCE;
+    default:
+        return (sqlite3_errcode(sqlite_of(s)->db) & 0xff) == SQLITE_CONSTRAINT ? SQL_CONSTRAINT_UNIQUE
+                                                                               : SQL_CONSTRAINT_NONE;
+    }
 }
 
-enum err sqlite_prepare(struct store_session *s, const char *sql, sqlite3_stmt **ret, struct error *reterr)
+/* ---- statements */
+
+static enum err prepare(struct sqlite_session *session, const char *sql, unsigned flags, struct sqlite_rows *rows,
+                        struct error *reterr)
 {
-    sqlite3 *db = sqlite_of(s)->db;
-    return sqlite3_prepare_v3(db, sql, -1, 0, ret, NULL) == SQLITE_OK ? ERR_OK : sqlite_error(db, reterr);
+    AUTO_FREE char *text = sql_translate(&sqlite_driver, sql, '?');
+    if (sqlite3_prepare_v3(session->db, text, -1, flags, &rows->statement, NULL) != SQLITE_OK)
+        return sqlite_error(session->db, reterr);
+    rows->base.driver = &sqlite_driver;
+    rows->session = session;
+    return ERR_OK;
 }
 
 /* Literals have addresses of their own, so the address is key enough. */
-static enum err cached(struct sqlite_session *session, const char *sql, sqlite3_stmt **ret, struct error *reterr)
+static enum err cached(struct sqlite_session *session, const char *sql, struct sqlite_rows **ret, struct error *reterr)
 {
-    size_t at = ((uintptr_t)sql * 0x9E3779B97F4A7C15u) >> 56;
+    size_t at = ((uintptr_t)sql * 0x9E3779B97F4A7C15u) >> 55;
     for (size_t i = 0; i < STATEMENT_SLOTS; i++, at = (at + 1) % STATEMENT_SLOTS) {
-        if (session->slots[at].sql == sql) {
-            *ret = session->slots[at].statement;
-            return ERR_OK;
-        }
-        if (session->slots[at].sql != NULL)
+        struct sqlite_rows *slot = &session->slots[at];
+        if (slot->sql != NULL && slot->sql != sql)
             continue;
-        if (sqlite3_prepare_v3(session->db, sql, -1, SQLITE_PREPARE_PERSISTENT, ret, NULL) != SQLITE_OK)
-            return sqlite_error(session->db, reterr);
-        session->slots[at].sql = sql;
-        session->slots[at].statement = *ret;
-        return ERR_OK;
+        enum err code = slot->sql == sql ? ERR_OK : prepare(session, sql, SQLITE_PREPARE_PERSISTENT, slot, reterr);
+        if (code == ERR_OK) {
+            slot->sql = sql;
+            *ret = slot;
+        }
+        return code;
     }
     return error_set(reterr, ERR_INTERNAL, NULL, "The store has more statements than its cache has room.");
 }
 
-static int bind_text(sqlite3_stmt *statement, int i, const char *text)
+static int bind_one(sqlite3_stmt *statement, int i, const struct sql_value *value)
 {
-    return text == NULL ? sqlite3_bind_null(statement, i) : sqlite3_bind_text(statement, i, text, -1, SQLITE_STATIC);
-}
-
-static int bind_one(sqlite3_stmt *statement, int i, char kind, va_list *args)
-{
-    int64_t number = 0;
-    const void *blob = NULL;
-    switch (kind) {
-    case 't':
-        return bind_text(statement, i, va_arg(*args, const char *));
-    case 'i':
-        return sqlite3_bind_int64(statement, i, va_arg(*args, int64_t));
-    case 'p':
-        number = va_arg(*args, int64_t);
-        return number <= 0 ? sqlite3_bind_null(statement, i) : sqlite3_bind_int64(statement, i, number);
-    case 'd':
-        return sqlite3_bind_int(statement, i, va_arg(*args, int));
-    case 'b':
-        blob = va_arg(*args, const void *);
-        size_t bytes = va_arg(*args, size_t);
-        return blob == NULL ? sqlite3_bind_null(statement, i)
-                            : sqlite3_bind_blob64(statement, i, blob, (sqlite3_uint64)bytes, SQLITE_STATIC);
+    switch (value->kind) {
+    case SQL_TEXT:
+        return sqlite3_bind_text(statement, i, value->text, -1, SQLITE_STATIC);
+    case SQL_INT:
+        return sqlite3_bind_int64(statement, i, value->number);
+    case SQL_BYTES:
+        return sqlite3_bind_blob64(statement, i, value->bytes, (sqlite3_uint64)value->size, SQLITE_STATIC);
     default:
-        return SQLITE_MISUSE;
+        return sqlite3_bind_null(statement, i);
     }
 }
 
-static enum err query_list(struct store_session *s, sqlite3_stmt **ret, struct error *reterr, const char *sql,
-                           const char *kinds, va_list *args)
+static void reset(struct sql_rows *base)
 {
-    enum err code = cached(sqlite_of(s), sql, ret, reterr);
-    if (code == ERR_OK && (size_t)sqlite3_bind_parameter_count(*ret) != strlen(kinds))
-        return error_set(reterr, ERR_INTERNAL, NULL, "A statement is given %zu values: %.100s", strlen(kinds), sql);
-    for (int i = 1; code == ERR_OK && kinds[i - 1] != '\0'; i++)
-        if (bind_one(*ret, i, kinds[i - 1], args) != SQLITE_OK)
-            code = sqlite_error(sqlite_of(s)->db, reterr);
-    return code;
-}
-
-enum err sqlite_query(struct store_session *s, sqlite3_stmt **ret, struct error *reterr, const char *sql,
-                      const char *kinds, ...)
-{
-    va_list args;
-    va_start(args, kinds);
-    enum err code = query_list(s, ret, reterr, sql, kinds, &args);
-    va_end(args);
-    return code;
-}
-
-enum err sqlite_step(struct store_session *s, sqlite3_stmt *statement, bool *ret_row, struct error *reterr)
-{
-    errno = 0;
-    int status = sqlite3_step(statement);
-    *ret_row = status == SQLITE_ROW;
-    return status == SQLITE_ROW || status == SQLITE_DONE ? ERR_OK : sqlite_error(sqlite_of(s)->db, reterr);
-}
-
-enum err sqlite_run(struct store_session *s, struct error *reterr, const char *sql, const char *kinds, ...)
-{
-    AUTO_RESET sqlite3_stmt *statement = NULL;
-    va_list args;
-    va_start(args, kinds);
-    enum err code = query_list(s, &statement, reterr, sql, kinds, &args);
-    va_end(args);
-    bool row = false;
-    return code == ERR_OK ? sqlite_step(s, statement, &row, reterr) : code;
-}
-
-enum err sqlite_number(struct store_session *s, int64_t *ret, struct error *reterr, const char *sql, const char *kinds,
-                       ...)
-{
-    AUTO_RESET sqlite3_stmt *statement = NULL;
-    va_list args;
-    va_start(args, kinds);
-    enum err code = query_list(s, &statement, reterr, sql, kinds, &args);
-    va_end(args);
-    bool row = false;
-    if (code == ERR_OK)
-        code = sqlite_step(s, statement, &row, reterr);
-    if (code == ERR_OK && row)
-        *ret = sqlite3_column_int64(statement, 0);
-    return code;
-}
-
-int64_t sqlite_changes(struct store_session *s)
-{
-    return sqlite3_changes64(sqlite_of(s)->db);
-}
-
-void sqlite_reset(sqlite3_stmt **statement)
-{
-    if (*statement == NULL)
+    struct sqlite_rows *rows = (struct sqlite_rows *)base;
+    if (rows->sql == NULL) {
+        (void)sqlite3_finalize(rows->statement); /* repeats the error that step has reported */
+        free(rows);
         return;
-    (void)sqlite3_reset(*statement);          /* repeats the error that step has reported */
-    (void)sqlite3_clear_bindings(*statement); /* they point into the caller's memory */
-}
-
-void sqlite_finalize(sqlite3_stmt **statement)
-{
-    (void)sqlite3_finalize(*statement); /* repeats the error that step has reported */
-}
-
-const char *sqlite_text(sqlite3_stmt *statement, int column)
-{
-    return (const char *)sqlite3_column_text(statement, column);
-}
-
-struct json *sqlite_json(sqlite3_stmt *statement, int column, bool *damaged)
-{
-    const char *text = sqlite_text(statement, column);
-    struct json *value = NULL;
-    if (text != NULL && json_parse(text, (size_t)sqlite3_column_bytes(statement, column), &value, NULL) != ERR_OK) {
-        *damaged = true;
-        return NULL;
     }
-    return value;
+    (void)sqlite3_reset(rows->statement);
+    (void)sqlite3_clear_bindings(rows->statement); /* they point into the caller's memory */
 }
 
-enum err sqlite_damaged(const char *noun, const char *id, struct error *reterr)
-{
-    return error_set(reterr, ERR_INTERNAL, "id",
-                     "What the store holds of the %s %.60s is damaged: restore it from a backup, or delete it.", noun,
-                     id == NULL ? "" : id);
-}
-
-enum err sqlite_decoded(struct json *take_value, bool damaged, const char *noun, const char *id, struct json **ret,
-                        struct error *reterr)
-{
-    if (!damaged) {
-        *ret = take_value;
-        return ERR_OK;
-    }
-    enum err code = sqlite_damaged(noun, id, reterr); /* the id may live in the value */
-    json_unref(take_value);
-    return code;
-}
-
-char *sqlite_dup(sqlite3_stmt *statement, int column, struct arena *arena)
-{
-    return arena_dup(arena, sqlite_text(statement, column));
-}
-
-/* ---- compressed texts */
-
-enum { TEXT_MAX = 1 << 28 }; /* of one decompressed text: more is damage */
-
-enum err sqlite_decompress(struct store_session *s, sqlite3_stmt *statement, int column, char **ret, size_t *ret_len,
-                           struct error *reterr)
+static enum err query(struct store_session *s, const char *sql, bool is_literal, const struct sql_value *values,
+                      int count, struct sql_rows **ret, struct error *reterr)
 {
     struct sqlite_session *session = sqlite_of(s);
-    const void *blob = sqlite3_column_blob(statement, column);
-    size_t bytes = (size_t)sqlite3_column_bytes(statement, column);
-    *ret = NULL;
-    *ret_len = 0;
-    if (sqlite3_column_type(statement, column) == SQLITE_NULL)
-        return ERR_OK;
-    if (blob == NULL)
-        bytes = 0; /* an empty blob is no frame: refused below */
-    unsigned long long size = ZSTD_getFrameContentSize(blob, bytes);
-    if (size > TEXT_MAX)
-        return error_set(reterr, ERR_INTERNAL, NULL, "A compressed text in the store is damaged.");
-    if (session->decompressor == NULL && (session->decompressor = ZSTD_createDCtx()) == NULL)
-        abort();
-    char *text = mem_alloc((size_t)size + 1);
-    size_t got = ZSTD_decompressDCtx(session->decompressor, text, (size_t)size, blob, bytes);
-    if (ZSTD_isError(got) || got != size) {
-        free(text);
-        return error_set(reterr, ERR_INTERNAL, NULL, "A compressed text in the store is damaged.");
+    struct sqlite_rows *rows = is_literal ? NULL : mem_alloc(sizeof *rows);
+    enum err code = is_literal ? cached(session, sql, &rows, reterr) : prepare(session, sql, 0, rows, reterr);
+    if (code != ERR_OK) {
+        if (!is_literal)
+            free(rows);
+        return code;
     }
-    *ret = text;
-    *ret_len = (size_t)size;
-    return ERR_OK;
-}
-
-enum err sqlite_decompress_json(struct store_session *s, sqlite3_stmt *q, int column, const char *id, struct json **ret,
-                                struct error *reterr)
-{
-    size_t len = 0;
-    AUTO_FREE char *text = NULL;
-    struct error ignored; /* of the parser: the client sent nothing wrong */
-    enum err code = sqlite_decompress(s, q, column, &text, &len, reterr);
-    if (code == ERR_INTERNAL || (code == ERR_OK && text != NULL && json_parse(text, len, ret, &ignored) != ERR_OK))
-        code = sqlite_damaged("execution", id, reterr);
+    if (sqlite3_bind_parameter_count(rows->statement) != count)
+        code = error_set(reterr, ERR_INTERNAL, NULL, "A statement is given %d values: %.100s", count, sql);
+    for (int i = 0; code == ERR_OK && i < count; i++)
+        if (bind_one(rows->statement, i + 1, &values[i]) != SQLITE_OK)
+            code = sqlite_error(session->db, reterr);
+    if (code == ERR_OK)
+        *ret = &rows->base;
+    else
+        reset(&rows->base);
     return code;
 }
+
+static enum err step(struct sql_rows *base, bool *ret_row, struct error *reterr)
+{
+    struct sqlite_rows *rows = (struct sqlite_rows *)base;
+    errno = 0;
+    int status = sqlite3_step(rows->statement);
+    *ret_row = status == SQLITE_ROW;
+    return status == SQLITE_ROW || status == SQLITE_DONE ? ERR_OK : sqlite_error(rows->session->db, reterr);
+}
+
+static enum err run(struct store_session *s, const char *sql, bool now, const struct sql_value *values, int count,
+                    int64_t *ret_changed, struct error *reterr)
+{
+    (void)now; /* nothing is deferred here */
+    AUTO_RESET struct sql_rows *rows = NULL;
+    bool row = false;
+    enum err code = query(s, sql, true, values, count, &rows, reterr);
+    if (code == ERR_OK)
+        code = step(rows, &row, reterr);
+    if (code == ERR_OK)
+        *ret_changed = sqlite3_changes64(sqlite_of(s)->db);
+    return code;
+}
+
+static enum err expect(struct store_session *s, const char *sql, const struct sql_value *values, int count,
+                       bool *ret_met, struct error *reterr)
+{
+    int64_t changed = 0;
+    enum err code = run(s, sql, true, values, count, &changed, reterr);
+    if (code == ERR_OK)
+        *ret_met = changed > 0;
+    return code;
+}
+
+static int64_t last_seq(struct store_session *s)
+{
+    return sqlite3_last_insert_rowid(sqlite_of(s)->db);
+}
+
+/* ---- columns */
+
+static const char *text(struct sql_rows *rows, int column)
+{
+    return (const char *)sqlite3_column_text(((struct sqlite_rows *)rows)->statement, column);
+}
+
+static int64_t number(struct sql_rows *rows, int column)
+{
+    return sqlite3_column_int64(((struct sqlite_rows *)rows)->statement, column);
+}
+
+static const void *bytes(struct sql_rows *rows, int column, size_t *ret_size)
+{
+    sqlite3_stmt *statement = ((struct sqlite_rows *)rows)->statement;
+    const void *blob = sqlite3_column_blob(statement, column);
+    *ret_size = (size_t)sqlite3_column_bytes(statement, column);
+    return blob;
+}
+
+static bool is_null(struct sql_rows *rows, int column)
+{
+    return sqlite3_column_type(((struct sqlite_rows *)rows)->statement, column) == SQLITE_NULL;
+}
+
+/* ---- retention */
+
+enum { PAGES_PER_CALL = 4096 }; /* moving pages costs I/O: a bounded share for each call */
+
+static enum err drop_old(struct store_session *s, int64_t before_ms, int64_t *ret_deleted, struct error *reterr)
+{
+    (void)s;
+    (void)before_ms;
+    (void)ret_deleted;
+    (void)reterr;
+    return ERR_OK; /* there is one table */
+}
+
+static enum err give_back(struct store_session *s, struct error *reterr)
+{
+    AUTO_RESET struct sql_rows *rows = NULL;
+    AUTO_FREE char *sql = mem_printf("PRAGMA incremental_vacuum(%d)", PAGES_PER_CALL);
+    bool row = true;
+    enum err code = query(s, sql, false, NULL, 0, &rows, reterr);
+    while (code == ERR_OK && row)
+        code = step(rows, &row, reterr);
+    return code;
+}
+
+static const struct sql_word words[] = {{"key", "seq"}, {"lock", ""}, {"share", ""}, {NULL, NULL}};
+
+const struct sql_driver sqlite_driver = {
+    .words = words,
+    .query = query,
+    .run = run,
+    .expect = expect,
+    .step = step,
+    .reset = reset,
+    .text = text,
+    .number = number,
+    .bytes = bytes,
+    .is_null = is_null,
+    .last_seq = last_seq,
+    .constraint = constraint,
+    .drop_old = drop_old,
+    .give_back = give_back,
+};

@@ -1,5 +1,5 @@
 /* Reading an execution's log lines: what LOGS events brought while it ran, and the `logs` of its history document. */
-#include "store/sqlite/sqlite_int.h"
+#include "store/sql/sql_int.h"
 
 #include "base/limits.h"
 #include "base/mem.h"
@@ -56,48 +56,48 @@ static int newest_first(const void *left, const void *right)
     return order != 0 ? order : a->place < b->place ? 1 : -1;
 }
 
-static enum err read_chunks(struct store_session *s, int64_t seq, const char *id, struct log_lines *all,
+static enum err read_chunks(struct store_session *s, const struct sql_key *key, struct log_lines *all,
                             const char *level, const char *node_id, struct error *reterr)
 {
-    AUTO_RESET sqlite3_stmt *q = NULL;
+    AUTO_RESET struct sql_rows *q = NULL;
     bool row = false;
     enum err code =
-        sqlite_query(s, &q, reterr, "SELECT content FROM execution_logs WHERE execution=? ORDER BY chunk", "i", seq);
-    while (code == ERR_OK && (code = sqlite_step(s, q, &row, reterr)) == ERR_OK && row) {
+        sql_query(s, &q, reterr, "SELECT content FROM execution_logs WHERE execution=? ORDER BY chunk", "k", key);
+    while (code == ERR_OK && (code = sql_step(s, q, &row, reterr)) == ERR_OK && row) {
         struct json *chunk = NULL;
-        code = sqlite_decompress_json(s, q, 0, id, &chunk, reterr);
+        code = sql_decompress_json(s, q, 0, key->id, &chunk, reterr);
         if (code == ERR_OK)
             add_lines(all, chunk, level, node_id);
     }
     return code;
 }
 
-static enum err read_document_logs(struct store_session *s, int64_t seq, const char *id, struct log_lines *all,
+static enum err read_document_logs(struct store_session *s, const struct sql_key *key, struct log_lines *all,
                                    const char *level, const char *node_id, struct error *reterr)
 {
-    AUTO_RESET sqlite3_stmt *q = NULL;
+    AUTO_RESET struct sql_rows *q = NULL;
     AUTO_JSON struct json *document = NULL;
     bool row = false;
-    enum err code = sqlite_query(s, &q, reterr, "SELECT document FROM node_executions WHERE execution=?", "i", seq);
+    enum err code = sql_query(s, &q, reterr, "SELECT document FROM node_executions WHERE execution=?", "k", key);
     if (code == ERR_OK)
-        code = sqlite_step(s, q, &row, reterr);
+        code = sql_step(s, q, &row, reterr);
     if (code == ERR_OK && row)
-        code = sqlite_decompress_json(s, q, 0, id, &document, reterr);
+        code = sql_decompress_json(s, q, 0, key->id, &document, reterr);
     if (code == ERR_OK && json_is(json_get(document, "logs"), JSON_ARRAY))
         add_lines(all, json_ref(json_get(document, "logs")), level, node_id);
     return code;
 }
 
-enum err sqlite_execution_logs(struct store_session *s, const char *id, const char *level, const char *node_id,
-                               struct json **ret, struct error *reterr)
+enum err sql_execution_logs(struct store_session *s, const char *id, const char *level, const char *node_id,
+                            struct json **ret, struct error *reterr)
 {
     CLEANUP(log_lines_done) struct log_lines all = {.owner = json_array_new()};
-    struct sqlite_locator at;
-    enum err code = sqlite_locate_or_fail(s, id, &at, reterr);
+    struct sql_locator at;
+    enum err code = sql_locate_or_fail(s, id, &at, reterr);
     if (code == ERR_OK)
-        code = read_chunks(s, at.seq, id, &all, level, node_id, reterr);
+        code = read_chunks(s, &at.key, &all, level, node_id, reterr);
     if (code == ERR_OK) /* behind the chunks: the document is written last */
-        code = read_document_logs(s, at.seq, id, &all, level, node_id, reterr);
+        code = read_document_logs(s, &at.key, &all, level, node_id, reterr);
     if (code != ERR_OK)
         return code;
     if (all.count > 1)

@@ -1,5 +1,5 @@
 /* Schedules. */
-#include "store/sqlite/sqlite_int.h"
+#include "store/sql/sql_int.h"
 
 #include "base/mem.h"
 #include <stdlib.h>
@@ -10,24 +10,24 @@
     "next_run_ms, "                                                                                                    \
     "metadata, created_by, updated_ms"
 
-static struct json *decode(sqlite3_stmt *q, bool *damaged)
+static struct json *decode(struct sql_rows *q, bool *damaged)
 {
     struct json *schedule = json_object_new();
-    json_set_str(schedule, "id", sqlite_text(q, 1));
-    json_set_str(schedule, "flowId", sqlite_text(q, 2));
-    json_set_str(schedule, "name", sqlite_text(q, 3));
-    json_set_str(schedule, "description", sqlite_text(q, 4));
-    json_set_str(schedule, "cronExpression", sqlite_text(q, 5));
-    json_set_str(schedule, "timezone", sqlite_text(q, 6));
-    json_set_bool(schedule, "enabled", sqlite3_column_int(q, 7) != 0);
-    json_set_int(schedule, "maxRetries", sqlite3_column_int64(q, 8));
-    json_set_int(schedule, "retryDelay", sqlite3_column_int64(q, 9));
-    store_set_time(schedule, "lastRun", sqlite3_column_int64(q, 10));
-    store_set_time(schedule, "nextRun", sqlite3_column_int64(q, 11));
-    json_set(schedule, "metadata", sqlite_json(q, 12, damaged));
-    json_set_str(schedule, "createdBy", sqlite_text(q, 13));
-    store_set_time(schedule, "createdAt", sqlite3_column_int64(q, 0));
-    store_set_time(schedule, "updatedAt", sqlite3_column_int64(q, 14));
+    json_set_str(schedule, "id", sql_text(q, 1));
+    json_set_str(schedule, "flowId", sql_text(q, 2));
+    json_set_str(schedule, "name", sql_text(q, 3));
+    json_set_str(schedule, "description", sql_text(q, 4));
+    json_set_str(schedule, "cronExpression", sql_text(q, 5));
+    json_set_str(schedule, "timezone", sql_text(q, 6));
+    json_set_bool(schedule, "enabled", (int)sql_int(q, 7) != 0);
+    json_set_int(schedule, "maxRetries", sql_int(q, 8));
+    json_set_int(schedule, "retryDelay", sql_int(q, 9));
+    store_set_time(schedule, "lastRun", sql_int(q, 10));
+    store_set_time(schedule, "nextRun", sql_int(q, 11));
+    json_set(schedule, "metadata", sql_json(q, 12, damaged));
+    json_set_str(schedule, "createdBy", sql_text(q, 13));
+    store_set_time(schedule, "createdAt", sql_int(q, 0));
+    store_set_time(schedule, "updatedAt", sql_int(q, 14));
     return schedule;
 }
 
@@ -57,8 +57,7 @@ static enum err parse_runs(const struct json *schedule, int64_t *ret_last, int64
     return code == ERR_OK ? store_time_parse(schedule, "nextRun", 0, ret_next, reterr) : code;
 }
 
-enum err sqlite_schedule_insert(struct store_session *s, const struct json *schedule, int64_t now_ms,
-                                struct error *reterr)
+enum err sql_schedule_insert(struct store_session *s, const struct json *schedule, int64_t now_ms, struct error *reterr)
 {
     int64_t last_ms = 0, next_ms = 0;
     enum err code = require_texts(schedule, reterr);
@@ -69,7 +68,7 @@ enum err sqlite_schedule_insert(struct store_session *s, const struct json *sche
     const struct json *metadata = json_get(schedule, "metadata");
     AUTO_FREE char *text = metadata == NULL ? NULL : json_dup_text(metadata);
     const char *flow_id = json_get_str(schedule, "flowId");
-    code = sqlite_run(
+    code = sql_run(
         s, reterr,
         "INSERT INTO schedules(id, flow_id, name, description, cron, timezone, enabled, max_retries, retry_delay,"
         " last_run_ms, next_run_ms, metadata, created_by, created_ms, updated_ms) "
@@ -79,28 +78,28 @@ enum err sqlite_schedule_insert(struct store_session *s, const struct json *sche
         (int)json_get_bool(schedule, "enabled", true), json_get_int(schedule, "maxRetries", 3),
         json_get_int(schedule, "retryDelay", 300), last_ms, next_ms, text, json_get_str(schedule, "createdBy"), now_ms,
         now_ms);
-    if (code == ERR_CONFLICT && sqlite3_extended_errcode(sqlite_of(s)->db) == SQLITE_CONSTRAINT_FOREIGNKEY)
+    if (code == ERR_CONFLICT && sql_constraint(s) == SQL_CONSTRAINT_REFERENCE)
         return error_set(reterr, ERR_NOT_FOUND, "flowId", "There is no flow %.60s.", flow_id);
-    if (code == ERR_CONFLICT && sqlite_is_constraint(s))
+    if (code == ERR_CONFLICT && sql_constraint(s) != SQL_CONSTRAINT_NONE)
         return error_set(reterr, ERR_CONFLICT, "id", "The schedule %.60s is there already.",
                          json_get_str(schedule, "id"));
     return code;
 }
 
-enum err sqlite_schedule_load(struct store_session *s, const char *id, struct json **ret, struct error *reterr)
+enum err sql_schedule_load(struct store_session *s, const char *id, struct json **ret, struct error *reterr)
 {
-    AUTO_RESET sqlite3_stmt *q = NULL;
+    AUTO_RESET struct sql_rows *q = NULL;
     bool row = false;
-    enum err code = sqlite_query(s, &q, reterr, "SELECT " SCHEDULE_COLUMNS " FROM schedules WHERE id=?", "t", id);
+    enum err code = sql_query(s, &q, reterr, "SELECT " SCHEDULE_COLUMNS " FROM schedules WHERE id=?", "t", id);
     if (code == ERR_OK)
-        code = sqlite_step(s, q, &row, reterr);
+        code = sql_step(s, q, &row, reterr);
     if (code == ERR_OK && !row)
         return not_found(id, reterr);
     bool damaged = false;
     if (code != ERR_OK)
         return code;
     struct json *schedule = decode(q, &damaged);
-    return sqlite_decoded(schedule, damaged, "schedule", id, ret, reterr);
+    return sql_decoded(schedule, damaged, "schedule", id, ret, reterr);
 }
 
 static struct json *merge(const struct json *old, const struct json *changes)
@@ -114,12 +113,12 @@ static struct json *merge(const struct json *old, const struct json *changes)
     return merged;
 }
 
-enum err sqlite_schedule_update(struct store_session *s, const char *id, const struct json *changes, int64_t now_ms,
-                                struct error *reterr)
+enum err sql_schedule_update(struct store_session *s, const char *id, const struct json *changes, int64_t now_ms,
+                             struct error *reterr)
 {
     int64_t last_ms = 0, next_ms = 0;
     AUTO_JSON struct json *old = NULL;
-    enum err code = sqlite_schedule_load(s, id, &old, reterr);
+    enum err code = sql_schedule_load(s, id, &old, reterr);
     if (code != ERR_OK)
         return code;
     AUTO_JSON struct json *merged = merge(old, changes);
@@ -130,7 +129,7 @@ enum err sqlite_schedule_update(struct store_session *s, const char *id, const s
         return code;
     const struct json *metadata = json_get(merged, "metadata");
     AUTO_FREE char *text = metadata == NULL ? NULL : json_dup_text(metadata);
-    return sqlite_run(
+    return sql_run(
         s, reterr,
         "UPDATE schedules SET name=?, description=?, cron=?, timezone=?, enabled=?, max_retries=?, retry_delay=?,"
         " last_run_ms=?, next_run_ms=?, metadata=?, updated_ms=? WHERE id=?",
@@ -140,26 +139,27 @@ enum err sqlite_schedule_update(struct store_session *s, const char *id, const s
         id);
 }
 
-enum err sqlite_schedule_delete(struct store_session *s, const char *id, struct error *reterr)
+enum err sql_schedule_delete(struct store_session *s, const char *id, struct error *reterr)
 {
-    enum err code = sqlite_run(s, reterr, "DELETE FROM schedules WHERE id=?", "t", id);
-    return code == ERR_OK && sqlite_changes(s) == 0 ? not_found(id, reterr) : code;
+    int64_t deleted = 0;
+    enum err code = sql_change(s, &deleted, reterr, "DELETE FROM schedules WHERE id=?", "t", id);
+    return code == ERR_OK && deleted == 0 ? not_found(id, reterr) : code;
 }
 
-enum err sqlite_schedules_due(struct store_session *s, int64_t now_ms, size_t limit, struct json **ret,
-                              struct error *reterr)
+enum err sql_schedules_due(struct store_session *s, int64_t now_ms, size_t limit, struct json **ret,
+                           struct error *reterr)
 {
-    AUTO_RESET sqlite3_stmt *q = NULL;
+    AUTO_RESET struct sql_rows *q = NULL;
     AUTO_JSON struct json *rows = json_array_new();
     bool row = false;
     enum err code =
-        sqlite_query(s, &q, reterr,
-                     "SELECT " SCHEDULE_COLUMNS " FROM schedules WHERE enabled = 1 AND next_run_ms IS NOT NULL AND"
-                     " next_run_ms <= ? ORDER BY next_run_ms, id LIMIT ?",
-                     "ii", now_ms, (int64_t)limit);
+        sql_query(s, &q, reterr,
+                  "SELECT " SCHEDULE_COLUMNS " FROM schedules WHERE enabled = 1 AND next_run_ms IS NOT NULL AND"
+                  " next_run_ms <= ? ORDER BY next_run_ms, id LIMIT ?",
+                  "ii", now_ms, (int64_t)limit);
     /* Damaged metadata must not keep this schedule and those behind it from firing: it plays no part in that. */
     bool ignored = false;
-    while (code == ERR_OK && (code = sqlite_step(s, q, &row, reterr)) == ERR_OK && row)
+    while (code == ERR_OK && (code = sql_step(s, q, &row, reterr)) == ERR_OK && row)
         json_push(rows, decode(q, &ignored));
     if (code == ERR_OK)
         *ret = json_ref(rows);
@@ -183,12 +183,11 @@ static enum err parse_enabled(const struct json *filter, int *ret, struct error 
     return ERR_OK;
 }
 
-enum err sqlite_schedule_list(struct store_session *s, const struct json *filter, struct json **ret,
-                              struct error *reterr)
+enum err sql_schedule_list(struct store_session *s, const struct json *filter, struct json **ret, struct error *reterr)
 {
-    static const struct sqlite_list list = {
+    static const struct sql_list list = {
         .table = "schedules", .noun = "schedule", .sort_key = "created_ms", .row = decode, .columns = SCHEDULE_COLUMNS};
-    struct sqlite_where where = {0};
+    struct sql_where where = {0};
     int64_t before_ms = 0;
     int enabled = -1;
     enum err code = parse_enabled(filter, &enabled, reterr);
@@ -198,12 +197,12 @@ enum err sqlite_schedule_list(struct store_session *s, const struct json *filter
         return code;
     const char *flow_id = json_get_str(filter, "flowId"), *search = json_get_str(filter, "search");
     if (flow_id != NULL)
-        sqlite_where_text(&where, "flow_id = ?", flow_id);
+        sql_where_text(&where, "flow_id = ?", flow_id);
     if (enabled >= 0)
-        sqlite_where_number(&where, "enabled = ?", enabled);
+        sql_where_number(&where, "enabled = ?", enabled);
     if (before_ms != INT64_MIN)
-        sqlite_where_number(&where, "next_run_ms < ?", before_ms);
+        sql_where_number(&where, "next_run_ms < ?", before_ms);
     if (search != NULL && search[0] != '\0')
-        sqlite_where_text(&where, "contains(name || char(10) || coalesce(description, ''), ?)", search);
-    return sqlite_list(s, &list, &where, filter, ret, reterr);
+        sql_where_text(&where, "contains(name || char(10) || coalesce(description, ''), ?)", search);
+    return sql_list(s, &list, &where, filter, ret, reterr);
 }

@@ -1,6 +1,6 @@
 /* Workers, dead letters, users, API keys, settings, audit entries, node definitions: documents by id, some with a
  * second key. */
-#include "store/sqlite/sqlite_int.h"
+#include "store/sql/sql_int.h"
 
 #include "base/mem.h"
 #include <string.h>
@@ -44,8 +44,8 @@ static const char *member(const struct json *document, const char *key)
     return key == NULL ? NULL : json_get_str(document, key);
 }
 
-enum err sqlite_put(struct store_session *s, enum store_table table, const char *id, const struct json *document,
-                    int64_t now_ms, struct error *reterr)
+enum err sql_put(struct store_session *s, enum store_table table, const char *id, const struct json *document,
+                 int64_t now_ms, struct error *reterr)
 {
     const struct table *t = NULL;
     int64_t at_ms = now_ms;
@@ -56,8 +56,8 @@ enum err sqlite_put(struct store_session *s, enum store_table table, const char 
         return code;
     AUTO_FREE char *text = json_dup_text(document);
     const char *key = member(document, t->key_member);
-    code = sqlite_run(s, reterr, t->put, "tttit", id, key, member(document, t->status_member), at_ms, text);
-    if (code == ERR_CONFLICT && sqlite_is_constraint(s))
+    code = sql_run(s, reterr, t->put, "tttit", id, key, member(document, t->status_member), at_ms, text);
+    if (code == ERR_CONFLICT && sql_constraint(s) != SQL_CONSTRAINT_NONE)
         return error_set(reterr, ERR_CONFLICT, t->key_member, "Another %s has that %s.", t->noun,
                          t->key_member == NULL ? "id" : t->key_member);
     return code;
@@ -66,60 +66,61 @@ enum err sqlite_put(struct store_session *s, enum store_table table, const char 
 static enum err load_one(struct store_session *s, const struct table *t, const char *sql, const char *key,
                          struct json **ret, struct error *reterr)
 {
-    AUTO_RESET sqlite3_stmt *q = NULL;
+    AUTO_RESET struct sql_rows *q = NULL;
     bool row = false;
-    enum err code = sqlite_query(s, &q, reterr, sql, "t", key);
+    enum err code = sql_query(s, &q, reterr, sql, "t", key);
     if (code == ERR_OK)
-        code = sqlite_step(s, q, &row, reterr);
+        code = sql_step(s, q, &row, reterr);
     if (code == ERR_OK && !row)
         return error_set(reterr, ERR_NOT_FOUND, "id", "There is no such %s.", t->noun);
     if (code != ERR_OK)
         return code;
     bool damaged = false;
-    struct json *document = sqlite_json(q, 0, &damaged);
-    return sqlite_decoded(document, damaged, t->noun, key, ret, reterr);
+    struct json *document = sql_json(q, 0, &damaged);
+    return sql_decoded(document, damaged, t->noun, key, ret, reterr);
 }
 
-enum err sqlite_get(struct store_session *s, enum store_table table, const char *id, struct json **ret,
-                    struct error *reterr)
+enum err sql_get(struct store_session *s, enum store_table table, const char *id, struct json **ret,
+                 struct error *reterr)
 {
     const struct table *t = NULL;
     enum err code = check_table(table, &t, reterr);
     return code == ERR_OK ? load_one(s, t, t->get, id, ret, reterr) : code;
 }
 
-enum err sqlite_find(struct store_session *s, enum store_table table, const char *key, struct json **ret,
-                     struct error *reterr)
+enum err sql_find(struct store_session *s, enum store_table table, const char *key, struct json **ret,
+                  struct error *reterr)
 {
     const struct table *t = NULL;
     enum err code = check_table(table, &t, reterr);
     return code == ERR_OK ? load_one(s, t, t->key_member == NULL ? t->get : t->find, key, ret, reterr) : code;
 }
 
-enum err sqlite_remove(struct store_session *s, enum store_table table, const char *id, struct error *reterr)
+enum err sql_remove(struct store_session *s, enum store_table table, const char *id, struct error *reterr)
 {
     const struct table *t = NULL;
+    int64_t removed = 0;
     enum err code = check_table(table, &t, reterr);
     if (code == ERR_OK)
-        code = sqlite_run(s, reterr, t->remove, "t", id);
-    if (code == ERR_OK && sqlite_changes(s) == 0)
+        code = sql_change(s, &removed, reterr, t->remove, "t", id);
+    if (code == ERR_OK && removed == 0)
         return error_set(reterr, ERR_NOT_FOUND, "id", "There is no such %s.", t->noun);
     return code;
 }
 
-enum err sqlite_all(struct store_session *s, enum store_table table, struct json **ret, struct error *reterr)
+enum err sql_all(struct store_session *s, enum store_table table, struct json **ret, struct error *reterr)
 {
     const struct table *t = NULL;
-    AUTO_RESET sqlite3_stmt *q = NULL;
+    AUTO_RESET struct sql_rows *q = NULL;
     AUTO_JSON struct json *rows = json_array_new();
     bool row = false;
     enum err code = check_table(table, &t, reterr);
     if (code == ERR_OK)
-        code = sqlite_query(s, &q, reterr, t->all, "i", (int64_t)ROWS_MAX);
-    while (code == ERR_OK && (code = sqlite_step(s, q, &row, reterr)) == ERR_OK && row) {
+        code = sql_query(s, &q, reterr, t->all, "i", (int64_t)ROWS_MAX);
+    while (code == ERR_OK && (code = sql_step(s, q, &row, reterr)) == ERR_OK && row) {
         bool damaged = false;
-        struct json *document = sqlite_json(q, 0, &damaged);
-        code = sqlite_decoded(document, damaged, t->noun, sqlite_text(q, 1), &document, reterr);
+        struct json *document = sql_json(q, 0, &damaged);
+        code = sql_decoded(document, damaged, t->noun, sql_text(q, 1), &document, reterr);
         if (code == ERR_OK)
             json_push(rows, document);
     }
@@ -130,43 +131,43 @@ enum err sqlite_all(struct store_session *s, enum store_table table, struct json
 
 /* ---- lists */
 
-static struct json *decode(sqlite3_stmt *q, bool *damaged)
+static struct json *decode(struct sql_rows *q, bool *damaged)
 {
-    return sqlite_json(q, 2, damaged);
+    return sql_json(q, 2, damaged);
 }
 
-enum err sqlite_dead_letter_list(struct store_session *s, const struct json *filter, struct json **ret,
-                                 struct error *reterr)
+enum err sql_dead_letter_list(struct store_session *s, const struct json *filter, struct json **ret,
+                              struct error *reterr)
 {
-    static const struct sqlite_list list = {.table = "dead_letters",
-                                            .noun = "dead letter",
-                                            .sort_key = "at_ms",
-                                            .row = decode,
-                                            .columns = "at_ms, id, document"};
-    struct sqlite_where where = {0};
+    static const struct sql_list list = {.table = "dead_letters",
+                                         .noun = "dead letter",
+                                         .sort_key = "at_ms",
+                                         .row = decode,
+                                         .columns = "at_ms, id, document"};
+    struct sql_where where = {0};
     const char *status = json_get_str(filter, "status");
     if (status != NULL && strcmp(status, "open") != 0 && strcmp(status, "retried") != 0 &&
         strcmp(status, "discarded") != 0)
         return error_set(reterr, ERR_VALIDATION, "status", "status must be one of open, retried, discarded.");
     if (status != NULL)
-        sqlite_where_text(&where, "status = ?", status);
-    return sqlite_list(s, &list, &where, filter, ret, reterr);
+        sql_where_text(&where, "status = ?", status);
+    return sql_list(s, &list, &where, filter, ret, reterr);
 }
 
-enum err sqlite_audit_list(struct store_session *s, const struct json *filter, struct json **ret, struct error *reterr)
+enum err sql_audit_list(struct store_session *s, const struct json *filter, struct json **ret, struct error *reterr)
 {
-    static const struct sqlite_list list = {.table = "audit_log",
-                                            .noun = "audit entry",
-                                            .sort_key = "at_ms",
-                                            .row = decode,
-                                            .columns = "at_ms, id, document"};
-    struct sqlite_where where = {0};
-    return sqlite_list(s, &list, &where, filter, ret, reterr);
+    static const struct sql_list list = {.table = "audit_log",
+                                         .noun = "audit entry",
+                                         .sort_key = "at_ms",
+                                         .row = decode,
+                                         .columns = "at_ms, id, document"};
+    struct sql_where where = {0};
+    return sql_list(s, &list, &where, filter, ret, reterr);
 }
 
-enum err sqlite_audit_prune(struct store_session *s, int64_t before_ms, size_t limit, struct error *reterr)
+enum err sql_audit_prune(struct store_session *s, int64_t before_ms, size_t limit, struct error *reterr)
 {
-    return sqlite_run(
+    return sql_run(
         s, reterr,
         "DELETE FROM audit_log WHERE id IN (SELECT id FROM audit_log WHERE at_ms < ? ORDER BY at_ms LIMIT ?)", "ii",
         before_ms, limit > INT32_MAX ? (int64_t)INT32_MAX : (int64_t)limit);

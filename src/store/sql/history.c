@@ -1,5 +1,5 @@
 /* Reading executions: lists, details, counts. */
-#include "store/sqlite/sqlite_int.h"
+#include "store/sql/sql_int.h"
 
 #include "base/mem.h"
 #include <stdlib.h>
@@ -12,30 +12,30 @@
 enum { AFTER_EXECUTION = 14 }; /* the first column behind them */
 
 /* startTime is the time of creation (contract 3.4). */
-static struct json *decode(sqlite3_stmt *q)
+static struct json *decode(struct sql_rows *q)
 {
     struct json *execution = json_object_new();
-    int64_t created_ms = sqlite3_column_int64(q, 0), ended_ms = sqlite3_column_int64(q, 5);
-    json_set_str(execution, "id", sqlite_text(q, 1));
-    json_set_str(execution, "flowId", sqlite_text(q, 2));
-    json_set_str(execution, "scheduleId", sqlite_text(q, 3));
-    json_set_str(execution, "status", store_status_name(sqlite3_column_int(q, 4)));
+    int64_t created_ms = sql_int(q, 0), ended_ms = sql_int(q, 5);
+    json_set_str(execution, "id", sql_text(q, 1));
+    json_set_str(execution, "flowId", sql_text(q, 2));
+    json_set_str(execution, "scheduleId", sql_text(q, 3));
+    json_set_str(execution, "status", store_status_name((int)sql_int(q, 4)));
     store_set_time(execution, "startTime", created_ms < 1 ? 1 : created_ms);
     store_set_time(execution, "endTime", ended_ms);
     json_set(execution, "duration", ended_ms > 0 ? json_int_new(ended_ms - created_ms) : NULL);
-    json_set_int(execution, "recordsProcessed", sqlite3_column_int64(q, 6));
-    json_set_str(execution, "errorMessage", sqlite_text(q, 7));
-    json_set_int(execution, "retryCount", sqlite3_column_int64(q, 8));
-    json_set_str(execution, "errorCode", sqlite_text(q, 9));
-    json_set_int(execution, "priority", sqlite3_column_int64(q, 10));
-    json_set_int(execution, "flowVersion", sqlite3_column_int64(q, 11));
-    json_set_str(execution, "trigger", sqlite_text(q, 12));
-    int64_t wake_ms = sqlite3_column_int64(q, 13);
+    json_set_int(execution, "recordsProcessed", sql_int(q, 6));
+    json_set_str(execution, "errorMessage", sql_text(q, 7));
+    json_set_int(execution, "retryCount", sql_int(q, 8));
+    json_set_str(execution, "errorCode", sql_text(q, 9));
+    json_set_int(execution, "priority", sql_int(q, 10));
+    json_set_int(execution, "flowVersion", sql_int(q, 11));
+    json_set_str(execution, "trigger", sql_text(q, 12));
+    int64_t wake_ms = sql_int(q, 13);
     store_set_time(execution, "waitingUntil", wake_ms == INT64_MAX ? 0 : wake_ms);
     return execution;
 }
 
-static struct json *decode_row(sqlite3_stmt *q, bool *damaged)
+static struct json *decode_row(struct sql_rows *q, bool *damaged)
 {
     (void)damaged; /* no JSON among its columns */
     return decode(q);
@@ -46,13 +46,13 @@ static enum err not_found(const char *id, struct error *reterr)
     return error_set(reterr, ERR_NOT_FOUND, "id", "There is no execution %.60s.", id);
 }
 
-enum err sqlite_execution_load(struct store_session *s, const char *id, struct json **ret, struct error *reterr)
+enum err sql_execution_load(struct store_session *s, const char *id, struct json **ret, struct error *reterr)
 {
-    AUTO_RESET sqlite3_stmt *q = NULL;
+    AUTO_RESET struct sql_rows *q = NULL;
     bool row = false;
-    enum err code = sqlite_query(s, &q, reterr, "SELECT " EXECUTION_COLUMNS " FROM executions WHERE id=?", "t", id);
+    enum err code = sql_query(s, &q, reterr, "SELECT " EXECUTION_COLUMNS " FROM executions WHERE id=?", "t", id);
     if (code == ERR_OK)
-        code = sqlite_step(s, q, &row, reterr);
+        code = sql_step(s, q, &row, reterr);
     if (code == ERR_OK && !row)
         return not_found(id, reterr);
     if (code == ERR_OK)
@@ -66,18 +66,18 @@ enum err sqlite_execution_load(struct store_session *s, const char *id, struct j
 static enum err load_types(struct store_session *s, const char *flow_id, int version, struct json **ret,
                            struct error *reterr)
 {
-    AUTO_RESET sqlite3_stmt *q = NULL;
+    AUTO_RESET struct sql_rows *q = NULL;
     bool row = false;
-    enum err code = sqlite_query(s, &q, reterr, "SELECT nodes FROM flow_versions WHERE flow_id=? AND version=?", "td",
-                                 flow_id, version);
+    enum err code = sql_query(s, &q, reterr, "SELECT nodes FROM flow_versions WHERE flow_id=? AND version=?", "td",
+                              flow_id, version);
     if (code == ERR_OK)
-        code = sqlite_step(s, q, &row, reterr);
+        code = sql_step(s, q, &row, reterr);
     if (code != ERR_OK)
         return code;
     bool damaged = false;
-    AUTO_JSON struct json *nodes = row ? sqlite_json(q, 0, &damaged) : NULL;
+    AUTO_JSON struct json *nodes = row ? sql_json(q, 0, &damaged) : NULL;
     if (damaged)
-        return sqlite_damaged("flow", flow_id, reterr);
+        return sql_damaged("flow", flow_id, reterr);
     *ret = json_object_new();
     for (size_t i = 0; i < json_count(nodes); i++) {
         const char *id = json_get_str(json_at(nodes, i), "id");
@@ -94,35 +94,35 @@ static void set_span(struct json *object, int64_t started_ms, int64_t ended_ms)
     json_set(object, "duration", started_ms > 0 && ended_ms > 0 ? json_int_new(ended_ms - started_ms) : NULL);
 }
 
-static struct json *node_of_checkpoint(sqlite3_stmt *q, const struct json *types, int64_t created_ms, bool *damaged)
+static struct json *node_of_checkpoint(struct sql_rows *q, const struct json *types, int64_t created_ms, bool *damaged)
 {
     struct json *node = json_object_new();
-    const char *id = sqlite_text(q, 0);
-    int64_t started_ms = sqlite3_column_int64(q, 4), wake_ms = sqlite3_column_int64(q, 6);
+    const char *id = sql_text(q, 0);
+    int64_t started_ms = sql_int(q, 4), wake_ms = sql_int(q, 6);
     json_set_str(node, "nodeId", id);
     const char *type = json_get_str(types, id);
     json_set_str(node, "nodeType", type == NULL ? "unknown" : type);
-    json_set_str(node, "status", sqlite_text(q, 1));
+    json_set_str(node, "status", sql_text(q, 1));
     /* The page formats every startTime (contract 8). */
-    set_span(node, started_ms > 0 ? started_ms : created_ms, sqlite3_column_int64(q, 5));
-    json_set_int(node, "recordsProcessed", sqlite3_column_int64(q, 3));
-    json_set_str(node, "errorMessage", sqlite_text(q, 7));
-    json_set(node, "output", sqlite_json(q, 2, damaged));
+    set_span(node, started_ms > 0 ? started_ms : created_ms, sql_int(q, 5));
+    json_set_int(node, "recordsProcessed", sql_int(q, 3));
+    json_set_str(node, "errorMessage", sql_text(q, 7));
+    json_set(node, "output", sql_json(q, 2, damaged));
     store_set_time(node, "waitingUntil", wake_ms == INT64_MAX ? 0 : wake_ms);
     return node;
 }
 
-static enum err nodes_of_checkpoints(struct store_session *s, int64_t seq, const struct json *types, int64_t created_ms,
-                                     struct json *nodes, bool *damaged, struct error *reterr)
+static enum err nodes_of_checkpoints(struct store_session *s, const struct sql_key *key, const struct json *types,
+                                     int64_t created_ms, struct json *nodes, bool *damaged, struct error *reterr)
 {
-    AUTO_RESET sqlite3_stmt *q = NULL;
+    AUTO_RESET struct sql_rows *q = NULL;
     bool row = false;
-    enum err code = sqlite_query(
+    enum err code = sql_query(
         s, &q, reterr,
         "SELECT node_id, state, outputs, records, started_ms, ended_ms, wake_ms, error_message FROM checkpoints"
         " WHERE execution=? ORDER BY started_ms, node_id",
-        "i", seq);
-    while (code == ERR_OK && (code = sqlite_step(s, q, &row, reterr)) == ERR_OK && row)
+        "k", key);
+    while (code == ERR_OK && (code = sql_step(s, q, &row, reterr)) == ERR_OK && row)
         json_push(nodes, node_of_checkpoint(q, types, created_ms, damaged));
     return code;
 }
@@ -146,93 +146,94 @@ static bool has_attempt(const struct json *attempts, int64_t epoch, int64_t atte
     return false;
 }
 
-static void add_attempt(sqlite3_stmt *q, struct json *nodes, const struct json *types, int64_t created_ms)
+static void add_attempt(struct sql_rows *q, struct json *nodes, const struct json *types, int64_t created_ms)
 {
-    const char *id = sqlite_text(q, 0), *type = json_get_str(types, id);
-    int64_t started_ms = sqlite3_column_int64(q, 5);
+    const char *id = sql_text(q, 0), *type = json_get_str(types, id);
+    int64_t started_ms = sql_int(q, 5);
     struct json *node = find_node(nodes, id);
     if (node == NULL) { /* only a fenced off worker ran it */
         node = json_object_new();
         json_set_str(node, "nodeId", id);
         json_set_str(node, "nodeType", type == NULL ? "unknown" : type);
-        json_set_str(node, "status", sqlite_text(q, 3));
-        set_span(node, started_ms > 0 ? started_ms : created_ms, sqlite3_column_int64(q, 6));
+        json_set_str(node, "status", sql_text(q, 3));
+        set_span(node, started_ms > 0 ? started_ms : created_ms, sql_int(q, 6));
         json_set_int(node, "recordsProcessed", 0);
-        json_set_str(node, "errorMessage", sqlite_text(q, 7));
+        json_set_str(node, "errorMessage", sql_text(q, 7));
         json_push(nodes, node);
     }
     if (!json_is(json_get(node, "attempts"), JSON_ARRAY))
         json_set(node, "attempts", json_array_new());
     struct json *attempts = json_get(node, "attempts");
-    if (has_attempt(attempts, sqlite3_column_int64(q, 1), sqlite3_column_int64(q, 2)))
+    if (has_attempt(attempts, sql_int(q, 1), sql_int(q, 2)))
         return;
     struct json *attempt = json_object_new();
-    json_set_int(attempt, "attempt", sqlite3_column_int64(q, 2));
-    json_set_int(attempt, "epoch", sqlite3_column_int64(q, 1));
-    json_set_str(attempt, "status", sqlite_text(q, 3));
-    json_set_str(attempt, "worker", sqlite_text(q, 4));
+    json_set_int(attempt, "attempt", sql_int(q, 2));
+    json_set_int(attempt, "epoch", sql_int(q, 1));
+    json_set_str(attempt, "status", sql_text(q, 3));
+    json_set_str(attempt, "worker", sql_text(q, 4));
     store_set_time(attempt, "startTime", started_ms);
-    store_set_time(attempt, "endTime", sqlite3_column_int64(q, 6));
-    json_set_str(attempt, "error", sqlite_text(q, 7));
+    store_set_time(attempt, "endTime", sql_int(q, 6));
+    json_set_str(attempt, "error", sql_text(q, 7));
     json_push(attempts, attempt);
 }
 
-static enum err add_attempts(struct store_session *s, int64_t seq, const struct json *types, int64_t created_ms,
-                             struct json *nodes, struct error *reterr)
+static enum err add_attempts(struct store_session *s, const struct sql_key *key, const struct json *types,
+                             int64_t created_ms, struct json *nodes, struct error *reterr)
 {
-    AUTO_RESET sqlite3_stmt *q = NULL;
+    AUTO_RESET struct sql_rows *q = NULL;
     bool row = false;
-    enum err code = sqlite_query(
-        s, &q, reterr,
-        "SELECT node_id, epoch, attempt, state, worker_id, started_ms, ended_ms, error_message FROM attempts"
-        " WHERE execution=? ORDER BY epoch, node_id, attempt",
-        "i", seq);
-    while (code == ERR_OK && (code = sqlite_step(s, q, &row, reterr)) == ERR_OK && row)
+    enum err code =
+        sql_query(s, &q, reterr,
+                  "SELECT node_id, epoch, attempt, state, worker_id, started_ms, ended_ms, error_message FROM attempts"
+                  " WHERE execution=? ORDER BY epoch, node_id, attempt",
+                  "k", key);
+    while (code == ERR_OK && (code = sql_step(s, q, &row, reterr)) == ERR_OK && row)
         add_attempt(q, nodes, types, created_ms);
     return code;
 }
 
-static enum err decode_detail(struct store_session *s, sqlite3_stmt *q, struct json *detail, struct error *reterr)
+static enum err decode_detail(struct store_session *s, struct sql_rows *q, struct json *detail, struct error *reterr)
 {
     AUTO_JSON struct json *document = NULL, *types = NULL;
     struct json *result = NULL;
     bool damaged = false;
-    int64_t seq = sqlite3_column_int64(q, AFTER_EXECUTION), created_ms = sqlite3_column_int64(q, 0);
-    json_set_int(detail, "epoch", sqlite3_column_int64(q, AFTER_EXECUTION + 1));
-    json_set_str(detail, "workerId", sqlite_text(q, AFTER_EXECUTION + 2));
-    json_set_str(detail, "triggerNode", sqlite_text(q, AFTER_EXECUTION + 3));
-    json_set(detail, "input", sqlite_json(q, AFTER_EXECUTION + 4, &damaged));
-    json_set(detail, "metadata", sqlite_json(q, AFTER_EXECUTION + 5, &damaged));
-    enum err code = sqlite_decompress_json(s, q, AFTER_EXECUTION + 7, json_get_str(detail, "id"), &result, reterr);
+    struct sql_key key = {.seq = sql_int(q, AFTER_EXECUTION), .id = json_get_str(detail, "id")};
+    int64_t created_ms = sql_int(q, 0);
+    json_set_int(detail, "epoch", sql_int(q, AFTER_EXECUTION + 1));
+    json_set_str(detail, "workerId", sql_text(q, AFTER_EXECUTION + 2));
+    json_set_str(detail, "triggerNode", sql_text(q, AFTER_EXECUTION + 3));
+    json_set(detail, "input", sql_json(q, AFTER_EXECUTION + 4, &damaged));
+    json_set(detail, "metadata", sql_json(q, AFTER_EXECUTION + 5, &damaged));
+    enum err code = sql_decompress_json(s, q, AFTER_EXECUTION + 7, json_get_str(detail, "id"), &result, reterr);
     json_set(detail, "result", result);
     if (code == ERR_OK)
-        code = sqlite_decompress_json(s, q, AFTER_EXECUTION + 6, json_get_str(detail, "id"), &document, reterr);
+        code = sql_decompress_json(s, q, AFTER_EXECUTION + 6, json_get_str(detail, "id"), &document, reterr);
     if (code == ERR_OK)
-        code = load_types(s, sqlite_text(q, 2), sqlite3_column_int(q, 11), &types, reterr);
+        code = load_types(s, sql_text(q, 2), (int)sql_int(q, 11), &types, reterr);
     if (code != ERR_OK)
         return code;
     struct json *nodes = json_get(document, "nodes");
     nodes = json_is(nodes, JSON_ARRAY) ? json_ref(nodes) : json_array_new();
     json_set(detail, "nodeExecutions", nodes);
     if (document == NULL)
-        code = nodes_of_checkpoints(s, seq, types, created_ms, nodes, &damaged, reterr);
+        code = nodes_of_checkpoints(s, &key, types, created_ms, nodes, &damaged, reterr);
     if (code == ERR_OK && damaged)
-        return sqlite_damaged("execution", json_get_str(detail, "id"), reterr);
-    return code == ERR_OK ? add_attempts(s, seq, types, created_ms, nodes, reterr) : code;
+        return sql_damaged("execution", json_get_str(detail, "id"), reterr);
+    return code == ERR_OK ? add_attempts(s, &key, types, created_ms, nodes, reterr) : code;
 }
 
-enum err sqlite_execution_load_detail(struct store_session *s, const char *id, struct json **ret, struct error *reterr)
+enum err sql_execution_load_detail(struct store_session *s, const char *id, struct json **ret, struct error *reterr)
 {
-    AUTO_RESET sqlite3_stmt *q = NULL;
+    AUTO_RESET struct sql_rows *q = NULL;
     bool row = false;
-    enum err code = sqlite_query(
+    enum err code = sql_query(
         s, &q, reterr,
-        "SELECT " EXECUTION_COLUMNS ", seq, epoch, worker_id, trigger_node, i.input, i.metadata, n.document,"
-        " n.result FROM executions e LEFT JOIN execution_inputs i ON i.execution = e.seq LEFT JOIN"
-        " node_executions n ON n.execution = e.seq WHERE e.id=?",
+        "SELECT " EXECUTION_COLUMNS ", {key}, epoch, worker_id, trigger_node, i.input, i.metadata, n.document,"
+        " n.result FROM executions e LEFT JOIN execution_inputs i ON i.execution = e.{key} LEFT JOIN"
+        " node_executions n ON n.execution = e.{key} WHERE e.id=?",
         "t", id);
     if (code == ERR_OK)
-        code = sqlite_step(s, q, &row, reterr);
+        code = sql_step(s, q, &row, reterr);
     if (code == ERR_OK && !row)
         return not_found(id, reterr);
     if (code != ERR_OK)
@@ -246,15 +247,14 @@ enum err sqlite_execution_load_detail(struct store_session *s, const char *id, s
 
 /* ---- lists and counts */
 
-enum err sqlite_execution_list(struct store_session *s, const struct json *filter, struct json **ret,
-                               struct error *reterr)
+enum err sql_execution_list(struct store_session *s, const struct json *filter, struct json **ret, struct error *reterr)
 {
-    static const struct sqlite_list list = {.table = "executions",
-                                            .noun = "execution",
-                                            .sort_key = "created_ms",
-                                            .row = decode_row,
-                                            .columns = EXECUTION_COLUMNS};
-    struct sqlite_where where = {0};
+    static const struct sql_list list = {.table = "executions",
+                                         .noun = "execution",
+                                         .sort_key = "created_ms",
+                                         .row = decode_row,
+                                         .columns = EXECUTION_COLUMNS};
+    struct sql_where where = {0};
     int64_t from_ms = 0, to_ms = 0;
     const char *flow_id = json_get_str(filter, "flowId"), *schedule_id = json_get_str(filter, "scheduleId");
     const char *status = json_get_str(filter, "status"), *search = json_get_str(filter, "search");
@@ -268,27 +268,27 @@ enum err sqlite_execution_list(struct store_session *s, const struct json *filte
         return error_set(reterr, ERR_VALIDATION, "status",
                          "status must be one of pending, running, paused, success, failed, cancelled, timeout.");
     if (flow_id != NULL)
-        sqlite_where_text(&where, "flow_id = ?", flow_id);
+        sql_where_text(&where, "flow_id = ?", flow_id);
     if (schedule_id != NULL)
-        sqlite_where_text(&where, "schedule_id = ?", schedule_id);
+        sql_where_text(&where, "schedule_id = ?", schedule_id);
     /* The conditions of the partial indices must stand there as literals, or SQLite does not use them. */
     if (number > RUN_SUCCESS)
-        sqlite_where_number(&where, "status > 3 AND status = ?", number);
+        sql_where_number(&where, "status > 3 AND status = ?", number);
     else if (number >= 0 && number < RUN_SUCCESS)
-        sqlite_where_number(&where, "status <= 2 AND status = ?", number);
+        sql_where_number(&where, "status <= 2 AND status = ?", number);
     else if (number >= 0)
-        sqlite_where_number(&where, "status = ?", number);
+        sql_where_number(&where, "status = ?", number);
     if (from_ms != INT64_MIN)
-        sqlite_where_number(&where, "created_ms >= ?", from_ms);
+        sql_where_number(&where, "created_ms >= ?", from_ms);
     if (to_ms != INT64_MAX)
-        sqlite_where_number(&where, "created_ms <= ?", to_ms);
+        sql_where_number(&where, "created_ms <= ?", to_ms);
     if (search != NULL && search[0] != '\0')
-        sqlite_where_text(&where, "contains(id || char(10) || flow_id || char(10) || coalesce(schedule_id, ''), ?)",
-                          search);
-    return sqlite_list(s, &list, &where, filter, ret, reterr);
+        sql_where_text(&where, "contains(id || char(10) || flow_id || char(10) || coalesce(schedule_id, ''), ?)",
+                       search);
+    return sql_list(s, &list, &where, filter, ret, reterr);
 }
 
-enum err sqlite_execution_counts(struct store_session *s, int64_t since_ms, struct json **ret, struct error *reterr)
+enum err sql_execution_counts(struct store_session *s, int64_t since_ms, struct json **ret, struct error *reterr)
 {
     /* Success, the many, is what the others leave: each other kind has an index of its own. */
     static const struct {
@@ -310,10 +310,10 @@ enum err sqlite_execution_counts(struct store_session *s, int64_t since_ms, stru
     AUTO_JSON struct json *counts = json_object_new();
     int64_t all = 0;
     enum err code =
-        sqlite_number(s, &all, reterr, "SELECT count(*) FROM executions WHERE created_ms >= ?1", "i", since_ms);
+        sql_number(s, &all, reterr, "SELECT count(*) FROM executions WHERE created_ms >= ?1", "i", since_ms);
     for (size_t i = 0; code == ERR_OK && i < sizeof kinds / sizeof *kinds; i++) {
         int64_t count = 0;
-        code = sqlite_number(s, &count, reterr, kinds[i].sql, "i", since_ms);
+        code = sql_number(s, &count, reterr, kinds[i].sql, "i", since_ms);
         json_set_int(counts, kinds[i].name, count);
         all -= count;
     }

@@ -1,5 +1,5 @@
 /* Flows and their versions. */
-#include "store/sqlite/sqlite_int.h"
+#include "store/sql/sql_int.h"
 
 #include "base/mem.h"
 #include <stdlib.h>
@@ -62,7 +62,7 @@ static enum err encode(const struct json *flow, struct flow_row *row, struct err
 static enum err insert_version(struct store_session *s, const struct flow_row *row, int64_t now_ms, const char *author,
                                const char *note, struct error *reterr)
 {
-    return sqlite_run(
+    return sql_run(
         s, reterr,
         "INSERT INTO flow_versions(flow_id, version, nodes, connections, settings, created_by, created_ms, note, "
         "node_count) VALUES(?,?,?,?,?,?,?,?,?)",
@@ -73,21 +73,21 @@ static enum err insert_version(struct store_session *s, const struct flow_row *r
 static enum err name_taken(struct store_session *s, enum err code, const char *id, const char *name,
                            struct error *reterr)
 {
-    if (code == ERR_CONFLICT && sqlite3_extended_errcode(sqlite_of(s)->db) == SQLITE_CONSTRAINT_PRIMARYKEY)
+    if (code == ERR_CONFLICT && sql_constraint(s) == SQL_CONSTRAINT_PRIMARY_KEY)
         return error_set(reterr, ERR_CONFLICT, "id", "The flow %.60s is there already.", id);
-    if (code == ERR_CONFLICT && sqlite_is_constraint(s))
+    if (code == ERR_CONFLICT && sql_constraint(s) != SQL_CONSTRAINT_NONE)
         return error_set(reterr, ERR_CONFLICT, "name", "Another flow is named \"%.200s\".", name);
     return code;
 }
 
-enum err sqlite_flow_insert(struct store_session *s, const struct json *flow, int64_t now_ms, struct error *reterr)
+enum err sql_flow_insert(struct store_session *s, const struct json *flow, int64_t now_ms, struct error *reterr)
 {
     struct flow_row row;
     enum err code = encode(flow, &row, reterr);
     if (code != ERR_OK)
         return code;
     row.version = 1;
-    code = sqlite_run(
+    code = sql_run(
         s, reterr,
         "INSERT INTO flows(id, name, description, nodes, connections, settings, version, status, metadata, created_by, "
         "created_ms, updated_ms, node_count) VALUES(?,?,?,?,?,?,1,?,?,?,?,?,?)",
@@ -104,21 +104,21 @@ enum err sqlite_flow_insert(struct store_session *s, const struct json *flow, in
     "id, name, description, nodes, connections, settings, version, status, metadata, created_by, created_ms, "         \
     "updated_ms"
 
-static struct json *decode(sqlite3_stmt *q, bool *damaged)
+static struct json *decode(struct sql_rows *q, bool *damaged)
 {
     struct json *flow = json_object_new();
-    json_set_str(flow, "id", sqlite_text(q, 0));
-    json_set_str(flow, "name", sqlite_text(q, 1));
-    json_set_str(flow, "description", sqlite_text(q, 2));
-    json_set(flow, "nodes", sqlite_json(q, 3, damaged));
-    json_set(flow, "connections", sqlite_json(q, 4, damaged));
-    json_set(flow, "settings", sqlite_json(q, 5, damaged));
-    json_set_int(flow, "version", sqlite3_column_int64(q, 6));
-    json_set_str(flow, "status", sqlite_text(q, 7));
-    json_set(flow, "metadata", sqlite_json(q, 8, damaged));
-    json_set_str(flow, "createdBy", sqlite_text(q, 9));
-    store_set_time(flow, "createdAt", sqlite3_column_int64(q, 10));
-    store_set_time(flow, "updatedAt", sqlite3_column_int64(q, 11));
+    json_set_str(flow, "id", sql_text(q, 0));
+    json_set_str(flow, "name", sql_text(q, 1));
+    json_set_str(flow, "description", sql_text(q, 2));
+    json_set(flow, "nodes", sql_json(q, 3, damaged));
+    json_set(flow, "connections", sql_json(q, 4, damaged));
+    json_set(flow, "settings", sql_json(q, 5, damaged));
+    json_set_int(flow, "version", sql_int(q, 6));
+    json_set_str(flow, "status", sql_text(q, 7));
+    json_set(flow, "metadata", sql_json(q, 8, damaged));
+    json_set_str(flow, "createdBy", sql_text(q, 9));
+    store_set_time(flow, "createdAt", sql_int(q, 10));
+    store_set_time(flow, "updatedAt", sql_int(q, 11));
     return flow;
 }
 
@@ -127,26 +127,26 @@ static enum err not_found(const char *id, struct error *reterr)
     return error_set(reterr, ERR_NOT_FOUND, "id", "There is no flow %.60s.", id);
 }
 
-enum err sqlite_flow_load(struct store_session *s, const char *id, struct json **ret, struct error *reterr)
+enum err sql_flow_load(struct store_session *s, const char *id, struct json **ret, struct error *reterr)
 {
-    AUTO_RESET sqlite3_stmt *q = NULL;
+    AUTO_RESET struct sql_rows *q = NULL;
     bool row = false;
-    enum err code = sqlite_query(s, &q, reterr, "SELECT " FLOW_COLUMNS " FROM flows WHERE id = ?", "t", id);
+    enum err code = sql_query(s, &q, reterr, "SELECT " FLOW_COLUMNS " FROM flows WHERE id = ?", "t", id);
     if (code == ERR_OK)
-        code = sqlite_step(s, q, &row, reterr);
+        code = sql_step(s, q, &row, reterr);
     if (code == ERR_OK && !row)
         return not_found(id, reterr);
     bool damaged = false;
     if (code != ERR_OK)
         return code;
     struct json *flow = decode(q, &damaged);
-    return sqlite_decoded(flow, damaged, "flow", id, ret, reterr);
+    return sql_decoded(flow, damaged, "flow", id, ret, reterr);
 }
 
-enum err sqlite_flow_version(struct store_session *s, const char *id, int *ret, struct error *reterr)
+enum err sql_flow_version(struct store_session *s, const char *id, int *ret, struct error *reterr)
 {
     int64_t version = 0;
-    enum err code = sqlite_number(s, &version, reterr, "SELECT version FROM flows WHERE id = ?", "t", id);
+    enum err code = sql_number(s, &version, reterr, "SELECT version FROM flows WHERE id = ?", "t", id);
     if (code == ERR_OK && version == 0)
         return not_found(id, reterr);
     *ret = (int)version;
@@ -172,11 +172,11 @@ static struct json *merge(const struct json *old, const struct json *changes)
     return merged;
 }
 
-enum err sqlite_flow_update(struct store_session *s, const char *id, const struct json *changes, int64_t now_ms,
-                            struct error *reterr)
+enum err sql_flow_update(struct store_session *s, const char *id, const struct json *changes, int64_t now_ms,
+                         struct error *reterr)
 {
     AUTO_JSON struct json *old = NULL;
-    enum err code = sqlite_flow_load(s, id, &old, reterr);
+    enum err code = sql_flow_load(s, id, &old, reterr);
     if (code != ERR_OK)
         return code;
     AUTO_JSON struct json *merged = merge(old, changes);
@@ -186,7 +186,7 @@ enum err sqlite_flow_update(struct store_session *s, const char *id, const struc
         return code;
     bool new_version = changes_version(old, merged);
     row.version = (int)json_get_int(old, "version", 1) + new_version;
-    code = sqlite_run(
+    code = sql_run(
         s, reterr,
         "UPDATE flows SET name=?, description=?, nodes=?, connections=?, settings=?, version=?, status=?, metadata=?, "
         "updated_ms=?, node_count=? WHERE id=?",
@@ -200,81 +200,82 @@ enum err sqlite_flow_update(struct store_session *s, const char *id, const struc
     return code;
 }
 
-enum err sqlite_flow_delete(struct store_session *s, const char *id, struct error *reterr)
+enum err sql_flow_delete(struct store_session *s, const char *id, struct error *reterr)
 {
     int64_t enabled = 0, unfinished = 0;
     enum err code =
-        sqlite_number(s, &enabled, reterr, "SELECT count(*) FROM schedules WHERE flow_id=? AND enabled=1", "t", id);
+        sql_number(s, &enabled, reterr, "SELECT count(*) FROM schedules WHERE flow_id=? AND enabled=1", "t", id);
     if (code == ERR_OK && enabled > 0)
         return error_set(reterr, ERR_CONFLICT, "id",
                          "The flow has active schedules (%lld): disable or delete them first.", (long long)enabled);
     if (code == ERR_OK)
-        code = sqlite_number(
-            s, &unfinished, reterr,
-            "SELECT EXISTS(SELECT 1 FROM executions WHERE status<=2 AND wake_ms IS NULL AND flow_id=?1) OR "
-            "EXISTS(SELECT 1 FROM executions WHERE status<=2 AND wake_ms IS NOT NULL AND flow_id=?1)",
-            "t", id);
+        code =
+            sql_number(s, &unfinished, reterr,
+                       "SELECT EXISTS(SELECT 1 FROM executions WHERE status<=2 AND wake_ms IS NULL AND flow_id=?1) OR "
+                       "EXISTS(SELECT 1 FROM executions WHERE status<=2 AND wake_ms IS NOT NULL AND flow_id=?1)",
+                       "t", id);
     if (code == ERR_OK && unfinished > 0)
         return error_set(reterr, ERR_CONFLICT, "id",
                          "The flow has executions that are not finished: cancel them or wait for them first.");
+    int64_t deleted = 0;
     if (code == ERR_OK)
-        code = sqlite_run(s, reterr, "DELETE FROM flows WHERE id=?", "t", id);
-    return code == ERR_OK && sqlite_changes(s) == 0 ? not_found(id, reterr) : code;
+        code = sql_change(s, &deleted, reterr, "DELETE FROM flows WHERE id=?", "t", id);
+    return code == ERR_OK && deleted == 0 ? not_found(id, reterr) : code;
 }
 
-enum err sqlite_flow_load_version(struct store_session *s, const char *id, int version, struct json **ret,
-                                  struct error *reterr)
+enum err sql_flow_load_version(struct store_session *s, const char *id, int version, struct json **ret,
+                               struct error *reterr)
 {
-    AUTO_RESET sqlite3_stmt *q = NULL;
+    AUTO_RESET struct sql_rows *q = NULL;
     bool row = false;
     enum err code =
-        sqlite_query(s, &q, reterr,
-                     "SELECT f.id, f.name, f.description, v.nodes, v.connections, v.settings, v.version, f.status, "
-                     "f.metadata, f.created_by, f.created_ms, v.created_ms FROM flow_versions v JOIN flows f ON f.id = "
-                     "v.flow_id WHERE v.flow_id=? AND v.version=?",
-                     "td", id, version);
+        sql_query(s, &q, reterr,
+                  "SELECT f.id, f.name, f.description, v.nodes, v.connections, v.settings, v.version, f.status, "
+                  "f.metadata, f.created_by, f.created_ms, v.created_ms FROM flow_versions v JOIN flows f ON f.id = "
+                  "v.flow_id WHERE v.flow_id=? AND v.version=?",
+                  "td", id, version);
     if (code == ERR_OK)
-        code = sqlite_step(s, q, &row, reterr);
+        code = sql_step(s, q, &row, reterr);
     if (code == ERR_OK && !row)
         return error_set(reterr, ERR_NOT_FOUND, "version", "There is no version %d of a flow %.60s.", version, id);
     bool damaged = false;
     if (code != ERR_OK)
         return code;
     struct json *flow = decode(q, &damaged);
-    return sqlite_decoded(flow, damaged, "flow", id, ret, reterr);
+    return sql_decoded(flow, damaged, "flow", id, ret, reterr);
 }
 
-enum err sqlite_flow_find_by_name(struct store_session *s, const char *name, char ret_id[40], struct error *reterr)
+enum err sql_flow_find_by_name(struct store_session *s, const char *name, char ret_id[40], struct error *reterr)
 {
-    AUTO_RESET sqlite3_stmt *q = NULL;
+    AUTO_RESET struct sql_rows *q = NULL;
     bool row = false;
-    enum err code = sqlite_query(s, &q, reterr, "SELECT id FROM flows WHERE name = ?", "t", name);
+    enum err code = sql_query(s, &q, reterr, "SELECT id FROM flows WHERE name = ?", "t", name);
     if (code == ERR_OK)
-        code = sqlite_step(s, q, &row, reterr);
+        code = sql_step(s, q, &row, reterr);
     if (code == ERR_OK && !row)
         return error_set(reterr, ERR_NOT_FOUND, "name", "No flow is named \"%.200s\".", name);
     if (code == ERR_OK)
-        (void)sqlite3_snprintf(40, ret_id, "%s", sqlite_text(q, 0));
+        sql_copy(q, 0, ret_id, STORE_FLOW_ID_BYTES);
     return code;
 }
 
-enum err sqlite_flow_versions(struct store_session *s, const char *id, struct json **ret, struct error *reterr)
+enum err sql_flow_versions(struct store_session *s, const char *id, struct json **ret, struct error *reterr)
 {
-    AUTO_RESET sqlite3_stmt *q = NULL;
+    AUTO_RESET struct sql_rows *q = NULL;
     AUTO_JSON struct json *rows = json_array_new();
     bool row = false;
     enum err code =
-        sqlite_query(s, &q, reterr,
-                     "SELECT version, created_ms, created_by, node_count, note FROM flow_versions WHERE flow_id=? "
-                     "ORDER BY version DESC",
-                     "t", id);
-    while (code == ERR_OK && (code = sqlite_step(s, q, &row, reterr)) == ERR_OK && row) {
+        sql_query(s, &q, reterr,
+                  "SELECT version, created_ms, created_by, node_count, note FROM flow_versions WHERE flow_id=? "
+                  "ORDER BY version DESC",
+                  "t", id);
+    while (code == ERR_OK && (code = sql_step(s, q, &row, reterr)) == ERR_OK && row) {
         struct json *version = json_object_new();
-        json_set_int(version, "version", sqlite3_column_int64(q, 0));
-        store_set_time(version, "createdAt", sqlite3_column_int64(q, 1));
-        json_set_str(version, "createdBy", sqlite_text(q, 2));
-        json_set_int(version, "nodeCount", sqlite3_column_int64(q, 3));
-        json_set_str(version, "changes", sqlite_text(q, 4));
+        json_set_int(version, "version", sql_int(q, 0));
+        store_set_time(version, "createdAt", sql_int(q, 1));
+        json_set_str(version, "createdBy", sql_text(q, 2));
+        json_set_int(version, "nodeCount", sql_int(q, 3));
+        json_set_str(version, "changes", sql_text(q, 4));
         json_push(rows, version);
     }
     if (code != ERR_OK)
@@ -285,34 +286,34 @@ enum err sqlite_flow_versions(struct store_session *s, const char *id, struct js
     return ERR_OK;
 }
 
-static struct json *summary(sqlite3_stmt *q, bool *damaged)
+static struct json *summary(struct sql_rows *q, bool *damaged)
 {
     (void)damaged; /* no JSON among its columns */
     struct json *flow = json_object_new();
-    json_set_str(flow, "id", sqlite_text(q, 1));
-    json_set_str(flow, "name", sqlite_text(q, 2));
-    json_set_str(flow, "description", sqlite_text(q, 3));
-    json_set_int(flow, "version", sqlite3_column_int64(q, 4));
-    json_set_str(flow, "status", sqlite_text(q, 5));
-    json_set_int(flow, "nodeCount", sqlite3_column_int64(q, 6));
-    store_set_time(flow, "createdAt", sqlite3_column_int64(q, 0));
-    store_set_time(flow, "updatedAt", sqlite3_column_int64(q, 7));
+    json_set_str(flow, "id", sql_text(q, 1));
+    json_set_str(flow, "name", sql_text(q, 2));
+    json_set_str(flow, "description", sql_text(q, 3));
+    json_set_int(flow, "version", sql_int(q, 4));
+    json_set_str(flow, "status", sql_text(q, 5));
+    json_set_int(flow, "nodeCount", sql_int(q, 6));
+    store_set_time(flow, "createdAt", sql_int(q, 0));
+    store_set_time(flow, "updatedAt", sql_int(q, 7));
     return flow;
 }
 
-enum err sqlite_flow_list(struct store_session *s, const struct json *filter, struct json **ret, struct error *reterr)
+enum err sql_flow_list(struct store_session *s, const struct json *filter, struct json **ret, struct error *reterr)
 {
-    static const struct sqlite_list list = {
+    static const struct sql_list list = {
         .table = "flows",
         .noun = "flow",
         .sort_key = "created_ms",
         .row = summary,
         .columns = "created_ms, id, name, description, version, status, node_count, updated_ms"};
-    struct sqlite_where where = {0};
+    struct sql_where where = {0};
     const char *status = json_get_str(filter, "status"), *search = json_get_str(filter, "search");
     if (status != NULL)
-        sqlite_where_text(&where, "status = ?", status);
+        sql_where_text(&where, "status = ?", status);
     if (search != NULL && search[0] != '\0')
-        sqlite_where_text(&where, "contains(name || char(10) || coalesce(description, ''), ?)", search);
-    return sqlite_list(s, &list, &where, filter, ret, reterr);
+        sql_where_text(&where, "contains(name || char(10) || coalesce(description, ''), ?)", search);
+    return sql_list(s, &list, &where, filter, ret, reterr);
 }
