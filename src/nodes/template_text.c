@@ -129,8 +129,10 @@ static void skip_spaces(const char **at, const char *end)
 static enum err parse_value(struct parser *parser, struct part *part, const char *at, const char *end)
 {
     skip_spaces(&at, end);
-    const char *from = at, *to = memchr(at, '|', (size_t)(end - at));
-    at = to = to == NULL ? end : to;
+    const char *from = at, *to = at;
+    while (to < end && *to != '|')
+        to++;
+    at = to;
     while (to > from && isspace((unsigned char)to[-1]))
         to--;
     if (to == from)
