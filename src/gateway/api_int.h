@@ -40,6 +40,8 @@ extern const struct route *const route_tables[]; /* each ends with method NULL; 
 struct api {
     struct api_options options;
     struct broker_connection *connection;
+    unsigned shards;
+    char **submit_queues; /* of each shard */
     int64_t started_ms;
     atomic_uint generation; /* rises when a flow changes: compiled flows and webhook paths are looked up anew */
     pthread_mutex_t lock;
