@@ -347,6 +347,7 @@ struct api *api_new(const struct api_options *options)
     for (unsigned i = 0; i < api->shards; i++)
         api->submit_queues[i] = mem_printf(QUEUE_SUBMIT_PREFIX "%u", i);
     pthread_mutex_init(&api->lock, NULL);
+    pthread_mutex_init(&api->activation, NULL);
     map_init(&api->waiters);
     api->requests = metrics_register(options->metrics, &requests);
     api->durations = metrics_register(options->metrics, &durations);
@@ -371,6 +372,7 @@ void api_free(struct api *api)
     api_workers_free(api);
     map_done(&api->waiters);
     pthread_mutex_destroy(&api->lock);
+    pthread_mutex_destroy(&api->activation);
     for (unsigned i = 0; i < api->shards; i++)
         free(api->submit_queues[i]);
     free(api->submit_queues);

@@ -48,7 +48,8 @@ struct api {
     struct map waiters; /* execution id -> struct waiter: webhooks that answer with the result */
     struct loop_timer *waiter_timer;
     struct webhook_index *webhooks;
-    struct map workers; /* id -> struct worker_seen */
+    pthread_mutex_t activation; /* of two flows with one webhook path only one becomes active */
+    struct map workers;         /* id -> struct worker_seen */
     struct monitor *monitor;
     struct network *proxies; /* TRUSTED_PROXIES */
     size_t proxy_count;
