@@ -75,8 +75,10 @@ enum err flow_part_until(const struct json *definition, const char *node_id, str
         return error_set(reterr, ERR_NOT_FOUND, "untilNode", "untilNode: the flow has no node \"%.64s\".", node_id);
     map_init(&needed);
     (void)add(&needed, node_id);
-    while (add_reaching(&needed, connections) | add_containing(&needed, nodes))
-        ;
+    for (bool grew = true; grew;) {
+        grew = add_reaching(&needed, connections);
+        grew = add_containing(&needed, nodes) || grew;
+    }
     struct json *part = json_object_new();
     struct json_iter member;
     JSON_EACH(definition, member) json_set(part, member.key, json_ref(member.value));
