@@ -1,5 +1,5 @@
 # Installs the Debian packages that a command needs; sourced by run and test. Quick when all are there.
-deps_build="gcc libc6-dev cmake ninja-build pkg-config libmicrohttpd-dev libwslay-dev nettle-dev libjwt-dev libsodium-dev libzstd-dev libuv1-dev libjson-c-dev libsqlite3-dev libpq-dev libcurl4-openssl-dev libicu-dev libjemalloc-dev"
+deps_build="gcc libc6-dev cmake ninja-build pkg-config libmicrohttpd-dev libwslay-dev nettle-dev libjwt-dev libsodium-dev libzstd-dev libuv1-dev libjson-c-dev libsqlite3-dev libpq-dev libcurl4-openssl-dev libicu-dev"
 deps_test="$deps_build libcmocka-dev postgresql postgresql-client curl sqlite3 python3 python3-jsonschema clang clang-tidy clang-format libclang-rt-14-dev cppcheck"
 
 deps_install() {
@@ -23,4 +23,12 @@ deps_install() {
         return 1
     fi
     rm -f "$log"
+}
+
+# Node.js 18 or later with npm, whoever packaged it; Debian's own when there is none. Debian's npm brings its nodejs.
+node_install() {
+    if command -v npm >/dev/null && node -e 'process.exit(parseInt(process.versions.node) >= 18 ? 0 : 1)' 2>/dev/null; then
+        return 0
+    fi
+    deps_install nodejs npm
 }

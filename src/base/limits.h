@@ -9,12 +9,13 @@
 #define LIMIT_NODE_ID_BYTES 64
 #define LIMIT_NAME_CHARS 100
 #define LIMIT_DESCRIPTION_CHARS 500
-#define LIMIT_OUTPUT_BYTES (64 << 20)   /* all outputs of one run, default */
-#define LIMIT_RUN_STEPS 100000          /* node attempts of one run, default */
-#define LIMIT_NODE_TIMEOUT_MS 300000    /* one attempt of a node, default (api-contract 5.4) */
-#define LIMIT_MESSAGE_BYTES (64 << 20)  /* a broker message */
-#define LIMIT_BATCH 256                 /* entries of one broker message, rows of one store batch */
-#define LIMIT_WS_FRAME_BYTES (64 << 10) /* a WebSocket message, all its frames together */
+#define LIMIT_OUTPUT_BYTES (64 << 20)    /* all outputs of one run, default */
+#define LIMIT_RUN_STEPS 100000           /* node attempts of one run, default */
+#define LIMIT_NODE_TIMEOUT_MS 300000     /* one attempt of a node, default (api-contract 5.4) */
+#define LIMIT_MESSAGE_BYTES (64 << 20)   /* a broker message */
+#define LIMIT_BATCH 256                  /* entries of one broker message, rows of one store batch */
+#define LIMIT_PAGE_FILE_BYTES (16 << 20) /* a file of the page */
+#define LIMIT_WS_FRAME_BYTES (64 << 10)  /* a WebSocket message, all its frames together */
 #define LIMIT_WS_CONNECTIONS 1000
 #define LIMIT_WS_SUBSCRIPTIONS 100  /* executions that one connection follows */
 #define LIMIT_WS_QUEUE_MESSAGES 256 /* not yet taken by a slow reader, who is then dropped */

@@ -44,6 +44,9 @@
               "localhost. Beyond loopback the gateway, the orchestrator and standalone require JWT_SECRET.")           \
     X(PORT, .kind = CONFIG_INT, .services = ON_ALL, RANGE(0, 65535), EACH("3001", "3003", "3004", "3001"),             \
       .help = "TCP port of the service's HTTP interface; 0 lets the system choose.")                                   \
+    X(WEB_DIR, .kind = CONFIG_STRING, .services = ON_API, RANGE(1, 4000), SAME(NULL),                                  \
+      .help = "Folder of the page. Without it: web or share/caudal/web beside the folder of the program, where "       \
+              "they are.")                                                                                             \
     X(DATABASE_URL, .kind = CONFIG_URL, .services = ON_ALL, .required = true, .password = true,                        \
       EACH(NULL, NULL, NULL, "sqlite:${DATA_DIR}/caudal.db"), SCHEMES("postgresql", "postgres"),                       \
       LOCAL_SCHEMES("sqlite"),                                                                                         \

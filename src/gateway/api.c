@@ -5,6 +5,7 @@
 #include "broker/messages.h"
 #include "gateway/limit.h"
 #include "gateway/origin.h"
+#include "gateway/page.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -177,6 +178,8 @@ enum err api_admit(void *user, struct http_request *request, bool *ret_inline, s
     struct api *api = user;
     bool path_known = false;
     const struct route *route = find_route(request, &path_known);
+    if (route == NULL && !path_known)
+        route = page_route(api->page, request);
     if (route == NULL && path_known)
         return error_set(reterr, ERR_METHOD_NOT_ALLOWED, NULL, "%s is not allowed on %s.", request->method,
                          request->path);
@@ -339,15 +342,11 @@ struct api *api_new(const struct api_options *options)
                                                  METRIC_BOUNDS(bounds_us)};
     struct api *api = mem_alloc(sizeof *api);
     api->options = *options;
+    api->page = page_open(options->config);
     api->started_ms = clock_now_ms();
     read_access_settings(api);
     atomic_init(&api->generation, 1);
-    api->shards = options->shards == 0 ? 1 : options->shards;
-    api->submit_queues = mem_array(api->shards, sizeof *api->submit_queues);
-    for (unsigned i = 0; i < api->shards; i++)
-        api->submit_queues[i] = mem_printf(QUEUE_SUBMIT_PREFIX "%u", i);
     pthread_mutex_init(&api->lock, NULL);
-    pthread_mutex_init(&api->activation, NULL);
     map_init(&api->waiters);
     api->requests = metrics_register(options->metrics, &requests);
     api->durations = metrics_register(options->metrics, &durations);
@@ -372,10 +371,7 @@ void api_free(struct api *api)
     api_workers_free(api);
     map_done(&api->waiters);
     pthread_mutex_destroy(&api->lock);
-    pthread_mutex_destroy(&api->activation);
-    for (unsigned i = 0; i < api->shards; i++)
-        free(api->submit_queues[i]);
-    free(api->submit_queues);
+    page_close(api->page);
     free(api->proxies);
     free(api);
 }

@@ -109,6 +109,14 @@ static enum MHD_Result send_upgrade(struct exchange *exchange)
     return result;
 }
 
+static bool has_header(const struct http_response *answer, const char *name)
+{
+    for (unsigned i = 0; i < answer->header_count; i++)
+        if (strcasecmp(answer->headers[i].name, name) == 0)
+            return true;
+    return false;
+}
+
 static enum MHD_Result send_answer(struct exchange *exchange)
 {
     struct http_response *answer = &exchange->request.response;
@@ -128,7 +136,8 @@ static enum MHD_Result send_answer(struct exchange *exchange)
         MHD_add_response_header(response, "Content-Type",
                                 answer->content_type == NULL ? "application/json; charset=utf-8"
                                                              : answer->content_type);
-    MHD_add_response_header(response, "Cache-Control", "no-store");
+    if (!has_header(answer, "Cache-Control"))
+        MHD_add_response_header(response, "Cache-Control", "no-store");
     MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
     for (unsigned i = 0; i < answer->header_count; i++)
         MHD_add_response_header(response, answer->headers[i].name, answer->headers[i].value);
@@ -439,9 +448,8 @@ void http_request_each_query(const struct http_request *request,
 void http_response_header(struct http_request *request, const char *name, const char *value)
 {
     struct http_response *response = &request->response;
-    for (unsigned i = 0; i < response->header_count; i++)
-        if (strcasecmp(response->headers[i].name, name) == 0)
-            return;
+    if (has_header(response, name))
+        return;
     if (response->header_count < sizeof response->headers / sizeof *response->headers)
         response->headers[response->header_count++] =
             (struct http_header){arena_dup(&request->arena, name), arena_dup(&request->arena, value)};

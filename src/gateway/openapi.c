@@ -1,6 +1,7 @@
 /* The OpenAPI 3.1 document and the page that shows it, both from the route tables. */
 #include "gateway/api_int.h"
 
+#include "gateway/page.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -385,17 +386,18 @@ static enum err get_page(struct api *api, struct http_request *request, struct e
 
 static enum err get_root(struct api *api, struct http_request *request, struct error *reterr)
 {
-    (void)api;
-    (void)reterr;
+    if (api->page != NULL)
+        return page_answer(api->page, request, reterr);
     request->response.status = 302;
     http_response_header(request, "Location", "/api/docs");
     return ERR_OK;
 }
 
-const struct route document_routes[] = {
-    {"GET", "/", ROLE_NONE, 0, NULL, NULL, 302, "documentation", "To the documentation", get_root, NULL},
-    {"GET", "/api/docs", ROLE_NONE, 0, NULL, NULL, 200, "documentation", "This documentation as a page", get_page,
-     NULL},
-    {"GET", "/api/docs-json", ROLE_NONE, 0, NULL, NULL, 200, "documentation", "This documentation as OpenAPI 3.1",
-     get_json, NULL},
-    {0}};
+const struct route document_routes[] = {{"GET", "/", ROLE_NONE, ROUTE_UNLIMITED, NULL, NULL, 200, "documentation",
+                                         "The page; where it is not built, the way to this documentation (302)",
+                                         get_root, NULL},
+                                        {"GET", "/api/docs", ROLE_NONE, 0, NULL, NULL, 200, "documentation",
+                                         "This documentation as a page", get_page, NULL},
+                                        {"GET", "/api/docs-json", ROLE_NONE, 0, NULL, NULL, 200, "documentation",
+                                         "This documentation as OpenAPI 3.1", get_json, NULL},
+                                        {0}};

@@ -1,9 +1,8 @@
-/* Collects the events of a shard and publishes them once a loop turn, one message at a time so that none overtakes
- * another; acknowledges work when its last events are confirmed. What is not confirmed in time is published again:
- * events may come twice. */
+/* Collects events and publishes them once a loop turn, one message at a time so that none overtakes another;
+ * acknowledges work when its last events are confirmed. What is not confirmed in time is published again: events may
+ * come twice. */
 #include "worker/worker_int.h"
 
-#include "base/clock.h"
 #include "base/limits.h"
 #include <stdlib.h>
 
@@ -14,7 +13,7 @@
 /* One publication of the first batch; those that were given up may still be confirmed. */
 struct publication {
     struct publication *next, **place;
-    struct outbox *outbox;
+    struct worker *worker;
     uint64_t serial; /* of its batch */
 };
 
@@ -43,153 +42,131 @@ static void publication_free(struct publication *publication)
 
 static void on_confirm(void *user, enum err code);
 
-static void publish(struct outbox *outbox)
+static void publish(struct worker *worker)
 {
-    const struct outbox_batch *batch = outbox->batches;
+    const struct outbox_batch *batch = worker->batches;
     struct publication *publication = mem_alloc(sizeof *publication);
     *publication = (struct publication){
-        .next = outbox->publications, .place = &outbox->publications, .outbox = outbox, .serial = batch->serial};
+        .next = worker->publications, .place = &worker->publications, .worker = worker, .serial = batch->serial};
     if (publication->next != NULL)
         publication->next->place = &publication->next;
-    outbox->publications = publication;
-    loop_timer_set(outbox->confirm_timer, CONFIRM_WITHIN_MS);
-    broker_publish(outbox->worker->connection, outbox->queue, 0, batch->body.data, batch->body.len, on_confirm,
+    worker->publications = publication;
+    loop_timer_set(worker->confirm_timer, CONFIRM_WITHIN_MS);
+    broker_publish(worker->connection, worker->events_queue, 0, batch->body.data, batch->body.len, on_confirm,
                    publication);
 }
 
-/* No confirm came. */
-static void on_again(void *user)
+void outbox_again(void *user)
 {
-    struct outbox *outbox = user;
-    if (outbox->batches != NULL)
-        publish(outbox);
+    struct worker *worker = user;
+    if (worker->batches != NULL)
+        publish(worker);
 }
 
 static void on_confirm(void *user, enum err code)
 {
     struct publication *publication = user;
-    struct outbox *outbox = publication->outbox;
-    struct outbox_batch *batch = outbox->batches;
+    struct worker *worker = publication->worker;
+    struct outbox_batch *batch = worker->batches;
     bool is_first = batch != NULL && batch->serial == publication->serial;
     publication_free(publication);
     if (!is_first)
         return; /* another publication of it was confirmed before */
     if (code != ERR_OK) {
-        loop_timer_set(outbox->confirm_timer, PUBLISH_AGAIN_MS);
+        loop_timer_set(worker->confirm_timer, PUBLISH_AGAIN_MS);
         return;
     }
-    outbox->batches = batch->next;
-    loop_timer_set(outbox->confirm_timer, -1);
+    worker->batches = batch->next;
+    loop_timer_set(worker->confirm_timer, -1);
     for (size_t i = 0; i < batch->count; i++)
         settle(batch->groups[i]);
     batch_free(batch);
-    if (outbox->batches != NULL)
-        publish(outbox);
+    if (worker->batches != NULL)
+        publish(worker);
 }
 
-static void add_batch(struct outbox *outbox, struct outbox_batch *batch)
+static void add_batch(struct worker *worker, struct outbox_batch *batch)
 {
-    struct outbox_batch **last = &outbox->batches;
+    struct outbox_batch **last = &worker->batches;
     while (*last != NULL)
         last = &(*last)->next;
     *last = batch;
-    if (outbox->batches == batch)
-        publish(outbox);
+    if (worker->batches == batch)
+        publish(worker);
 }
 
-static void flush(struct outbox *outbox)
+static void flush(struct worker *worker)
 {
-    struct delivery_group **groups = outbox->settling;
-    size_t count = outbox->settling_count;
-    outbox->settling = NULL;
-    outbox->settling_count = outbox->settling_cap = 0;
-    if (outbox->count == 0) { /* work that was dropped: there is nothing to tell of it */
+    struct delivery_group **groups = worker->settling;
+    size_t count = worker->settling_count;
+    worker->settling = NULL;
+    worker->settling_count = worker->settling_cap = 0;
+    if (worker->outbox_count == 0) { /* work that was dropped: there is nothing to tell of it */
         for (size_t i = 0; i < count; i++)
             settle(groups[i]);
         free(groups);
         return;
     }
-    message_end(&outbox->body);
+    message_end(&worker->outbox);
     struct outbox_batch *batch = mem_alloc(sizeof *batch);
-    *batch =
-        (struct outbox_batch){.serial = ++outbox->batch_serial, .groups = groups, .count = count, .body = outbox->body};
-    outbox->count = 0;
-    buf_init(&outbox->body, 0);
-    add_batch(outbox, batch);
+    *batch = (struct outbox_batch){
+        .serial = ++worker->batch_serial, .groups = groups, .count = count, .body = worker->outbox};
+    worker->outbox_count = 0;
+    buf_init(&worker->outbox, 0);
+    add_batch(worker, batch);
 }
 
-static void on_flush(void *user)
+void outbox_flush(void *user)
 {
-    struct outbox *outbox = user;
-    outbox->flush_posted = false;
-    flush(outbox);
+    struct worker *worker = user;
+    worker->flush_posted = false;
+    flush(worker);
 }
 
-static void flush_soon(struct outbox *outbox)
+static void flush_soon(struct worker *worker)
 {
-    if (outbox->flush_posted)
+    if (worker->flush_posted)
         return;
-    outbox->flush_posted = true;
-    loop_timer_set(outbox->flush_timer, 0);
+    worker->flush_posted = true;
+    loop_timer_set(worker->flush_timer, 0);
 }
 
-void outbox_event(struct outbox *outbox, const char *event_json, size_t size)
+void outbox_event(struct worker *worker, const char *event_json, size_t size)
 {
-    if (outbox->count == 0)
-        buf_printf(&outbox->body, "{\"v\":1,\"worker\":\"%s\",\"events\":[", outbox->worker->id);
+    if (worker->outbox_count == 0)
+        buf_printf(&worker->outbox, "{\"v\":1,\"worker\":\"%s\",\"events\":[", worker->id);
     else
-        buf_add_char(&outbox->body, ',');
-    buf_add(&outbox->body, event_json, size);
-    outbox->count++;
-    if (outbox->count >= LIMIT_BATCH || outbox->body.len > MESSAGE_MAX)
-        flush(outbox);
+        buf_add_char(&worker->outbox, ',');
+    buf_add(&worker->outbox, event_json, size);
+    worker->outbox_count++;
+    if (worker->outbox_count >= LIMIT_BATCH || worker->outbox.len > MESSAGE_MAX)
+        flush(worker);
     else
-        flush_soon(outbox);
+        flush_soon(worker);
 }
 
-void outbox_settle(struct outbox *outbox, struct delivery_group *group)
+void outbox_settle(struct worker *worker, struct delivery_group *group)
 {
     if (group == NULL)
         return;
-    if (outbox->settling_count == outbox->settling_cap) {
-        outbox->settling_cap = outbox->settling_cap == 0 ? 64 : outbox->settling_cap * 2;
-        outbox->settling = mem_resize(outbox->settling, outbox->settling_cap * sizeof(struct delivery_group *));
+    if (worker->settling_count == worker->settling_cap) {
+        worker->settling_cap = worker->settling_cap == 0 ? 64 : worker->settling_cap * 2;
+        worker->settling = mem_resize(worker->settling, worker->settling_cap * sizeof(struct delivery_group *));
     }
-    outbox->settling[outbox->settling_count++] = group;
-    flush_soon(outbox);
+    worker->settling[worker->settling_count++] = group;
+    flush_soon(worker);
 }
 
-struct outbox *outbox_of(struct worker *worker, const char *execution_id)
+void outbox_free(struct worker *worker)
 {
-    return &worker->outboxes[id_shard(execution_id, worker->shards)];
-}
-
-bool outbox_is_idle(const struct outbox *outbox)
-{
-    return outbox->batches == NULL && outbox->count == 0;
-}
-
-void outbox_init(struct outbox *outbox, struct worker *worker, unsigned shard)
-{
-    struct loop *loop = worker->options.loop;
-    *outbox = (struct outbox){.worker = worker, .queue = mem_printf(QUEUE_EVENTS_PREFIX "%u", shard)};
-    buf_init(&outbox->body, 0);
-    outbox->flush_timer = loop_timer_new(loop, on_flush, outbox);
-    outbox->confirm_timer = loop_timer_new(loop, on_again, outbox);
-}
-
-void outbox_done(struct outbox *outbox)
-{
-    while (outbox->batches != NULL) {
-        struct outbox_batch *batch = outbox->batches;
-        outbox->batches = batch->next;
+    while (worker->batches != NULL) {
+        struct outbox_batch *batch = worker->batches;
+        worker->batches = batch->next;
         batch_free(batch);
     }
-    while (outbox->publications != NULL)
-        publication_free(outbox->publications);
-    loop_timer_free(outbox->confirm_timer);
-    loop_timer_free(outbox->flush_timer);
-    buf_done(&outbox->body);
-    free(outbox->settling);
-    free(outbox->queue);
+    while (worker->publications != NULL)
+        publication_free(worker->publications);
+    loop_timer_free(worker->confirm_timer);
+    buf_done(&worker->outbox);
+    free(worker->settling);
 }

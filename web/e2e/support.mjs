@@ -1,0 +1,160 @@
+// The program for a test: own ports, own data folder, stopped at the end; and a browser of its own.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createRequire } from 'node:module';
+import { createInterface } from 'node:readline';
+import { chromium } from 'playwright-core';
+
+const root = new URL('../../', import.meta.url).pathname;
+const program =
+    process.env.CAUDAL ??
+    ['build/release/caudal', 'build/dev/caudal'].map((p) => root + p).find((p) => existsSync(p));
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+export class Service {
+    constructor(environment = {}) {
+        this.environment = environment;
+        this.folder = mkdtempSync(join(tmpdir(), 'caudal-e2e-'));
+        this.port = 0;
+    }
+    async start() {
+        this.process = spawn(program, ['standalone'], {
+            cwd: root,
+            env: {
+                PATH: process.env.PATH,
+                DATA_DIR: this.folder,
+                PORT: String(this.port),
+                WS_PORT: '0',
+                METRICS_PORT: '0',
+                LOG_LEVEL: 'warn',
+                WEB_DIR: root + 'build/web',
+                ...this.environment,
+            },
+            stdio: ['ignore', 'pipe', 'inherit'],
+        });
+        this.exited = once(this.process, 'exit');
+        for await (const line of createInterface({ input: this.process.stdout })) {
+            const found = /http:\/\/[^ ]*:(\d+)/.exec(line);
+            if (found !== null) {
+                this.port = Number(found[1]);
+                this.url = `http://localhost:${this.port}`;
+                this.process.stdout.resume();
+                return this;
+            }
+        }
+        throw new Error('caudal did not start');
+    }
+    async stop() {
+        this.process.kill('SIGTERM');
+        const [code] = await this.exited;
+        return code;
+    }
+    async kill() {
+        this.process.kill('SIGKILL');
+        await this.exited;
+    }
+    async done() {
+        if (this.process.exitCode === null && this.process.signalCode === null) await this.stop();
+        rmSync(this.folder, { recursive: true, force: true });
+    }
+    /** The payload of an answer; throws what the service refused. */
+    async call(method, path, body, token) {
+        const response = await fetch(`${this.url}${path.startsWith('/webhooks') ? '' : '/api/v1'}${path}`, {
+            method,
+            headers: {
+                'Content-Type': 'application/json',
+                ...(token === undefined ? {} : { Authorization: `Bearer ${token}` }),
+            },
+            ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+        });
+        const text = await response.text();
+        const parsed = text === '' ? undefined : JSON.parse(text);
+        if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text}`);
+        return parsed?.data ?? parsed;
+    }
+    /** The execution once it is final: the condition decides, not the time. */
+    async finished(executionId) {
+        for (;;) {
+            const execution = await this.call('GET', `/scheduler/executions/${executionId}`);
+            if (['success', 'failed', 'cancelled', 'timeout'].includes(execution.status)) return execution;
+            await new Promise((resolve) => setTimeout(resolve, 30));
+        }
+    }
+}
+
+export async function launch() {
+    return chromium.launch({
+        executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+        args: [
+            '--headless',
+            '--no-sandbox',
+            '--disable-gpu',
+            '--disable-quic',
+            '--no-first-run',
+            '--disable-background-networking',
+            '--disable-component-update',
+            '--disable-sync',
+        ],
+    });
+}
+
+/**
+ * A page in a context of its own. `page.problems` gathers what must not happen: errors, refused policies, requests to
+ * other hosts.
+ */
+export async function open(
+    browser,
+    service,
+    { path = '/', language = 'en', theme = 'light', viewport } = {},
+) {
+    const context = await browser.newContext({
+        viewport: viewport ?? { width: 1280, height: 800 },
+        locale: language === 'es' ? 'es-ES' : 'en-GB',
+        colorScheme: theme,
+        reducedMotion: 'reduce',
+        acceptDownloads: true,
+    });
+    context.setDefaultTimeout(20_000);
+    const page = await context.newPage();
+    page.problems = [];
+    page.on('pageerror', (error) => page.problems.push(`error: ${error.message}`));
+    page.on('console', (message) => {
+        if (
+            message.type() === 'error' &&
+            !/Failed to load resource|WebSocket connection/.test(message.text())
+        )
+            page.problems.push(`console: ${message.text()}`);
+    });
+    page.on('request', (request) => {
+        const url = new URL(request.url());
+        if (
+            ['http:', 'https:', 'ws:', 'wss:'].includes(url.protocol) &&
+            url.host !== new URL(service.url).host
+        )
+            page.problems.push(`request to another host: ${request.url()}`);
+    });
+    await page.goto(service.url + path);
+    return page;
+}
+
+/** WCAG 2.2 A and AA by axe; the violations as lines, none when all is well. */
+export async function violations(page) {
+    // The policy allows no inline script; the debugger's evaluation is none.
+    await page.evaluate(axe);
+    const found = await page.evaluate(async () => {
+        const { violations: all } = await window.axe.run(document, {
+            runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'],
+        });
+        return all.map(
+            (v) =>
+                `${v.id}: ${v.help}: ${v.nodes
+                    .map((n) => `${n.target.join(' ')} (${n.failureSummary})`)
+                    .slice(0, 3)
+                    .join(' | ')}`,
+        );
+    });
+    return found;
+}

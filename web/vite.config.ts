@@ -1,0 +1,32 @@
+/// <reference types="vitest/config" />
+import react from '@vitejs/plugin-react';
+import { fileURLToPath } from 'node:url';
+import { defineConfig } from 'vite';
+
+const service = process.env.CAUDAL_URL ?? 'http://127.0.0.1:3001';
+
+export default defineConfig({
+    plugins: [react()],
+    resolve: { alias: { '@': fileURLToPath(new URL('src', import.meta.url)) } },
+    server: {
+        port: 5173,
+        proxy: {
+            '/api': service,
+            '/webhooks': service,
+            '/ws': { target: service, ws: true },
+        },
+    },
+    build: {
+        outDir: process.env.WEB_OUT ?? '../build/web',
+        emptyOutDir: true,
+        target: 'es2022',
+        assetsInlineLimit: 0, // the Content-Security-Policy knows no data: scripts or styles
+        modulePreload: { polyfill: false },
+        chunkSizeWarningLimit: 700,
+    },
+    test: {
+        environment: 'jsdom',
+        include: ['src/**/*.test.{ts,tsx}'],
+        setupFiles: ['src/test-setup.ts'],
+    },
+});
