@@ -77,12 +77,14 @@ static enum err admit_ws(void *app, struct http_request *request, bool *ret_inli
     return api_admit(app, request, ret_inline, reterr);
 }
 
-static void read_origins(struct standalone *s)
+/* NULL-terminated; as long as the configuration. */
+static const char **read_list(struct config *config, enum config_id id)
 {
-    size_t count = config_count(&s->config, CONFIG_WS_CORS_ORIGINS);
-    s->origins = arena_alloc(&s->config.arena, (count + 1) * sizeof *s->origins);
+    size_t count = config_count(config, id);
+    const char **list = arena_alloc(&config->arena, (count + 1) * sizeof *list);
     for (size_t i = 0; i < count; i++)
-        s->origins[i] = config_item(&s->config, CONFIG_WS_CORS_ORIGINS, i);
+        list[i] = config_item(config, id, i);
+    return list;
 }
 
 /* Each connection is a descriptor, and the customary soft limit is below what may be connected. */
@@ -162,12 +164,15 @@ static enum err start(struct standalone *s, struct error *reterr)
                                  .retention_count = config_int(config, CONFIG_RETENTION_COUNT),
                                  .strategy = config_str(config, CONFIG_LOAD_BALANCE_STRATEGY),
                                  .worker_id = config_str(config, CONFIG_WORKER_ID),
-                                 .data_dir = s->files},
+                                 .data_dir = s->files,
+                                 .http_deny_private = config_bool(config, CONFIG_HTTP_DENY_PRIVATE),
+                                 .allow_command = config_bool(config, CONFIG_COMMAND_NODE_ENABLED),
+                                 .command_environment = read_list(&s->config, CONFIG_COMMAND_NODE_ENVIRONMENT)},
         &s->engine, reterr);
     if (code != ERR_OK)
         return code;
     s->loop = loop_new();
-    read_origins(s);
+    s->origins = read_list(&s->config, CONFIG_WS_CORS_ORIGINS);
     s->ws = ws_start(
         &(struct ws_options){.broker = s->broker, .store = s->store, .metrics = s->metrics, .origins = s->origins});
     s->api = api_new(&(struct api_options){.config = config,

@@ -145,6 +145,14 @@
       SAME("info"), .help = "Least important level that nodes write to the history of an execution.")                  \
     X(NODE_CORE_TIMEOUT, .kind = CONFIG_INT, .services = ON_RUN, RANGE(100, 86400000), SAME("60000"),                  \
       .unit = "ms", .help = "Time that one attempt of a node may take unless the node says otherwise.")                \
+    X(HTTP_DENY_PRIVATE, .kind = CONFIG_BOOL, .services = ON_RUN, SAME("false"),                                       \
+      .help = "Refuse HTTP requests of nodes to this machine, private networks and other addresses that are not "      \
+              "public, whatever name or redirect leads there.")                                                        \
+    X(COMMAND_NODE_ENABLED, .kind = CONFIG_BOOL, .services = ON_RUN, SAME("false"),                                    \
+      .help = "Let flows run programs on the worker's machine with the node type command. Whoever may edit flows can "  \
+              "then do there what the worker can.")                                                                    \
+    X(COMMAND_NODE_ENVIRONMENT, .kind = CONFIG_LIST, .services = ON_RUN, SAME("PATH,LANG,TZ"),                         \
+      .help = "Environment variables that programs of the node type command get from the worker.")                     \
     X(METRICS_ENABLED, .kind = CONFIG_BOOL, .services = ON_ALL, SAME("true"),                                          \
       .help = "Serve Prometheus metrics on METRICS_PORT.")                                                             \
     X(METRICS_PORT, .kind = CONFIG_INT, .services = ON_ALL, RANGE(0, 65535), EACH("9090", "9091", "9092", "9090"),     \

@@ -72,8 +72,11 @@ enum err engine_start(const struct engine_options *options, struct engine **ret,
     engine->orchestrator_loop = loop_new();
     engine->worker_loop = loop_new();
     engine->pool = pool_new(options->blocking_threads);
-    engine->host.http = http_client_new(engine->worker_loop, &(struct http_client_options){0});
+    engine->host.http =
+        http_client_new(engine->worker_loop, &(struct http_client_options){.deny_private = options->http_deny_private});
     engine->host.data_dir = options->data_dir;
+    engine->host.allow_command = options->allow_command;
+    engine->host.command_environment = options->command_environment;
     struct rng rng;
     rng_init_from_system(&rng);
     engine->orchestrator =

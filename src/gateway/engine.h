@@ -13,6 +13,8 @@ struct engine_options {
     int64_t retention_ms, retention_count; /* 0: everything is kept */
     const char *strategy, *worker_id;
     const char *data_dir; /* files of nodes; borrowed for the engine's life; NULL: none */
+    bool http_deny_private, allow_command;
+    const char *const *command_environment; /* names, NULL-terminated, borrowed likewise; NULL: none */
 };
 
 enum err engine_start(const struct engine_options *options, struct engine **ret, struct error *reterr) ERROR_MUST_CHECK;

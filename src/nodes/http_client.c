@@ -4,6 +4,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "nodes/http_tokens.h"
 #include <ctype.h>
 #include <curl/curl.h>
 #include <pthread.h>
@@ -19,6 +20,8 @@ struct http_client {
     struct loop *loop;
     struct loop_timer *timer;
     struct http_transfer *transfers; /* list */
+    struct http_tokens *tokens;      /* NULL until the first is asked for */
+    bool deny_private;
 };
 
 struct http_transfer {
@@ -31,7 +34,7 @@ struct http_transfer {
     struct http_header *received;
     size_t received_count, received_bytes, max_bytes;
     int64_t timeout_ms, started_us;
-    bool is_too_large, follows;
+    bool is_too_large, follows, is_denied;
     unsigned redirects;
     char *method;
     char error_text[CURL_ERROR_SIZE];
@@ -127,6 +130,12 @@ static void fill_error(const struct http_transfer *transfer, CURLcode code, stru
                         transfer->max_bytes, HEADER_BYTES_MAX);
         return;
     }
+    if (transfer->is_denied) {
+        (void)error_set(
+            error, ERR_NODE, "url",
+            "%.200s leads to an address of this machine or a private network; HTTP_DENY_PRIVATE forbids that.", url);
+        return;
+    }
     switch (code) {
     case CURLE_OPERATION_TIMEDOUT:
         (void)error_set(error, ERR_NODE_RETRY, NULL, "No complete answer within %lld ms: %s.",
@@ -212,6 +221,8 @@ static void restrict_headers(struct http_transfer *transfer, bool same_site, boo
     curl_easy_setopt(transfer->easy, CURLOPT_PASSWORD, NULL);
     curl_easy_setopt(transfer->easy, CURLOPT_XOAUTH2_BEARER, NULL);
     curl_easy_setopt(transfer->easy, CURLOPT_HTTPAUTH, CURLAUTH_NONE);
+    curl_easy_setopt(transfer->easy, CURLOPT_SSLCERT_BLOB, NULL);
+    curl_easy_setopt(transfer->easy, CURLOPT_SSLKEY_BLOB, NULL);
 }
 
 /* RFC 9110, 15.4: 303 asks for a GET; 301 and 302 turn a POST into one, as all clients do; 307 and 308 keep both. */
@@ -359,6 +370,7 @@ struct http_client *http_client_new(struct loop *loop, const struct http_client_
     struct http_client *client = mem_alloc(sizeof *client);
     client->loop = loop;
     client->timer = loop_timer_new(loop, on_timer, client);
+    client->deny_private = options->deny_private;
     client->multi = curl_multi_init();
     if (client->multi == NULL)
         abort();
@@ -380,6 +392,7 @@ void http_client_free(struct http_client *client)
         transfer_free(client->transfers);
     curl_multi_cleanup(client->multi); /* still calls on_socket_change */
     loop_timer_free(client->timer);
+    http_tokens_free(client->tokens);
     free(client);
 }
 
@@ -452,6 +465,44 @@ static void set_body(struct http_transfer *transfer, const struct http_request *
     }
 }
 
+static curl_socket_t on_open_socket(void *user, curlsocktype purpose, struct curl_sockaddr *address)
+{
+    struct http_transfer *transfer = user;
+    (void)purpose;
+    if (http_address_is_private(&address->addr)) {
+        transfer->is_denied = true;
+        return CURL_SOCKET_BAD;
+    }
+    return socket(address->family, address->socktype, address->protocol);
+}
+
+static void set_pem(CURL *easy, CURLoption option, const char *pem)
+{
+    struct curl_blob blob = {.data = (void *)(uintptr_t)pem, .len = strlen(pem), .flags = CURL_BLOB_COPY};
+    curl_easy_setopt(easy, option, &blob);
+}
+
+static void set_network(struct http_transfer *transfer, const struct http_request *request)
+{
+    CURL *easy = transfer->easy;
+    if (transfer->client->deny_private) {
+        curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
+        curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, transfer);
+    }
+    if (request->proxy != NULL)
+        curl_easy_setopt(easy, CURLOPT_PROXY, request->proxy);
+    if (request->skip_tls_checks) {
+        curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
+        curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
+    }
+    if (request->ca != NULL)
+        set_pem(easy, CURLOPT_CAINFO_BLOB, request->ca);
+    if (request->certificate != NULL)
+        set_pem(easy, CURLOPT_SSLCERT_BLOB, request->certificate);
+    if (request->key != NULL)
+        set_pem(easy, CURLOPT_SSLKEY_BLOB, request->key);
+}
+
 static void set_options(struct http_transfer *transfer, const struct http_request *request)
 {
     CURL *easy = transfer->easy;
@@ -504,6 +555,7 @@ enum err http_client_start(struct http_client *client, const struct http_request
         client->transfers->before = transfer;
     client->transfers = transfer;
     set_options(transfer, request);
+    set_network(transfer, request);
     set_body(transfer, request);
     set_headers(transfer, request);
     CURLMcode added = curl_multi_add_handle(client->multi, transfer->easy);
@@ -520,4 +572,16 @@ void http_transfer_abort(struct http_transfer *transfer)
 {
     if (transfer != NULL)
         transfer_free(transfer);
+}
+
+struct loop *http_client_loop(struct http_client *client)
+{
+    return client->loop;
+}
+
+struct http_tokens *http_client_tokens(struct http_client *client)
+{
+    if (client->tokens == NULL)
+        client->tokens = http_tokens_new();
+    return client->tokens;
 }

@@ -10,6 +10,9 @@ struct http_transfer;
 struct http_client_options {
     long max_connections; /* kept open when idle; 0: 256 */
     long max_per_host;    /* at once to one host, further requests wait; 0: no limit */
+    /* Refuse to connect to loopback, link-local, private and other addresses that are not public. Asked of the address
+     * that is connected to, after the name is resolved and for each redirect. With a proxy that is the proxy's. */
+    bool deny_private;
 };
 
 struct http_header {
@@ -30,6 +33,9 @@ struct http_request {
     /* Up to 10, never from https to http. To another scheme, host or port go neither credentials nor headers, but those
      * that only say what is wanted and sent. */
     bool follow_redirects;
+    const char *proxy;                  /* http://, https:// or socks5:// address; NULL: as the environment says */
+    bool skip_tls_checks;               /* accept any certificate */
+    const char *ca, *certificate, *key; /* PEM: whom to trust instead of the system's; the client's own; NULL: none */
 };
 
 struct http_response {
@@ -54,6 +60,10 @@ void http_client_free(
 enum err http_client_start(struct http_client *client, const struct http_request *request, http_done_fn done,
                            void *user, struct http_transfer **ret, struct error *reterr) ERROR_MUST_CHECK;
 void http_transfer_abort(struct http_transfer *transfer); /* no done follows; NULL ok */
+
+struct loop *http_client_loop(struct http_client *client);
+struct http_tokens *http_client_tokens(struct http_client *client); /* nodes/http_tokens.h; as long as the client */
+bool http_address_is_private(const void *sockaddr);                 /* a struct sockaddr; true for other families too */
 
 bool http_url_same_origin(const char *a, const char *b);         /* scheme, host and port (RFC 6454, 5) */
 char *http_url_resolve(const char *base, const char *reference); /* RFC 3986, 5.2; yours; NULL: no address */

@@ -40,9 +40,10 @@ struct node_type {
 
 /* The services a node may use; of the loop it runs on. */
 struct node_host {
-    struct http_client *http; /* nodes/http_client.h; NULL inside BLOCKING nodes */
-    bool allow_command;       /* reserved: the command node, off by default */
-    const char *data_dir;     /* the only folder whose files nodes read and write; NULL: they refuse */
+    struct http_client *http;               /* nodes/http_client.h; NULL inside BLOCKING nodes */
+    bool allow_command;                     /* the command node may run programs */
+    const char *const *command_environment; /* variables it hands on, NULL-terminated; NULL: none */
+    const char *data_dir;                   /* the only folder whose files nodes read and write; NULL: they refuse */
 };
 
 /* One attempt of one node. The engine makes it; the fields are the node's to read. */

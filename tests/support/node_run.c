@@ -11,6 +11,8 @@
 
 const char *node_run_data_dir;
 int64_t node_run_timeout_ms;
+bool node_run_deny_private, node_run_allow_command;
+const char *const *node_run_command_environment;
 
 struct json *json_from(const char *text)
 {
@@ -44,7 +46,7 @@ static void on_complete(struct node_call *call, enum err code)
 static void start(void *user)
 {
     struct node_run *run = user;
-    run->host.http = http_client_new(run->loop, &(struct http_client_options){0});
+    run->host.http = http_client_new(run->loop, &(struct http_client_options){.deny_private = node_run_deny_private});
     run->code = run->call.type->execute(&run->call, &run->error);
     if (run->code != ERR_OK)
         loop_stop(run->loop);
@@ -52,7 +54,10 @@ static void start(void *user)
 
 void node_run_json(struct node_run *run, const char *type, struct json *take_inputs)
 {
-    *run = (struct node_run){.inputs = take_inputs, .host = {.data_dir = node_run_data_dir}};
+    *run = (struct node_run){.inputs = take_inputs,
+                             .host = {.data_dir = node_run_data_dir,
+                                      .allow_command = node_run_allow_command,
+                                      .command_environment = node_run_command_environment}};
     const struct node_type *found = node_registry_find(type);
     assert_non_null(found);
     run->call = (struct node_call){.type = found,

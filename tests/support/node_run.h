@@ -18,6 +18,8 @@ struct node_run {
 /* Values of the host that apply to all runs after; NULL/0: none. */
 extern const char *node_run_data_dir;
 extern int64_t node_run_timeout_ms;
+extern bool node_run_deny_private, node_run_allow_command;
+extern const char *const *node_run_command_environment;
 
 /* Runs it to its end; the inputs are JSON text, and a broken one fails the test. */
 void node_run(struct node_run *run, const char *type, const char *inputs_json);

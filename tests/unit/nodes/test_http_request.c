@@ -258,7 +258,7 @@ static void test_bad_answers(void **state)
     fails("{\"url\":\"$/status/408\"}", ERR_NODE_RETRY, NULL, "408");
     fails("{\"url\":\"$/status/429\"}", ERR_NODE_RETRY, NULL, "429");
     fails("{\"url\":\"$/status/503\"}", ERR_NODE_RETRY, NULL, "503");
-    fails("{\"url\":\"$/binary\"}", ERR_NODE, NULL, "no UTF-8 text (image/png)");
+    fails("{\"url\":\"$/binary\",\"responseType\":\"text\"}", ERR_NODE, NULL, "no UTF-8 text (image/png)");
     fails("{\"url\":\"$/broken-json\"}", ERR_NODE, NULL, "says that it is JSON");
     fails("{\"url\":\"$/cut\"}", ERR_NODE_RETRY, NULL, "connection failed");
     fails("{\"url\":\"$/garbage\"}", ERR_NODE, NULL, "request failed");
