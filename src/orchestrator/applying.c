@@ -3,6 +3,7 @@
 
 #include "base/base64.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -171,7 +172,15 @@ static bool concerns_store(enum err code)
     return code == ERR_STORE_BUSY || code == ERR_STORE_FULL || code == ERR_STORE_UNKNOWN || code == ERR_IO;
 }
 
-static enum err apply_entry(struct store_session *session, struct entry *entry, struct error *reterr)
+/* Promise 2: what can never go on does not stay unfinished. */
+static enum err give_up(struct store_session *session, const char *id, int64_t now_ms, struct error *why)
+{
+    struct error damage = *why;
+    log_event(LOG_ERROR, "an execution is given up", LOG_STR("executionId", id), LOG_CAUSE(&damage), LOG_END);
+    return store_execution_fail(session, id, now_ms, &damage, why);
+}
+
+static enum err apply_entry(struct store_session *session, struct entry *entry, int64_t now_ms, struct error *reterr)
 {
     struct error error = {0};
     enum err code = ERR_OK;
@@ -186,6 +195,8 @@ static enum err apply_entry(struct store_session *session, struct entry *entry, 
         code = store_execution_reassign(session, entry->reassign_id, entry->reassign_epoch, &arena, &dispatch, &error);
         if (code == ERR_OK)
             entry->dispatch = dispatch_item(&dispatch);
+        else if (code == ERR_INTERNAL) /* damaged: it would be refused each time */
+            code = give_up(session, entry->reassign_id, now_ms, &error);
     } else {
         struct store_event event = {0};
         struct store_finish finish;
@@ -209,7 +220,7 @@ static enum err write_batch(struct store_session *session, void *arg, struct err
     for (size_t i = 0; i < batch->count; i++) {
         if (batch->entries[i].skip)
             continue;
-        enum err code = apply_entry(session, &batch->entries[i], reterr);
+        enum err code = apply_entry(session, &batch->entries[i], batch->at_ms, reterr);
         if (code != ERR_OK)
             return code;
     }
@@ -358,6 +369,7 @@ void apply_pump(void *user)
         skip_overtaken(o->writing);
     }
     o->write_under_way = true;
+    o->writing->at_ms = loop_now_ms(o->options.loop);
     store_write_async(o->options.store, write_batch, o->writing, on_committed, o->writing);
 }
 

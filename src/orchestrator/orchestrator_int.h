@@ -64,6 +64,7 @@ struct batch {
     size_t count, cap;
     struct json **messages;
     size_t message_count, message_cap;
+    int64_t at_ms; /* when it was handed to the store */
     enum err code;
     struct error error;
 };

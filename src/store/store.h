@@ -217,6 +217,10 @@ enum err store_execution_pause(struct store_session *s, const char *id, int64_t 
                                struct error *reterr) ERROR_MUST_CHECK;
 enum err store_execution_resume(struct store_session *s, const char *id, int64_t now_ms,
                                 struct error *reterr) ERROR_MUST_CHECK;
+/* Of one that can never go on, since what is stored of it is damaged: final at once (status failed), epoch raised.
+ * CONFLICT when it is final. */
+enum err store_execution_fail(struct store_session *s, const char *id, int64_t now_ms, const struct error *why,
+                              struct error *reterr) ERROR_MUST_CHECK;
 /* Counts by status since a time: {pending,running,paused,success,failed,cancelled,timeout,waiting}. */
 enum err store_execution_counts(struct store_session *s, int64_t since_ms, struct json **ret,
                                 struct error *reterr) ERROR_MUST_CHECK;

@@ -195,6 +195,13 @@ enum err store_execution_cancel(struct store_session *s, const char *id, int64_t
     return refused != ERR_OK ? refused : sql_execution_cancel(s, id, now_ms, reterr);
 }
 
+enum err store_execution_fail(struct store_session *s, const char *id, int64_t now_ms, const struct error *why,
+                              struct error *reterr)
+{
+    enum err refused = refuse_read_only(s, reterr);
+    return refused != ERR_OK ? refused : sql_execution_fail(s, id, now_ms, why, reterr);
+}
+
 enum err store_execution_pause(struct store_session *s, const char *id, int64_t now_ms, struct error *reterr)
 {
     enum err refused = refuse_read_only(s, reterr);

@@ -1,7 +1,9 @@
 """The HTTP API against shared contract: every route, its answers, its refusals."""
+import contextlib
 import os
 import pathlib
 import re
+import sqlite3
 import sys
 import time
 import unittest
@@ -251,6 +253,28 @@ class Executions(ApiTest):
         detail = self.caudal.wait(self.caudal.run(flow))
         self.assertEqual(detail["status"], "success", detail)
         self.assertEqual([n["nodeId"] for n in detail["nodeExecutions"]], ["1", "bad", "rescue"])
+
+
+class Damage(unittest.TestCase):
+    def test_an_execution_whose_state_is_damaged_ends_instead_of_staying_unfinished(self):
+        caudal = Caudal()
+        nodes = [node("1", "manual-trigger"), node("wait", "delay", {"durationMs": 3600000})]
+        execution = caudal.run(caudal.flow("waits", nodes, chain("1", "wait")))
+        while caudal.get(f"/scheduler/executions/{execution}").data["waitingUntil"] is None:
+            time.sleep(0.02)
+        caudal.stop(remove=False)
+        with contextlib.closing(sqlite3.connect(os.path.join(caudal.directory, "caudal.db"))) as database, database:
+            self.assertEqual(database.execute("UPDATE checkpoints SET outputs='{'").rowcount, 1)
+            database.execute("UPDATE executions SET wake_ms=1")
+        caudal.start()
+        row = caudal.get("/scheduler/executions").data["data"][0]
+        while row["status"] not in ("failed", "success"):
+            time.sleep(0.02)
+            row = caudal.get("/scheduler/executions").data["data"][0]
+        self.assertEqual((row["id"], row["status"], row["errorCode"]), (execution, "failed", "INTERNAL_SERVER_ERROR"))
+        self.assertIn("damaged", row["errorMessage"])
+        self.assertIn("given up", caudal.log_text())
+        caudal.stop()
 
 
 class Schedules(ApiTest):

@@ -342,6 +342,20 @@ enum err sql_execution_cancel(struct store_session *s, const char *id, int64_t n
                          now_ms, &at.key);
 }
 
+enum err sql_execution_fail(struct store_session *s, const char *id, int64_t now_ms, const struct error *why,
+                            struct error *reterr)
+{
+    struct sql_locator at;
+    enum err code = sql_locate_or_fail(s, id, &at, reterr);
+    if (code == ERR_OK && at.status >= RUN_SUCCESS)
+        return refuse("given up", id, at.status, reterr);
+    return code != ERR_OK ? code
+                          : sql_run(s, reterr,
+                                    "UPDATE executions SET status=4, ended_ms=?, epoch=epoch+1, wake_ms=NULL,"
+                                    " error_id=?, error_message=? WHERE {key}=?",
+                                    "ittk", now_ms, error_id(why->code), why->message, &at.key);
+}
+
 enum err sql_execution_pause(struct store_session *s, const char *id, int64_t now_ms, struct error *reterr)
 {
     (void)now_ms;

@@ -206,6 +206,8 @@ enum err sql_execution_logs(struct store_session *s, const char *id, const char 
                             struct json **ret, struct error *reterr);
 enum err sql_execution_delete(struct store_session *s, const char *id, struct error *reterr);
 enum err sql_execution_cancel(struct store_session *s, const char *id, int64_t now_ms, struct error *reterr);
+enum err sql_execution_fail(struct store_session *s, const char *id, int64_t now_ms, const struct error *why,
+                            struct error *reterr);
 enum err sql_execution_pause(struct store_session *s, const char *id, int64_t now_ms, struct error *reterr);
 enum err sql_execution_resume(struct store_session *s, const char *id, int64_t now_ms, struct error *reterr);
 enum err sql_execution_counts(struct store_session *s, int64_t since_ms, struct json **ret, struct error *reterr);
