@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-static const struct broker_ops *const backends[] = {&broker_memory_ops};
+static const struct broker_ops *const backends[] = {&broker_memory_ops, &broker_rabbitmq_ops, &broker_rabbitmq_tls_ops};
 
 enum err broker_open(const char *url, const char *prefix, struct broker **ret, struct error *reterr)
 {
@@ -11,7 +11,7 @@ enum err broker_open(const char *url, const char *prefix, struct broker **ret, s
         if (strncmp(url, backends[i]->scheme, strlen(backends[i]->scheme)) == 0)
             return backends[i]->open(url, prefix, ret, reterr);
     return error_set(reterr, ERR_VALIDATION, "RABBITMQ_URL",
-                     "RABBITMQ_URL must be memory: in this build; other brokers are not there yet.");
+                     "RABBITMQ_URL must begin with memory:, amqp:// or amqps://.");
 }
 
 bool broker_is_ready(const struct broker *broker)

@@ -2,11 +2,12 @@
  * words):
  * - queues are durable, FIFO within a priority; what is urgent does not wait behind what is less so (see `priorities`);
  * - a consumer holds at most `prefetch` unacknowledged deliveries of a queue, over a network of each of its priorities;
- * - nack with requeue puts a delivery back in front, marked redelivered; without, it is dead-lettered;
+ * - nack with requeue gives a delivery back, marked redelivered: in one process at its place, over a network perhaps
+ *   behind the others; without, it is dead-lettered;
  * - a queue with ttl0 dead-letters what cannot be handed to a consumer at once;
  * - dead-lettering publishes to the queue's dead_letter_queue with reason expired | rejected | closed | delivery_limit;
- * - a connection that closes gives its unacknowledged deliveries back: requeued in their order, in a ttl0 queue to
- *   another consumer or dead-lettered at once;
+ * - a connection that closes gives its unacknowledged deliveries back: requeued in front, in their order;
+ *   in a ttl0 queue to another consumer or dead-lettered at once;
  * - single_active: only the longest-standing consumer receives; the next takes over when it goes;
  * - a queue with all options of an earlier declaration is the same queue; other options: ERR_CONFLICT.
  * Over a network, besides: publications are sent again after a lost connection unless they were confirmed, so they may
@@ -61,7 +62,7 @@ enum err broker_declare(struct broker_connection *connection, const char *queue,
 void broker_delete_queue(struct broker_connection *connection, const char *queue);
 /* Copies the body. on_confirm (may be NULL) says OK once the queue has it; an unknown queue: ERR_NOT_FOUND. Without a
  * broker it waits for one for BROKER_PUBLISH_MS, then ERR_UNAVAILABLE: what had been sent may arrive all the same. */
-#define BROKER_PUBLISH_MS 30000
+#define BROKER_PUBLISH_MS 10000
 void broker_publish(struct broker_connection *connection, const char *queue, int priority, const void *body,
                     size_t size, broker_confirm_fn on_confirm, void *user);
 /* NULL: the queue was not declared through this broker. It lives as long as its connection, also when cancelled. */

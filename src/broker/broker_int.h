@@ -40,3 +40,4 @@ struct broker_ops {
 };
 
 extern const struct broker_ops broker_memory_ops;
+extern const struct broker_ops broker_rabbitmq_ops, broker_rabbitmq_tls_ops;
