@@ -110,7 +110,7 @@ enum err local_run(const struct json *definition, const struct json *input, cons
     if (code == ERR_OK)
         code = store_write(local.store, write_all, &local, reterr);
     if (code == ERR_OK) {
-        submission_publish(local.connection, &local.row);
+        submission_publish(local.connection, 1, &local.row);
         code = wait_for_end(&local, reterr);
     }
     close_all(&local);

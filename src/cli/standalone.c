@@ -98,6 +98,13 @@ static void raise_descriptor_limit(void)
         log_event(LOG_WARN, "the limit of open descriptors cannot be raised", LOG_INT("errno", errno), LOG_END);
 }
 
+/* A service that listens on fewer ports than it was told to would look healthy to some and be gone for others. */
+static enum err port_refused(const char *variable, enum err code, struct error *reterr)
+{
+    struct error cause = *reterr;
+    return error_set(reterr, code, variable, "%s: %s", variable, cause.message);
+}
+
 static enum err start_http(struct standalone *s, struct error *reterr)
 {
     const struct config *config = &s->config;
@@ -116,22 +123,21 @@ static enum err start_http(struct standalone *s, struct error *reterr)
                                    .app = s->api};
     enum err code = http_start(&options, &s->http, reterr);
     if (code != ERR_OK)
-        return code;
-    struct error error = {0};
+        return port_refused("PORT", code, reterr);
     options.threads = options.handler_threads = 1;
     options.quiesced = NULL;
     options.port = (int)config_int(config, CONFIG_WS_PORT);
     options.admit = admit_ws;
-    if (http_start(&options, &s->ws_http, &error) != ERR_OK)
-        log_event(LOG_WARN, "WS_PORT cannot be served; /ws is on PORT too", LOG_CAUSE(&error), LOG_END);
+    code = http_start(&options, &s->ws_http, reterr);
+    if (code != ERR_OK)
+        return port_refused("WS_PORT", code, reterr);
     if (!config_bool(config, CONFIG_METRICS_ENABLED))
         return ERR_OK;
     options.port = (int)config_int(config, CONFIG_METRICS_PORT);
     options.admit = admit_metrics;
     options.finished = NULL;
-    if (http_start(&options, &s->metrics_http, &error) != ERR_OK)
-        log_event(LOG_WARN, "METRICS_PORT cannot be served; /metrics is on PORT too", LOG_CAUSE(&error), LOG_END);
-    return ERR_OK;
+    code = http_start(&options, &s->metrics_http, reterr);
+    return code == ERR_OK ? ERR_OK : port_refused("METRICS_PORT", code, reterr);
 }
 
 static enum err start(struct standalone *s, struct error *reterr)

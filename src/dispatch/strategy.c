@@ -73,7 +73,7 @@ static int weighted(struct dispatch_state *state, const struct dispatch_worker *
 
 int dispatch_choose(struct dispatch_state *state, const struct dispatch_worker *workers, size_t count)
 {
-    count = count > 64 ? 64 : count;
+    count = count > DISPATCH_WORKERS_MAX ? DISPATCH_WORKERS_MAX : count;
     if (count == 0)
         return -1;
     switch (state->strategy) {

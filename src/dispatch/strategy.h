@@ -4,6 +4,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define DISPATCH_WORKERS_MAX 1000
+
 struct dispatch_worker {
     const char *id;
     unsigned capacity, active; /* it has room while active < capacity */
@@ -17,14 +19,14 @@ enum dispatch_strategy { DISPATCH_ROUND_ROBIN, DISPATCH_LEAST_BUSY, DISPATCH_WEI
 struct dispatch_state {
     enum dispatch_strategy strategy;
     uint64_t turn;
-    int64_t current[64]; /* smooth weighted round-robin */
+    int64_t current[DISPATCH_WORKERS_MAX]; /* smooth weighted round-robin */
 };
 
 /* round_robin | least_busy | weighted; VALIDATION otherwise, the state unchanged. */
 enum err dispatch_state_set(struct dispatch_state *state, const char *strategy, struct error *reterr) ERROR_MUST_CHECK;
 const char *dispatch_strategy_name(enum dispatch_strategy strategy);
 
-/* Index of the chosen worker, or -1 when nobody healthy has room. At most 64 workers are looked at.
+/* Index of the chosen worker, or -1 when nobody healthy has room. At most DISPATCH_WORKERS_MAX workers are looked at.
  * round_robin: in turn among those with room. least_busy: lowest active/capacity, the first of equals in turn.
  * weighted: smooth weighted round-robin among those with room: of W picks each gets exactly its weight. */
 int dispatch_choose(struct dispatch_state *state, const struct dispatch_worker *workers, size_t count);

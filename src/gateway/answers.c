@@ -66,6 +66,24 @@ static const struct field flow_check_fields[] = {ALWAYS("valid", FIELD_BOOL),
 static const struct field flow_version_fields[] = {
     ALWAYS("version", FIELD_INT),   ALWAYS("createdAt", FIELD_STRING), NULLABLE("createdBy", FIELD_STRING),
     ALWAYS("nodeCount", FIELD_INT), NULLABLE("changes", FIELD_STRING), {0}};
+static const struct field diff_field_fields[] = {
+    ALWAYS("path", FIELD_STRING), NULLABLE("before", FIELD_ANY), NULLABLE("after", FIELD_ANY), {0}};
+static const struct field diff_node_fields[] = {ALWAYS("id", FIELD_STRING), NULLABLE("type", FIELD_STRING), {0}};
+static const struct field diff_changed_fields[] = {
+    ALWAYS("id", FIELD_STRING), NULLABLE("type", FIELD_STRING), NESTED("fields", FIELD_ARRAY, diff_field_fields), {0}};
+static const struct field diff_nodes_fields[] = {NESTED("added", FIELD_ARRAY, diff_node_fields),
+                                                 NESTED("removed", FIELD_ARRAY, diff_node_fields),
+                                                 NESTED("changed", FIELD_ARRAY, diff_changed_fields),
+                                                 ALWAYS("moved", FIELD_STRINGS),
+                                                 {0}};
+static const struct field diff_connections_fields[] = {
+    NESTED("added", FIELD_ARRAY, connection_fields), NESTED("removed", FIELD_ARRAY, connection_fields), {0}};
+static const struct field flow_diff_fields[] = {NESTED("nodes", FIELD_OBJECT, diff_nodes_fields),
+                                                NESTED("connections", FIELD_OBJECT, diff_connections_fields),
+                                                NESTED("settings", FIELD_ARRAY, diff_field_fields),
+                                                ALWAYS("changes", FIELD_INT),
+                                                {0}};
+const struct answer answer_flow_diff = {"FlowDiff", flow_diff_fields, ANSWER_ONE};
 const struct answer answer_flow = {"Flow", flow_fields, ANSWER_ONE};
 const struct answer answer_flow_page = {"FlowSummary", flow_summary_fields, ANSWER_PAGE};
 const struct answer answer_flow_check = {"FlowCheck", flow_check_fields, ANSWER_ONE};

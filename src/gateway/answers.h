@@ -16,7 +16,7 @@ struct answer {
     enum answer_shape shape;
 };
 
-extern const struct answer answer_flow, answer_flow_page, answer_flow_check, answer_flow_versions;
+extern const struct answer answer_flow, answer_flow_page, answer_flow_check, answer_flow_versions, answer_flow_diff;
 extern const struct answer answer_execution_page, answer_execution, answer_execution_start, answer_execution_logs,
     answer_node_execution, answer_job_stats;
 extern const struct answer answer_schedule, answer_schedule_page, answer_schedule_instants, answer_bulk_switch;

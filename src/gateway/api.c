@@ -346,7 +346,12 @@ struct api *api_new(const struct api_options *options)
     api->started_ms = clock_now_ms();
     read_access_settings(api);
     atomic_init(&api->generation, 1);
+    api->shards = options->shards == 0 ? 1 : options->shards;
+    api->submit_queues = mem_array(api->shards, sizeof *api->submit_queues);
+    for (unsigned i = 0; i < api->shards; i++)
+        api->submit_queues[i] = mem_printf(QUEUE_SUBMIT_PREFIX "%u", i);
     pthread_mutex_init(&api->lock, NULL);
+    pthread_mutex_init(&api->activation, NULL);
     map_init(&api->waiters);
     api->requests = metrics_register(options->metrics, &requests);
     api->durations = metrics_register(options->metrics, &durations);
@@ -372,6 +377,10 @@ void api_free(struct api *api)
     map_done(&api->waiters);
     pthread_mutex_destroy(&api->lock);
     page_close(api->page);
+    pthread_mutex_destroy(&api->activation);
+    for (unsigned i = 0; i < api->shards; i++)
+        free(api->submit_queues[i]);
+    free(api->submit_queues);
     free(api->proxies);
     free(api);
 }

@@ -16,6 +16,7 @@ struct api_options {
     const struct config *config;
     struct store *store;
     struct broker *broker;
+    unsigned shards;       /* EVENT_SHARDS; 0: one */
     struct loop *loop;     /* the gateway's own: live events and answers that wait */
     struct engine *engine; /* NULL where the services are elsewhere */
     struct metrics *metrics;

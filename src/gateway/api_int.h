@@ -40,13 +40,16 @@ extern const struct route *const route_tables[]; /* each ends with method NULL; 
 struct api {
     struct api_options options;
     struct broker_connection *connection;
+    unsigned shards;
+    char **submit_queues; /* of each shard */
     int64_t started_ms;
     atomic_uint generation; /* rises when a flow changes: compiled flows and webhook paths are looked up anew */
     pthread_mutex_t lock;
     struct map waiters; /* execution id -> struct waiter: webhooks that answer with the result */
     struct loop_timer *waiter_timer;
     struct webhook_index *webhooks;
-    struct map workers; /* id -> struct worker_seen */
+    pthread_mutex_t activation; /* of two flows with one webhook path only one becomes active */
+    struct map workers;         /* id -> struct worker_seen */
     struct monitor *monitor;
     struct page *page;       /* NULL: there is none */
     struct network *proxies; /* TRUSTED_PROXIES */

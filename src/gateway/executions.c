@@ -37,7 +37,9 @@ enum err api_check_load(struct api *api, struct error *reterr)
     struct orchestrator_stats stats = {0};
     if (api->options.engine != NULL)
         orchestrator_stats(engine_orchestrator(api->options.engine), &stats);
-    size_t waiting = broker_queue_depth(api->options.broker, QUEUE_SUBMIT) + stats.pending;
+    size_t waiting = stats.pending;
+    for (unsigned i = 0; i < api->shards; i++)
+        waiting += broker_queue_depth(api->options.broker, api->submit_queues[i]);
     if ((int64_t)waiting < mark)
         return ERR_OK;
     return error_set(reterr, ERR_UNAVAILABLE, NULL,
@@ -82,7 +84,7 @@ enum err api_start(struct api *api, const struct start_request *start, char ret_
         *reterr = error;
         return code;
     }
-    submission_publish(api->connection, &insertion.row);
+    submission_publish(api->connection, api->shards, &insertion.row);
     memcpy(ret_id, insertion.id, ID_TEXT_BYTES);
     return ERR_OK;
 }
@@ -150,7 +152,7 @@ static void on_started(void *user, enum err code, const struct error *error)
     else
         http_reply_error(pending->request, error, NULL);
     if (code == ERR_OK)
-        submission_publish(pending->api->connection, row);
+        submission_publish(pending->api->connection, pending->api->shards, row);
     struct http_request *request = pending->request;
     free(pending->input);
     free(pending->metadata);

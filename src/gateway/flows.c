@@ -1,6 +1,8 @@
 /* Routes of flows and their versions (api-contract 1.2). */
 #include "gateway/api_int.h"
 
+#include "flow/diff.h"
+#include "gateway/webhooks.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -167,6 +169,7 @@ static enum err create_flow(struct api *api, struct http_request *request, struc
     id_new(id);
     json_set_str(document, "id", id);
     json_set_str(document, "status", "draft");
+    json_set_str(document, "createdBy", request->principal->name);
     struct change change = {.id = id, .document = document, .now_ms = clock_now_ms()};
     code = store_write(api->options.store, write_new, &change, reterr);
     if (code != ERR_OK)
@@ -194,13 +197,46 @@ static enum err write_change(struct store_session *session, void *arg, struct er
     return store_flow_update(session, change->id, change->document, change->now_ms, reterr);
 }
 
+static bool is_active(const struct json *flow)
+{
+    const char *status = json_get_str(flow, "status");
+    return status != NULL && strcmp(status, "active") == 0;
+}
+
+/* `saved` is the flow as it will be. */
+static enum err write_checked(struct api *api, const struct json *saved, struct change *change, struct error *reterr)
+{
+    if (!is_active(saved))
+        return store_write(api->options.store, write_change, change, reterr);
+    pthread_mutex_lock(&api->activation);
+    enum err code = webhook_check(api->webhooks, api->options.store, atomic_load(&api->generation), saved, reterr);
+    if (code == ERR_OK)
+        code = store_write(api->options.store, write_change, change, reterr);
+    if (code == ERR_OK)
+        api_changed(api); /* before the next one is checked */
+    pthread_mutex_unlock(&api->activation);
+    return code;
+}
+
+static void overlay(struct json *flow, const struct json *changes)
+{
+    struct json_iter member;
+    JSON_EACH(changes, member) json_set(flow, member.key, json_ref(member.value));
+}
+
 /* Saves changes and answers with the whole flow. */
-static enum err save(struct api *api, struct http_request *request, const char *id, const struct json *changes,
-                     bool flat, struct error *reterr)
+static enum err save(struct api *api, struct http_request *request, const char *id, struct json *changes, bool flat,
+                     struct error *reterr)
 {
     struct change change = {.id = id, .document = changes, .now_ms = clock_now_ms()};
-    enum err code = store_write(api->options.store, write_change, &change, reterr);
+    AUTO_JSON struct json *saved = NULL;
     struct json *flow = NULL;
+    json_set_str(changes, "updatedBy", request->principal->name);
+    enum err code = load(api, id, 0, &saved, reterr);
+    if (code != ERR_OK)
+        return code;
+    overlay(saved, changes);
+    code = write_checked(api, saved, &change, reterr);
     if (code == ERR_OK)
         code = load(api, id, 0, &flow, reterr);
     if (code != ERR_OK)
@@ -235,8 +271,7 @@ static enum err update_flow(struct api *api, struct http_request *request, struc
     enum err code = load(api, request->params[0], 0, &merged, reterr);
     if (code != ERR_OK)
         return code;
-    struct json_iter member;
-    JSON_EACH(request->json, member) json_set(merged, member.key, json_ref(member.value));
+    overlay(merged, request->json);
     code = check_partial(merged, request->json, reterr);
     if (code == ERR_OK)
         code = normal_flow(request->json, &changes, reterr);
@@ -294,15 +329,33 @@ static enum err list_versions(struct api *api, struct http_request *request, str
     return code;
 }
 
-static int version_of(struct http_request *request, struct error *reterr)
+static int version_at(struct http_request *request, unsigned place, struct error *reterr)
 {
     char *end;
-    long version = strtol(request->params[1], &end, 10);
+    long version = strtol(request->params[place], &end, 10);
     if (*end == '\0' && version > 0 && version < 1000000000)
         return (int)version;
     (void)error_set(reterr, ERR_VALIDATION, "version",
-                    "The version in the path must be a positive integer, not \"%.40s\".", request->params[1]);
+                    "The version in the path must be a positive integer, not \"%.40s\".", request->params[place]);
     return 0;
+}
+
+static int version_of(struct http_request *request, struct error *reterr)
+{
+    return version_at(request, 1, reterr);
+}
+
+static enum err compare_versions(struct api *api, struct http_request *request, struct error *reterr)
+{
+    AUTO_JSON struct json *before = NULL;
+    AUTO_JSON struct json *after = NULL;
+    int first = version_at(request, 1, reterr), second = first == 0 ? 0 : version_at(request, 2, reterr);
+    enum err code = second == 0 ? ERR_VALIDATION : load(api, request->params[0], first, &before, reterr);
+    if (code == ERR_OK)
+        code = load(api, request->params[0], second, &after, reterr);
+    if (code == ERR_OK)
+        http_reply(request, 200, flow_diff(before, after));
+    return code;
 }
 
 static enum err get_version(struct api *api, struct http_request *request, struct error *reterr)
@@ -357,6 +410,8 @@ const struct route flow_routes[] = {
      "List the versions of a flow", list_versions, &answer_flow_versions},
     {"GET", "/api/v1/flows/:id/versions/:version", ROLE_VIEWER, ROUTE_ID, NULL, NULL, 200, "flows",
      "Get one version of a flow", get_version, &answer_flow},
+    {"GET", "/api/v1/flows/:id/versions/:version/diff/:other", ROLE_VIEWER, ROUTE_ID, NULL, NULL, 200, "flows",
+     "What another version changed", compare_versions, &answer_flow_diff},
     {"POST", "/api/v1/flows/:id/versions/:version/rollback", ROLE_EDITOR, ROUTE_ID | ROUTE_FLAT, NULL, NULL, 200,
      "flows", "Make an earlier version the newest", rollback, &answer_flow},
     {0}};

@@ -282,7 +282,7 @@ static enum err retry_letter(struct api *api, struct http_request *request, stru
     const struct json *payload = json_get(letter, "payload");
     const char *queue = json_get_str(letter, "queue"), *text = json_as_str(payload);
     AUTO_FREE char *printed = text == NULL ? json_dup_text(payload) : mem_dup(text);
-    broker_publish(api->connection, queue == NULL ? QUEUE_SUBMIT : queue, 1, printed, strlen(printed), NULL, NULL);
+    broker_publish(api->connection, queue == NULL ? QUEUE_REASSIGN : queue, 1, printed, strlen(printed), NULL, NULL);
     http_reply(request, 202, letter);
     return ERR_OK;
 }

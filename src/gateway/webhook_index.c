@@ -59,7 +59,7 @@ static void put(struct map *paths, struct webhook *webhook)
 {
     struct webhook *former = map_get(paths, webhook->key);
     if (former != NULL && (former->active || !webhook->active)) {
-        if (former->active && webhook->active)
+        if (former->active && webhook->active) /* saved so before webhook_check was there */
             log_event(LOG_WARN, "two active flows listen on one webhook path; the first one answers",
                       LOG_STR("path", webhook->key), LOG_STR("flowId", former->flow_id),
                       LOG_STR("otherFlowId", webhook->flow_id), LOG_END);
@@ -69,19 +69,34 @@ static void put(struct map *paths, struct webhook *webhook)
     webhook_release(map_put(paths, webhook->key, webhook));
 }
 
+static bool is_webhook(const struct json *node)
+{
+    const char *type = json_get_str(node, "type");
+    return type != NULL && strcmp(type, "webhook-trigger") == 0;
+}
+
+static const char *method_of(const struct json *node)
+{
+    const char *method = json_get_str(json_get(node, "config"), "method");
+    return method == NULL ? "POST" : method;
+}
+
+static const char *path_of(const struct json *flow, const struct json *node)
+{
+    const char *path = json_get_str(json_get(node, "config"), "path");
+    return path == NULL || *path == '\0' ? json_get_str(flow, "id") : path;
+}
+
 static void add_node(struct map *paths, const struct json *flow, const struct json *node, const char *definition)
 {
-    const struct json *config = json_get(node, "config");
-    const char *path = json_get_str(config, "path"), *method = json_get_str(config, "method"),
-               *mode = json_get_str(config, "responseMode");
+    const char *mode = json_get_str(json_get(node, "config"), "responseMode");
     const char *status = json_get_str(flow, "status");
     struct webhook *webhook = mem_alloc(sizeof *webhook);
     atomic_init(&webhook->users, 1);
     webhook->flow_id = mem_dup(json_get_str(flow, "id"));
     webhook->flow_name = mem_dup(json_get_str(flow, "name"));
     webhook->node_id = mem_dup(json_get_str(node, "id"));
-    webhook->key =
-        mem_printf("%s %s", method == NULL ? "POST" : method, path == NULL || *path == '\0' ? webhook->flow_id : path);
+    webhook->key = mem_printf("%s %s", method_of(node), path_of(flow, node));
     webhook->definition = mem_dup(definition);
     webhook->version = (int)json_get_int(flow, "version", 1);
     webhook->answers = mode != NULL && strcmp(mode, "lastNode") == 0;
@@ -98,8 +113,7 @@ static enum err add_flow(struct store_session *session, struct map *paths, const
     AUTO_FREE char *definition = NULL;
     const struct json *nodes = json_get(flow, "nodes");
     for (size_t i = 0; i < json_count(nodes); i++) {
-        const char *type = json_get_str(json_at(nodes, i), "type");
-        if (type == NULL || strcmp(type, "webhook-trigger") != 0)
+        if (!is_webhook(json_at(nodes, i)))
             continue;
         if (definition == NULL)
             definition = json_dup_text(flow);
@@ -158,13 +172,77 @@ static struct webhook *look_up(struct webhook_index *index, const char *method, 
     return webhook;
 }
 
-enum err webhook_find(struct webhook_index *index, struct store *store, unsigned generation, const char *method,
-                      const char *path, struct webhook **ret, struct error *reterr)
+static enum err refresh(struct webhook_index *index, struct store *store, unsigned generation, struct error *reterr)
 {
     pthread_rwlock_rdlock(&index->lock);
     bool old = index->generation < generation;
     pthread_rwlock_unlock(&index->lock);
-    enum err code = old ? rebuild(index, store, generation, reterr) : ERR_OK;
+    return old ? rebuild(index, store, generation, reterr) : ERR_OK;
+}
+
+/* Two methods meet when they are the same, or one is ANY. */
+static bool meet(const char *one, const char *other)
+{
+    return strcmp(one, other) == 0 || strcmp(one, "ANY") == 0 || strcmp(other, "ANY") == 0;
+}
+
+static enum err check_others(struct webhook_index *index, const char *flow_id, const char *method, const char *path,
+                             const char *field, struct error *reterr)
+{
+    for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
+        struct webhook *other = meet(method, methods[i]) ? look_up(index, methods[i], path) : NULL;
+        bool taken = other != NULL && other->active && strcmp(other->flow_id, flow_id) != 0;
+        if (taken)
+            (void)error_set(reterr, ERR_CONFLICT, field,
+                            "The active flow \"%s\" listens on %s \"%.100s\" already: choose another path or method, "
+                            "or deactivate that flow.",
+                            other->flow_name, methods[i], path);
+        webhook_release(other);
+        if (taken)
+            return ERR_CONFLICT;
+    }
+    return ERR_OK;
+}
+
+static enum err check_itself(const struct json *flow, size_t node, const char *field, struct error *reterr)
+{
+    const struct json *nodes = json_get(flow, "nodes"), *one = json_at(nodes, node);
+    for (size_t i = 0; i < node; i++) {
+        const struct json *other = json_at(nodes, i);
+        if (is_webhook(other) && meet(method_of(one), method_of(other)) &&
+            strcmp(path_of(flow, one), path_of(flow, other)) == 0)
+            return error_set(reterr, ERR_CONFLICT, field,
+                             "The nodes %.64s and %.64s of this flow listen on the same path \"%.100s\".",
+                             json_get_str(other, "id"), json_get_str(one, "id"), path_of(flow, one));
+    }
+    return ERR_OK;
+}
+
+enum err webhook_check(struct webhook_index *index, struct store *store, unsigned generation, const struct json *flow,
+                       struct error *reterr)
+{
+    const struct json *nodes = json_get(flow, "nodes");
+    enum err code = refresh(index, store, generation, reterr);
+    for (size_t i = 0; code == ERR_OK && i < json_count(nodes); i++) {
+        const struct json *node = json_at(nodes, i);
+        char field[60];
+        if (!is_webhook(node))
+            continue;
+        (void)snprintf(field, sizeof field, "nodes[%zu].config.path", i);
+        code = check_itself(flow, i, field, reterr);
+        if (code != ERR_OK)
+            break;
+        pthread_rwlock_rdlock(&index->lock);
+        code = check_others(index, json_get_str(flow, "id"), method_of(node), path_of(flow, node), field, reterr);
+        pthread_rwlock_unlock(&index->lock);
+    }
+    return code;
+}
+
+enum err webhook_find(struct webhook_index *index, struct store *store, unsigned generation, const char *method,
+                      const char *path, struct webhook **ret, struct error *reterr)
+{
+    enum err code = refresh(index, store, generation, reterr);
     if (code != ERR_OK)
         return code;
     bool other = false;

@@ -466,7 +466,7 @@ static void on_committed(void *user, enum err code, const struct error *error)
         pthread_mutex_unlock(&api->lock);
         if (!waits)
             answer_accepted(waiter->request, waiter->id, "pending");
-        submission_publish(api->connection, &row);
+        submission_publish(api->connection, api->shards, &row);
         if (!waits)
             complete(waiter);
         return;

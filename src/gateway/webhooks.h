@@ -23,3 +23,8 @@ void webhook_index_free(struct webhook_index *index);
 enum err webhook_find(struct webhook_index *index, struct store *store, unsigned generation, const char *method,
                       const char *path, struct webhook **ret, struct error *reterr) ERROR_MUST_CHECK;
 void webhook_release(struct webhook *webhook);
+
+/* Whether a flow may be active beside the others: CONFLICT (field nodes[i].config.path) when a webhook of it is that of
+ * another active flow, whose name the message tells, or stands in it twice. */
+enum err webhook_check(struct webhook_index *index, struct store *store, unsigned generation, const struct json *flow,
+                       struct error *reterr) ERROR_MUST_CHECK;

@@ -48,8 +48,9 @@ static void batch_free(struct batch *batch)
     free(batch);
 }
 
-void apply_message(struct orchestrator *o, struct json *take_message, uint64_t tag)
+void apply_message(struct shard *shard, struct broker_consumer *consumer, struct json *take_message, uint64_t tag)
 {
+    struct orchestrator *o = shard->orchestrator;
     struct batch *batch = gathering(o);
     if (batch->message_count == batch->message_cap) {
         batch->message_cap = batch->tag_cap = batch->message_cap == 0 ? 32 : batch->message_cap * 2;
@@ -57,10 +58,14 @@ void apply_message(struct orchestrator *o, struct json *take_message, uint64_t t
         batch->tags = mem_resize(batch->tags, batch->tag_cap * sizeof *batch->tags);
     }
     batch->messages[batch->message_count++] = take_message;
-    batch->tags[batch->tag_count++] = tag;
+    batch->tags[batch->tag_count++] = (struct delivered){.shard = shard, .consumer = consumer, .tag = tag};
+    shard->unacked++;
     const struct json *events = json_get(take_message, "events"), *work = json_get(take_message, "work");
-    for (size_t i = 0; i < json_count(events); i++)
+    for (size_t i = 0; i < json_count(events); i++) {
         add_entry(batch)->event = json_at(events, i);
+        if (shard->state == SHARD_OWNED)
+            dispatch_adopt(o, json_get_str(take_message, "worker"), json_at(events, i));
+    }
     for (size_t i = 0; i < json_count(work); i++) {
         struct entry *entry = add_entry(batch);
         entry->reassign_id = mem_dup(json_get_str(json_at(work, i), "id"));
@@ -316,8 +321,10 @@ static void on_written(void *user)
     }
     o->writing = NULL;
     orchestrator_progress(o);
-    for (size_t i = 0; i < batch->tag_count; i++)
-        broker_ack(o->events_consumer, batch->tags[i]);
+    for (size_t i = 0; i < batch->tag_count; i++) {
+        batch->tags[i].shard->unacked--;
+        broker_ack(batch->tags[i].consumer, batch->tags[i].tag);
+    }
     for (size_t i = 0; i < batch->count; i++)
         conclude_entry(o, &batch->entries[i]);
     batch_free(batch);
@@ -350,7 +357,7 @@ static void skip_overtaken(struct batch *batch)
             (void)map_put(&ended, id, &batch->entries[i]);
         const struct entry *end = map_get(&ended, id);
         batch->entries[i].skip =
-            strcmp(kind, "progress") == 0 ||
+            strcmp(kind, "progress") == 0 || strcmp(kind, "held") == 0 ||
             (!ends && end != NULL && json_get_int(end->event, "epoch", 0) == json_get_int(event, "epoch", 0));
     }
     map_done(&ended);

@@ -2,12 +2,17 @@
 #include "orchestrator/orchestrator_int.h"
 
 #include "base/limits.h"
+#include "base/log.h"
 #include "base/mem.h"
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define CONFIRM_WITHIN_US INT64_C(10000000)
 #define HANDOVER_LOOK_MS 1000
+#define HEALTH_MS 1000
+#define IDLE_MS 30000
+#define REFUSED_MS 20 /* a worker that gave work back is left alone for so long */
 
 static void item_free(struct item *item)
 {
@@ -45,9 +50,13 @@ static struct item *queue_pop(struct orchestrator *o)
 
 void dispatch_settle(struct orchestrator *o, struct submission *submission)
 {
+    (void)o;
     if (submission == NULL || --submission->open > 0)
         return;
-    broker_ack(o->submit_consumer, submission->tag);
+    if (submission->returned)
+        broker_nack(submission->consumer, submission->tag, true);
+    else
+        broker_ack(submission->consumer, submission->tag);
     free(submission);
 }
 
@@ -55,7 +64,7 @@ void dispatch_submit(struct orchestrator *o, struct json *take_item, struct subm
 {
     const char *id = json_get_str(take_item, "id");
     int epoch = (int)json_get_int(take_item, "epoch", 1);
-    if (id == NULL || recall_get(&o->submitted, id) >= epoch) {
+    if (id == NULL || recall_get(&o->submitted, id) >= epoch || !shards_own(o, id)) {
         json_unref(take_item);
         dispatch_settle(o, submission);
         return;
@@ -75,6 +84,14 @@ static void let_go(struct orchestrator *o, struct item *item)
         (void)map_put(&o->held, id, NULL);
     dispatch_settle(o, item->submission);
     item_free(item);
+}
+
+/* The shard is another's now: a submission goes back into its queue, the rest is found in the store. */
+static void abandon(struct orchestrator *o, struct item *item)
+{
+    if (item->submission != NULL)
+        item->submission->returned = true;
+    let_go(o, item);
 }
 
 bool dispatch_is_held(struct orchestrator *o, const char *id)
@@ -120,6 +137,12 @@ static void remember(struct orchestrator *o, struct worker_entry *worker, const 
     atomic_store(&o->stat_in_flight, o->flights.count);
 }
 
+static bool is_alive(const struct orchestrator *o, const struct worker_entry *worker)
+{
+    return !worker->stalled &&
+           loop_monotonic_us(o->options.loop) / 1000 - worker->seen_ms < o->options.worker_timeout_ms;
+}
+
 static void handover_unlink(struct handover *handover)
 {
     *handover->place = handover->next;
@@ -140,8 +163,12 @@ static void on_handed_over(void *user, enum err code)
         if (code == ERR_OK) {
             let_go(o, item);
         } else {
-            dispatch_forget(o, json_get_str(item->json, "id"), (int)json_get_int(item->json, "epoch", 1));
-            queue_push(o, item);
+            const char *id = json_get_str(item->json, "id");
+            dispatch_forget(o, id, (int)json_get_int(item->json, "epoch", 1));
+            if (shards_own(o, id))
+                queue_push(o, item);
+            else
+                abandon(o, item);
         }
     }
     free(handover);
@@ -176,6 +203,7 @@ static void hand_over(struct orchestrator *o, struct worker_entry *worker, struc
     if (handover->next != NULL)
         handover->next->place = &handover->next;
     o->handovers = handover;
+    worker->idle_since_ms = 0;
     broker_publish(o->connection, worker->queue, 0, body.data, body.len, on_handed_over, handover);
     buf_done(&body);
     orchestrator_progress(o);
@@ -188,6 +216,7 @@ void dispatch_look(void *user)
     struct orchestrator *o = user;
     int64_t now = loop_monotonic_us(o->options.loop);
     loop_timer_set(o->handover_timer, HANDOVER_LOOK_MS);
+    returning_look(o);
     for (struct handover *handover = o->handovers; handover != NULL; handover = handover->next) {
         if (handover->given_up_us == 0 || now < handover->given_up_us)
             continue;
@@ -201,40 +230,115 @@ void dispatch_look(void *user)
     }
 }
 
-bool dispatch_is_in_flight(struct orchestrator *o, const char *id)
+bool dispatch_is_in_flight(struct orchestrator *o, const char *id, int epoch)
 {
     const struct flight *flight = map_get(&o->flights, id);
     if (flight == NULL)
         return false;
     const struct worker_entry *worker = find_worker(o, flight->worker_id);
-    if (worker != NULL && loop_monotonic_us(o->options.loop) / 1000 - worker->seen_ms < o->options.worker_timeout_ms)
+    if (worker != NULL && flight->epoch >= epoch && is_alive(o, worker))
         return true;
     dispatch_forget(o, id, flight->epoch);
     return false;
 }
 
+void dispatch_adopt(struct orchestrator *o, const char *worker_id, const struct json *event)
+{
+    const char *id = json_get_str(event, "id"), *kind = json_get_str(event, "kind");
+    if (worker_id == NULL || kind == NULL || strcmp(kind, "held") != 0)
+        return;
+    int epoch = (int)json_get_int(event, "epoch", 1);
+    const struct flight *flight = map_get(&o->flights, id);
+    struct worker_entry *worker = find_worker(o, worker_id);
+    if (worker == NULL || (flight != NULL && flight->epoch >= epoch) || recall_get(&o->submitted, id) > epoch ||
+        recall_get(&o->orders, id) == ORDER_CANCEL)
+        return;
+    remember(o, worker, event);
+}
+
+/* ---- what a shard that is another's now had here */
+
+struct leaving {
+    struct orchestrator *orchestrator;
+    const struct shard *shard;
+    char **ids;
+    size_t count, cap;
+};
+
+static void collect_leaving(void *user, const char *key, void *value)
+{
+    (void)value;
+    struct leaving *leaving = user;
+    if (shards_of(leaving->orchestrator, key) != leaving->shard)
+        return;
+    if (leaving->count == leaving->cap) {
+        leaving->cap = leaving->cap == 0 ? 64 : leaving->cap * 2;
+        leaving->ids = mem_resize(leaving->ids, leaving->cap * sizeof *leaving->ids);
+    }
+    leaving->ids[leaving->count++] = mem_dup(key);
+}
+
+void dispatch_drop_shard(struct orchestrator *o, const struct shard *shard)
+{
+    for (int priority = 0; priority <= 2; priority++) {
+        struct item_queue *queue = &o->pending[priority];
+        struct item *item = queue->first;
+        *queue = (struct item_queue){0};
+        while (item != NULL) {
+            struct item *next = item->next;
+            atomic_store(&o->stat_pending, --o->pending_count);
+            if (shards_of(o, json_get_str(item->json, "id")) == shard)
+                abandon(o, item);
+            else
+                queue_push(o, item);
+            item = next;
+        }
+    }
+    struct leaving leaving = {.orchestrator = o, .shard = shard};
+    map_each(&o->flights, collect_leaving, &leaving);
+    for (size_t i = 0; i < leaving.count; i++) {
+        dispatch_forget(o, leaving.ids[i], INT_MAX);
+        free(leaving.ids[i]);
+    }
+    free(leaving.ids);
+}
+
 static int choose(struct orchestrator *o)
 {
-    struct dispatch_worker view[64];
-    size_t count = o->worker_count < 64 ? o->worker_count : 64;
+    struct dispatch_worker view[DISPATCH_WORKERS_MAX];
+    size_t count = o->worker_count;
     int64_t now = loop_monotonic_us(o->options.loop) / 1000;
     for (size_t i = 0; i < count; i++) {
         const struct worker_entry *worker = o->workers[i];
         view[i] =
             (struct dispatch_worker){.id = worker->id,
-                                     .capacity = worker->capacity,
+                                     .capacity = shards_share(o, worker->capacity),
                                      .active = worker->assigned,
                                      .weight = worker->capacity,
-                                     .healthy = !worker->gone && now - worker->seen_ms < o->options.worker_timeout_ms};
+                                     .healthy = !worker->gone && now >= worker->refused_ms && is_alive(o, worker)};
     }
     return dispatch_choose(&o->strategy, view, count);
+}
+
+/* Submissions come while there is not too much that waits for a worker. */
+static void set_intake(struct orchestrator *o, bool open)
+{
+    unsigned prefetch = open ? 4 * LIMIT_BATCH / o->shard_count + 1 : 0;
+    for (unsigned i = 0; i < o->shard_count; i++) {
+        struct shard *shard = &o->shards[i];
+        if (shard->submit_consumer == NULL || shard->submit_prefetch == prefetch)
+            continue;
+        shard->submit_prefetch = prefetch;
+        broker_consumer_set_prefetch(shard->submit_consumer, prefetch);
+    }
 }
 
 /* Hands out what is pending while somebody has room; items of one worker go in one message. */
 void dispatch_pump(struct orchestrator *o)
 {
     while (o->pending_count > 0) {
-        struct item *heads[64] = {0}, **tails[64];
+        struct item *heads[DISPATCH_WORKERS_MAX], **tails[DISPATCH_WORKERS_MAX];
+        memset(heads, 0, o->worker_count * sizeof *heads);
         size_t taken = 0;
         int chosen;
         while (taken < LIMIT_BATCH && o->pending_count > 0 && (chosen = choose(o)) >= 0) {
@@ -254,7 +358,7 @@ void dispatch_pump(struct orchestrator *o)
             o->workers[chosen]->assigned++; /* counted properly by remember() below */
             taken++;
         }
-        for (size_t i = 0; i < 64 && i < o->worker_count; i++) {
+        for (size_t i = 0; i < o->worker_count; i++) {
             for (struct item *item = heads[i]; item != NULL; item = item->next)
                 o->workers[i]->assigned--;
             if (heads[i] != NULL)
@@ -263,9 +367,7 @@ void dispatch_pump(struct orchestrator *o)
         if (taken == 0)
             break;
     }
-    if (broker_queue_depth(o->options.broker, QUEUE_SUBMIT) == 0)
-        o->emptied++;
-    broker_consumer_set_prefetch(o->submit_consumer, o->pending_count > 2 * LIMIT_BATCH ? 0 : 4 * LIMIT_BATCH);
+    set_intake(o, o->pending_count <= 2 * LIMIT_BATCH && !o->stopped);
 }
 
 void dispatch_worker_report(struct orchestrator *o, const struct json *report)
@@ -275,10 +377,12 @@ void dispatch_worker_report(struct orchestrator *o, const struct json *report)
     if (id == NULL || capacity < 1)
         return;
     struct worker_entry *worker = find_worker(o, id);
+    int64_t now = loop_monotonic_us(o->options.loop) / 1000;
     if (worker == NULL) {
-        if (o->worker_count >= 64)
+        if (o->worker_count >= DISPATCH_WORKERS_MAX)
             return;
         worker = mem_alloc(sizeof *worker);
+        worker->moved_ms = now;
         worker->id = mem_dup(id);
         worker->queue = mem_printf(QUEUE_WORKER_PREFIX "%s", id);
         o->workers = mem_resize(o->workers, (o->worker_count + 1) * sizeof(struct worker_entry *));
@@ -286,16 +390,122 @@ void dispatch_worker_report(struct orchestrator *o, const struct json *report)
         atomic_store(&o->stat_workers, o->worker_count);
     }
     worker->capacity = json_get_bool(report, "draining", false) ? 0 : (unsigned)capacity;
-    worker->seen_ms = loop_monotonic_us(o->options.loop) / 1000;
+    if (json_get_int(report, "active", 0) > 0 || worker->assigned == 0)
+        worker->idle_since_ms = 0;
+    else if (worker->idle_since_ms == 0)
+        worker->idle_since_ms = now;
+    int64_t progress = json_get_int(report, "progress", worker->progress);
+    if (progress != worker->progress || json_get_int(report, "active", 0) == 0) {
+        worker->moved_ms = now;
+        worker->stalled = false;
+    }
+    worker->progress = progress;
+    worker->seen_ms = now;
     worker->gone = false;
     dispatch_pump(o);
 }
 
-void dispatch_worker_gone(struct orchestrator *o, const char *queue)
+void dispatch_worker_returned(struct orchestrator *o, const char *queue, const char *reason)
 {
-    for (size_t i = 0; i < o->worker_count; i++)
-        if (strcmp(o->workers[i]->queue, queue) == 0)
-            o->workers[i]->gone = true;
+    for (size_t i = 0; i < o->worker_count; i++) {
+        struct worker_entry *worker = o->workers[i];
+        if (strcmp(worker->queue, queue) != 0)
+            continue;
+        if (strcmp(reason, "rejected") != 0)
+            worker->gone = true;
+        else
+            worker->refused_ms = loop_monotonic_us(o->options.loop) / 1000 + REFUSED_MS;
+        loop_timer_set(o->retry_timer, REFUSED_MS);
+    }
+}
+
+/* ---- health: a worker is well while it reports, and while what it has moves */
+
+struct stranded {
+    struct orchestrator *orchestrator;
+    const struct worker_entry *worker;
+    size_t count;
+};
+
+static void reassign_stranded(void *user, const char *key, void *value)
+{
+    struct stranded *stranded = user;
+    const struct flight *flight = value;
+    if (strcmp(flight->worker_id, stranded->worker->id) != 0 || dispatch_is_held(stranded->orchestrator, key))
+        return;
+    apply_reassign(stranded->orchestrator, key, flight->epoch); /* the flight ends when it is handed out again */
+    stranded->count++;
+}
+
+struct gone_flights {
+    const struct worker_entry *worker;
+    char **ids;
+    size_t count;
+};
+
+static void collect_of_worker(void *user, const char *key, void *value)
+{
+    struct gone_flights *gone = user;
+    const struct flight *flight = value;
+    if (strcmp(flight->worker_id, gone->worker->id) == 0)
+        gone->ids[gone->count++] = mem_dup(key);
+}
+
+/* It says that it has nothing, and has said so for long: what is still counted as its own ended unheard of. */
+static void forget_flights(struct orchestrator *o, const struct worker_entry *worker)
+{
+    struct gone_flights gone = {.worker = worker, .ids = mem_array(o->flights.count, sizeof(char *))};
+    map_each(&o->flights, collect_of_worker, &gone);
+    for (size_t i = 0; i < gone.count; i++) {
+        dispatch_forget(o, gone.ids[i], INT_MAX);
+        free(gone.ids[i]);
+    }
+    free(gone.ids);
+}
+
+static void give_to_others(struct orchestrator *o, const struct worker_entry *worker, const char *why)
+{
+    struct stranded stranded = {.orchestrator = o, .worker = worker};
+    map_each(&o->flights, reassign_stranded, &stranded);
+    if (stranded.count > 0)
+        log_event(LOG_WARN, "a worker's executions go to others", LOG_STR("worker", worker->id), LOG_STR("why", why),
+                  LOG_INT("executions", (int64_t)stranded.count), LOG_END);
+}
+
+static void worker_remove(struct orchestrator *o, size_t index)
+{
+    struct worker_entry *worker = o->workers[index];
+    memmove(&o->workers[index], &o->workers[index + 1], (o->worker_count - index - 1) * sizeof(struct worker_entry *));
+    atomic_store(&o->stat_workers, --o->worker_count);
+    free(worker->id);
+    free(worker->queue);
+    free(worker);
+}
+
+void dispatch_check_health(void *user)
+{
+    struct orchestrator *o = user;
+    int64_t now = loop_monotonic_us(o->options.loop) / 1000, timeout = o->options.worker_timeout_ms;
+    loop_timer_set(o->health_timer, o->options.health_interval_ms > 0 ? o->options.health_interval_ms : HEALTH_MS);
+    for (size_t i = 0; i < o->worker_count && !o->stopped;) {
+        struct worker_entry *worker = o->workers[i];
+        bool silent = now - worker->seen_ms >= timeout;
+        if (worker->idle_since_ms > 0 && now - worker->idle_since_ms >= (timeout > IDLE_MS ? timeout : IDLE_MS))
+            forget_flights(o, worker);
+        if (worker->assigned == 0)
+            worker->moved_ms = now;
+        if (!silent && !worker->stalled && now - worker->moved_ms >= timeout) {
+            worker->stalled = true;
+            give_to_others(o, worker, "it moves nothing");
+        } else if (silent && worker->assigned > 0) {
+            give_to_others(o, worker, "it is silent");
+        }
+        if (silent && worker->assigned == 0)
+            worker_remove(o, i);
+        else
+            i++;
+    }
+    apply_pump(o);
 }
 
 static void free_items(struct item *item)

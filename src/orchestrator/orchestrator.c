@@ -37,7 +37,7 @@ static void on_dead_letter_written(void *user, enum err code, const struct error
     free(letter);
 }
 
-static void keep_dead(struct orchestrator *o, const struct broker_delivery *delivery, const struct error *error)
+void orchestrator_keep_dead(struct orchestrator *o, const struct broker_delivery *delivery, const struct error *error)
 {
     struct dead_letter *letter = mem_alloc(sizeof *letter);
     id_new(letter->id);
@@ -59,12 +59,14 @@ static void keep_dead(struct orchestrator *o, const struct broker_delivery *deli
     store_write_async(o->options.store, write_dead_letter, letter, on_dead_letter_written, letter);
 }
 
-/* What was accepted before this orchestrator came may have been paused, cancelled or handed out since: the store knows.
- */
-static void take_submission(struct orchestrator *o, const struct json *item, struct submission *submission)
+/* What was accepted before the shard was this orchestrator's, or was given to another before, may have been paused,
+ * cancelled or handed out since: the store knows. */
+static void take_submission(const struct shard *shard, const struct json *item, bool redelivered,
+                            struct submission *submission)
 {
+    struct orchestrator *o = shard->orchestrator;
     const char *id = json_get_str(item, "id");
-    if (id == NULL || json_get_int(item, "createdMs", 0) > o->started_ms) {
+    if (!redelivered && json_get_int(item, "createdMs", 0) > shard->owned_since_ms) {
         dispatch_submit(o, json_ref(item), submission);
         return;
     }
@@ -72,43 +74,52 @@ static void take_submission(struct orchestrator *o, const struct json *item, str
     dispatch_settle(o, submission);
 }
 
-static void on_submission(void *user, struct broker_consumer *consumer, const struct broker_delivery *delivery)
+void orchestrator_on_submission(void *user, struct broker_consumer *consumer, const struct broker_delivery *delivery)
 {
-    struct orchestrator *o = user;
+    struct shard *shard = user;
+    struct orchestrator *o = shard->orchestrator;
     struct error error = {0};
     AUTO_JSON struct json *message = NULL;
+    if (shard->submit_consumer != consumer || o->stopped) { /* on its way when the shard was left */
+        broker_nack(consumer, delivery->tag, true);
+        return;
+    }
     if (message_parse(delivery->body, delivery->size, &message, &error) != ERR_OK) {
-        keep_dead(o, delivery, &error);
+        orchestrator_keep_dead(o, delivery, &error);
         broker_ack(consumer, delivery->tag);
         return;
     }
     const struct json *work = json_get(message, "work");
     struct submission *submission = mem_alloc(sizeof *submission);
-    *submission = (struct submission){.orchestrator = o, .tag = delivery->tag, .open = (unsigned)json_count(work)};
-    if (submission->open == 0) {
+    *submission = (struct submission){
+        .orchestrator = o, .consumer = consumer, .tag = delivery->tag, .open = (unsigned)json_count(work)};
+    if (submission->open == 0) { /* the sweeper's mark: all that was submitted before has come */
+        shard->emptied++;
         free(submission);
         broker_ack(consumer, delivery->tag);
         return;
     }
     for (size_t i = 0; i < json_count(work); i++)
-        take_submission(o, json_at(work, i), submission);
+        take_submission(shard, json_at(work, i), delivery->redelivered, submission);
     apply_pump(o);
     loop_timer_set(o->retry_timer, 0);
 }
 
-static void on_events(void *user, struct broker_consumer *consumer, const struct broker_delivery *delivery)
+void orchestrator_on_events(void *user, struct broker_consumer *consumer, const struct broker_delivery *delivery)
 {
-    struct orchestrator *o = user;
+    struct shard *shard = user;
+    struct orchestrator *o = shard->orchestrator;
     struct error error = {0};
     struct json *message = NULL;
+    shards_delivered(shard);
     if (message_parse(delivery->body, delivery->size, &message, &error) != ERR_OK) {
-        keep_dead(o, delivery, &error);
+        orchestrator_keep_dead(o, delivery, &error);
         broker_ack(consumer, delivery->tag);
         return;
     }
-    if (delivery->dead_from != NULL && delivery->dead_reason != NULL && strcmp(delivery->dead_reason, "rejected") != 0)
-        dispatch_worker_gone(o, delivery->dead_from);
-    apply_message(o, message, delivery->tag);
+    if (json_get_str(message, "from") != NULL && json_get_str(message, "reason") != NULL)
+        dispatch_worker_returned(o, json_get_str(message, "from"), json_get_str(message, "reason"));
+    apply_message(shard, consumer, message, delivery->tag);
     if (o->writing == NULL)
         loop_timer_set(o->gather_timer, 0); /* what else has arrived in this turn goes along */
 }
@@ -155,6 +166,8 @@ struct orchestrator *orchestrator_new(const struct orchestrator_options *options
     loop_timer_set(o->handover_timer, 1000);
     o->retry_timer = loop_timer_new(options->loop, on_retry, o);
     o->gather_timer = loop_timer_new(options->loop, apply_pump, o);
+    o->health_timer = loop_timer_new(options->loop, dispatch_check_health, o);
+    shards_init(o);
     return o;
 }
 
@@ -165,21 +178,18 @@ enum err orchestrator_set_strategy(struct orchestrator *o, const char *strategy,
 
 enum err orchestrator_start(struct orchestrator *o, struct error *reterr)
 {
-    const struct broker_queue_options plain = {0}, shard = {.single_active = true};
     enum err code = orchestrator_set_strategy(o, o->options.strategy, reterr);
     if (code != ERR_OK)
         return code;
-    o->started_ms = loop_now_ms(o->options.loop);
     o->connection = broker_connect(o->options.broker, o->options.loop);
-    code = broker_declare(o->connection, QUEUE_SUBMIT, &plain, reterr);
-    if (code == ERR_OK)
-        code = broker_declare(o->connection, QUEUE_EVENTS_PREFIX "0", &shard, reterr);
-    if (code != ERR_OK)
-        return code;
     broker_subscribe(o->connection, TOPIC_WORKERS, on_report, o);
     broker_subscribe(o->connection, TOPIC_CONTROL, on_control, o);
-    o->events_consumer = broker_consume(o->connection, QUEUE_EVENTS_PREFIX "0", 4 * LIMIT_BATCH, on_events, o);
-    o->submit_consumer = broker_consume(o->connection, QUEUE_SUBMIT, 4 * LIMIT_BATCH, on_submission, o);
+    o->wake_timer = loop_timer_new(o->options.loop, waking_look, o);
+    code = shards_start(o, reterr);
+    if (code != ERR_OK)
+        return code;
+    returning_start(o);
+    dispatch_check_health(o);
     static const char ask[] = "{\"report\":true}";
     broker_broadcast(o->connection, TOPIC_CONTROL, ask, sizeof ask - 1);
     waking_start(o);
@@ -190,14 +200,24 @@ enum err orchestrator_start(struct orchestrator *o, struct error *reterr)
     return ERR_OK;
 }
 
+/* Where there are other orchestrators, they take what is left. */
+static bool are_events_left(const struct orchestrator *o)
+{
+    bool left = false;
+    for (unsigned i = 0; i < o->shard_count && !left; i++) {
+        const struct shard *shard = &o->shards[i];
+        left = shard->unacked > 0 || (o->peer_count == 0 && shard->state == SHARD_OWNED &&
+                                      broker_queue_depth(o->options.broker, shard->events_queue) > 0);
+    }
+    return left;
+}
+
 /* Submissions and wakings would begin something new; events are what remains to be done. */
 static void on_drain(void *user)
 {
     struct orchestrator *o = user;
     bool late = loop_monotonic_us(o->options.loop) >= o->drain_deadline_us;
-    bool applying = o->writing != NULL || o->gathering != NULL ||
-                    broker_queue_depth(o->options.broker, QUEUE_EVENTS_PREFIX "0") > 0 ||
-                    broker_queue_unacked(o->options.broker, QUEUE_EVENTS_PREFIX "0") > 0;
+    bool applying = o->writing != NULL || o->gathering != NULL || are_events_left(o);
     if (!late && (applying || scheduler_is_busy(o->scheduler) || retention_is_busy(o->retention))) {
         loop_timer_set(o->drain_timer, 2);
         return;
@@ -211,7 +231,13 @@ void orchestrator_drain(struct orchestrator *o, int64_t deadline_ms, void (*on_d
     o->on_drained = on_drained;
     o->drained_user = user;
     o->drain_deadline_us = loop_monotonic_us(o->options.loop) + deadline_ms * 1000;
-    broker_consumer_set_prefetch(o->submit_consumer, 0);
+    for (unsigned i = 0; i < o->shard_count; i++) {
+        if (o->shards[i].submit_consumer != NULL)
+            broker_consumer_set_prefetch(o->shards[i].submit_consumer, 0);
+        if (o->peer_count > 0)
+            broker_consumer_set_prefetch(o->shards[i].events_consumer, 0);
+    }
+    shards_leave(o);
     o->drain_timer = loop_timer_new(o->options.loop, on_drain, o);
     loop_timer_set(o->drain_timer, 0);
 }
@@ -225,6 +251,7 @@ void orchestrator_free(struct orchestrator *o)
     scheduler_free(o->scheduler);
     retention_free(o->retention);
     dispatch_free(o);
+    returning_free(o);
     recall_done(&o->submitted);
     apply_free(o);
     loop_timer_free(o->retry_timer);
@@ -232,6 +259,8 @@ void orchestrator_free(struct orchestrator *o)
     loop_timer_free(o->wake_timer);
     loop_timer_free(o->sweep_timer);
     loop_timer_free(o->drain_timer);
+    loop_timer_free(o->health_timer);
+    shards_done(o);
     free(o);
 }
 
@@ -240,6 +269,7 @@ void orchestrator_stats(const struct orchestrator *o, struct orchestrator_stats 
     *ret = (struct orchestrator_stats){.pending = atomic_load(&o->stat_pending),
                                        .in_flight = atomic_load(&o->stat_in_flight),
                                        .workers = atomic_load(&o->stat_workers),
+                                       .shards = atomic_load(&o->stat_shards),
                                        .dispatched = atomic_load(&o->dispatched),
                                        .finished = atomic_load(&o->finished),
                                        .reassigned = atomic_load(&o->reassigned),

@@ -1,6 +1,10 @@
 /* Decides where work goes, and writes down what became of it: takes submissions when a worker has room, applies
  * workers' events in batches, sends on what comes back, wakes what is due, fires schedules. Lives on one loop; all
- * functions are called there, unless said otherwise. */
+ * functions are called there, unless said otherwise.
+ *
+ * Executions are divided into shards (id_shard). Everything of an execution is done by the orchestrator that owns its
+ * shard: the one that receives from the shard's queue of events, which has a single active consumer. Several
+ * orchestrators share the shards evenly, and take over those of one that dies. */
 #pragma once
 #include "broker/broker.h"
 #include "store/store.h"
@@ -8,15 +12,18 @@
 struct orchestrator;
 
 struct orchestrator_options {
+    const char *id;  /* among several; NULL: there is no other, and what is unfinished at start is handed out at once */
+    unsigned shards; /* EVENT_SHARDS; 0: one */
     struct loop *loop;
     struct broker *broker;
     struct store *store;
-    int64_t worker_timeout_ms; /* a worker not heard of for so long gets nothing more */
-    int64_t sweep_interval_ms; /* 0: no sweeper */
-    bool schedules;            /* fire schedules */
-    const char *strategy;      /* LOAD_BALANCE_STRATEGY */
-    int64_t retention_ms;      /* finished executions older than this are deleted; 0: kept */
-    int64_t retention_count;   /* finished executions of each flow that are kept; 0: all */
+    int64_t worker_timeout_ms;  /* a worker that is silent, or moves nothing, for so long loses its executions */
+    int64_t health_interval_ms; /* between two looks at the workers; 0: 1 s */
+    int64_t sweep_interval_ms;  /* 0: no sweeper */
+    bool schedules;             /* fire schedules */
+    const char *strategy;       /* LOAD_BALANCE_STRATEGY */
+    int64_t retention_ms;       /* finished executions older than this are deleted; 0: kept */
+    int64_t retention_count;    /* finished executions of each flow that are kept; 0: all */
 };
 
 struct orchestrator *orchestrator_new(const struct orchestrator_options *options);
@@ -32,7 +39,7 @@ enum err orchestrator_set_strategy(struct orchestrator *orchestrator, const char
                                    struct error *reterr) ERROR_MUST_CHECK;
 
 struct orchestrator_stats {
-    size_t pending, in_flight, workers;
+    size_t pending, in_flight, workers, shards; /* shards: owned */
     uint64_t dispatched, finished, reassigned, failed_writes;
     int64_t last_progress_ms; /* when an event was last applied or work dispatched */
 };

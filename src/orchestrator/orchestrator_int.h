@@ -12,15 +12,58 @@ enum order { ORDER_RESUME, ORDER_PAUSE, ORDER_CANCEL };
 struct worker_entry {
     char *id, *queue;
     unsigned capacity, assigned;
-    int64_t seen_ms; /* monotonic */
-    bool gone;       /* work for it came back; until it is heard of again */
+    int64_t seen_ms;       /* monotonic */
+    int64_t moved_ms;      /* when it last had nothing, or told of progress; monotonic */
+    int64_t progress;      /* its own count */
+    int64_t idle_since_ms; /* it says that it has nothing although something is counted as its own; 0: not */
+    int64_t refused_ms;    /* until then it is taken to be full: it gave work back; monotonic */
+    bool gone;             /* work for it came back; until it is heard of again */
+    bool stalled;          /* it has work and moves nothing; until it does */
+};
+
+/* Owned: this orchestrator receives the shard's events and takes its submissions. Releasing: it finishes what it has of
+ * it, then another may own it. */
+enum shard_state { SHARD_STANDBY, SHARD_OWNED, SHARD_RELEASING };
+
+struct shard {
+    struct orchestrator *orchestrator;
+    unsigned number;
+    char *events_queue, *submit_queue;
+    struct broker_consumer *events_consumer;
+    struct broker_consumer *submit_consumer; /* while it is owned */
+    unsigned submit_prefetch;
+    enum shard_state state;
+    int64_t owned_since_ms; /* wall clock */
+    int64_t delivered_us;   /* something last came from its events queue; monotonic, as are the next two */
+    int64_t claimed_us;     /* another orchestrator last said that it owns it; 0: none did */
+    int64_t census_us;      /* workers were asked what they hold of it; 0: to be asked */
+    unsigned emptied;       /* how often everything that had been submitted was seen to have arrived */
+    size_t unacked;         /* deliveries of its events that wait for a commit */
+};
+
+/* Another orchestrator. */
+struct peer {
+    char *id;
+    int64_t seen_us, first_us; /* monotonic */
+};
+
+/* A message of work that came back, on its way to the shards of its items. */
+struct returning {
+    struct returning *next, **place;
+    struct orchestrator *orchestrator;
+    uint64_t tag;
+    unsigned open;
+    bool failed, given_up;
+    int64_t give_up_us;
 };
 
 /* One submit message: acknowledged when all its items were handed to workers. */
 struct submission {
     struct orchestrator *orchestrator;
+    struct broker_consumer *consumer;
     uint64_t tag;
     unsigned open;
+    bool returned; /* goes back into the queue: the shard is another's now */
 };
 
 struct item {
@@ -51,7 +94,11 @@ struct handover {
 /* What one write applies, in order. */
 struct batch {
     struct orchestrator *orchestrator;
-    uint64_t *tags;
+    struct delivered {
+        struct shard *shard;
+        struct broker_consumer *consumer;
+        uint64_t tag;
+    } * tags;
     size_t tag_count, tag_cap;
     struct entry {
         struct json *event; /* an event, or an item that came back, or NULL */
@@ -72,7 +119,13 @@ struct batch {
 struct orchestrator {
     struct orchestrator_options options;
     struct broker_connection *connection;
-    struct broker_consumer *submit_consumer, *events_consumer;
+    struct broker_consumer *return_consumer;
+    struct shard *shards;
+    unsigned shard_count;
+    struct peer *peers;
+    size_t peer_count;
+    struct loop_timer *presence_timer, *takeover_timer, *health_timer;
+    struct returning *returning;
     struct dispatch_state strategy;
     struct worker_entry **workers;
     size_t worker_count;
@@ -81,8 +134,7 @@ struct orchestrator {
     struct map flights;
     struct map held;        /* execution id -> struct item: pending, or on its way to a worker */
     struct recall orders;   /* execution id -> enum order: a person's word that what is pending was not loaded with */
-    struct recall suspects; /* execution id -> `emptied` when a sweep first found nobody at it */
-    unsigned emptied;       /* how often the submit queue was seen empty */
+    struct recall suspects; /* execution id -> its shard's `emptied` when a sweep first found nobody at it */
     struct loop_timer *handover_timer;
     struct handover *handovers;
     struct batch *gathering, *writing; /* writing: the one batch that is handed to the store until it is committed */
@@ -91,15 +143,14 @@ struct orchestrator {
     struct loop_timer *retry_timer, *wake_timer, *sweep_timer, *schedule_timer, *gather_timer;
     int64_t wake_at_ms;
     char recover_after[ID_TEXT_BYTES_MAX];
-    int64_t started_ms;       /* wall clock */
-    bool recovering, stopped; /* stopped: nothing begins any more */
+    bool recovering, taking_over, stopped; /* stopped: nothing begins any more */
     struct loop_timer *drain_timer;
     int64_t drain_deadline_us;
     void (*on_drained)(void *user);
     void *drained_user;
     struct scheduler *scheduler;
     struct retention *retention;
-    _Atomic size_t stat_pending, stat_in_flight, stat_workers;
+    _Atomic size_t stat_pending, stat_in_flight, stat_workers, stat_shards;
     _Atomic uint64_t dispatched, finished, reassigned, failed_writes;
     _Atomic int64_t last_progress_ms;
 };
@@ -109,17 +160,45 @@ void dispatch_submit(struct orchestrator *orchestrator, struct json *take_item, 
 void dispatch_pump(struct orchestrator *orchestrator);
 void dispatch_forget(struct orchestrator *orchestrator, const char *id, int epoch);
 void dispatch_worker_report(struct orchestrator *orchestrator, const struct json *report);
-void dispatch_worker_gone(struct orchestrator *orchestrator, const char *queue);
+/* Work came back from its queue: it refused it, or is gone. */
+void dispatch_worker_returned(struct orchestrator *orchestrator, const char *queue, const char *reason);
 void dispatch_settle(struct orchestrator *orchestrator,
                      struct submission *submission); /* one item of it is done; NULL ok */
 bool dispatch_is_held(struct orchestrator *orchestrator, const char *id);
-/* Somebody who is alive has it. What a silent worker had is forgotten. */
-bool dispatch_is_in_flight(struct orchestrator *orchestrator, const char *id);
-void dispatch_look(void *orchestrator); /* timer callback: hand-overs without a confirm */
+/* Somebody who is alive has it, at this epoch or a later one. What a silent worker had is forgotten. */
+bool dispatch_is_in_flight(struct orchestrator *orchestrator, const char *id, int epoch);
+/* A worker has told of an execution that another orchestrator gave it. */
+void dispatch_adopt(struct orchestrator *orchestrator, const char *worker_id, const struct json *event);
+void dispatch_drop_shard(struct orchestrator *orchestrator, const struct shard *shard); /* another owns it now */
+void dispatch_look(void *orchestrator);         /* timer callback: hand-overs and returns without a confirm */
+void dispatch_check_health(void *orchestrator); /* timer callback: silent workers, and those that move nothing */
 void dispatch_free(struct orchestrator *orchestrator);
 
+/* shards.c: who owns which */
+void shards_init(struct orchestrator *orchestrator);
+enum err shards_start(struct orchestrator *orchestrator, struct error *reterr) ERROR_MUST_CHECK;
+void shards_leave(struct orchestrator *orchestrator); /* the others need not wait for its silence */
+void shards_done(struct orchestrator *orchestrator);
+struct shard *shards_of(struct orchestrator *orchestrator, const char *execution_id);
+bool shards_own(struct orchestrator *orchestrator, const char *id); /* of an execution, or whatever has an id */
+bool shards_lead(const struct orchestrator *orchestrator);          /* does what one of all does: owns shard 0 */
+void shards_delivered(struct shard *shard);                         /* something came: it is ours */
+unsigned shards_share(const struct orchestrator *orchestrator, unsigned capacity); /* of a worker, at least 1 */
+bool shards_are_censused(const struct shard *shard); /* whoever holds something of it has had time to say so */
+
+/* orchestrator.c */
+void orchestrator_on_events(void *shard, struct broker_consumer *consumer, const struct broker_delivery *delivery);
+void orchestrator_on_submission(void *shard, struct broker_consumer *consumer, const struct broker_delivery *delivery);
+void orchestrator_keep_dead(struct orchestrator *orchestrator, const struct broker_delivery *delivery,
+                            const struct error *error); /* a message that cannot be read, for a person */
+
+/* returning.c */
+void returning_start(struct orchestrator *orchestrator);
+void returning_look(struct orchestrator *orchestrator);
+void returning_free(struct orchestrator *orchestrator);
+
 /* applying.c */
-void apply_message(struct orchestrator *orchestrator, struct json *take_message, uint64_t tag);
+void apply_message(struct shard *shard, struct broker_consumer *consumer, struct json *take_message, uint64_t tag);
 void apply_reassign(struct orchestrator *orchestrator, const char *id, int epoch);
 void apply_pump(void *orchestrator); /* also a timer callback */
 void apply_free(struct orchestrator *orchestrator);
@@ -129,6 +208,7 @@ void waking_start(struct orchestrator *orchestrator);
 void waking_look(void *orchestrator);                             /* timer callback */
 void waking_at(struct orchestrator *orchestrator, int64_t at_ms); /* something is due then */
 void waking_more(struct orchestrator *orchestrator);              /* recovery goes on when there is room */
+void waking_take_over(void *orchestrator); /* timer callback: what a former owner had taken from its queues */
 
 /* scheduler.c */
 struct scheduler *scheduler_new(struct orchestrator *orchestrator);

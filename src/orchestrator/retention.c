@@ -50,6 +50,10 @@ static void on_look(void *user)
     const struct orchestrator_options *options = &retention->orchestrator->options;
     if (retention->orchestrator->stopped)
         return;
+    if (!shards_lead(retention->orchestrator)) {
+        loop_timer_set(retention->timer, LOOK_MS);
+        return;
+    }
     retention->busy = true;
     retention->before_ms = options->retention_ms == 0 ? 0 : loop_now_ms(options->loop) - options->retention_ms;
     retention->deleted = 0;

@@ -107,7 +107,7 @@ static void on_written(void *user)
         char input[256];
         struct store_execution row;
         row_of(firing, input, sizeof input, &row);
-        submission_publish(scheduler->orchestrator->connection, &row);
+        submission_publish(scheduler->orchestrator->connection, scheduler->orchestrator->shard_count, &row);
     }
     firing_free(firing);
 }
@@ -153,11 +153,13 @@ static void on_look(void *user)
     if (store_read_begin(o->options.store, &session, &error) != ERR_OK)
         return;
     int64_t now = loop_now_ms(o->options.loop);
-    if (store_schedules_due(session, now, FIRINGS_MAX, &due, &error) == ERR_OK)
+    if (store_schedules_due(session, now, FIRINGS_MAX, &due, &error) == ERR_OK) {
         for (size_t i = 0; i < json_count(due); i++)
-            fire(scheduler, json_at(due, i), now);
-    else
+            if (shards_own(o, json_get_str(json_at(due, i), "id")))
+                fire(scheduler, json_at(due, i), now);
+    } else {
         log_event(LOG_WARN, "due schedules cannot be read", LOG_STR("error", error.message), LOG_END);
+    }
     json_unref(due);
     store_read_end(o->options.store, session);
 }

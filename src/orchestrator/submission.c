@@ -1,7 +1,9 @@
 /* Submit messages. */
 #include "orchestrator/submission.h"
 
+#include "base/clock.h"
 #include "broker/messages.h"
+#include <stdio.h>
 
 static void member(struct buf *out, const char *key, const char *text)
 {
@@ -25,13 +27,15 @@ void submission_item(struct buf *out, const struct store_execution *row)
     buf_add_char(out, '}');
 }
 
-void submission_publish(struct broker_connection *connection, const struct store_execution *row)
+void submission_publish(struct broker_connection *connection, unsigned shards, const struct store_execution *row)
 {
     struct buf body;
+    char queue[sizeof QUEUE_SUBMIT_PREFIX + 12];
+    (void)snprintf(queue, sizeof queue, QUEUE_SUBMIT_PREFIX "%u", id_shard(row->id, shards));
     buf_init(&body, 0);
     message_begin(&body, "work");
     submission_item(&body, row);
     message_end(&body);
-    broker_publish(connection, QUEUE_SUBMIT, row->priority, body.data, body.len, NULL, NULL);
+    broker_publish(connection, queue, row->priority, body.data, body.len, NULL, NULL);
     buf_done(&body);
 }

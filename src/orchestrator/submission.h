@@ -5,5 +5,6 @@
 
 /* Appends one work item (broker/messages.h) of a freshly inserted execution. */
 void submission_item(struct buf *out, const struct store_execution *row);
-/* The whole submit message for one execution, published without waiting: what is lost here, the sweeper finds. */
-void submission_publish(struct broker_connection *connection, const struct store_execution *row);
+/* The whole submit message for one execution to its shard, published without waiting: what is lost here, the sweeper
+ * finds. */
+void submission_publish(struct broker_connection *connection, unsigned shards, const struct store_execution *row);

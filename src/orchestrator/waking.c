@@ -25,18 +25,30 @@ static enum err read_page(struct orchestrator *o, bool due, struct json **ret)
     return code;
 }
 
-static bool is_ours(struct orchestrator *o, const char *id)
+static bool is_ours(struct orchestrator *o, const char *id, int epoch)
 {
-    return dispatch_is_held(o, id) || dispatch_is_in_flight(o, id);
+    return dispatch_is_held(o, id) || dispatch_is_in_flight(o, id, epoch);
 }
 
-/* A submission may still be in the queue. It is lost if it did not come although the queue was empty since. */
-static bool is_lost(struct orchestrator *o, const char *id)
+/* A submission may still be in the queue. It is lost if it did not come although all that was submitted came since. */
+static bool is_lost(struct orchestrator *o, const char *id, const struct shard *shard)
 {
     int first_seen = recall_get(&o->suspects, id);
     if (first_seen < 0)
-        recall_put(&o->suspects, id, (int)o->emptied);
-    return first_seen >= 0 && (int)o->emptied > first_seen;
+        recall_put(&o->suspects, id, (int)shard->emptied);
+    return first_seen >= 0 && (int)shard->emptied > first_seen;
+}
+
+/* Nobody is at it. What was handed out before has no submission any more: with the workers asked, it is known at once.
+ */
+static bool is_abandoned(struct orchestrator *o, const char *id, int epoch)
+{
+    const struct shard *shard = shards_of(o, id);
+    if (shard->state != SHARD_OWNED || is_ours(o, id, epoch))
+        return false;
+    if (o->recovering)
+        return true;
+    return shards_are_censused(shard) && ((o->taking_over && epoch > 1) || is_lost(o, id, shard));
 }
 
 /* One page of unfinished executions; those already on their way are left alone. */
@@ -51,13 +63,14 @@ static void recover_page(struct orchestrator *o)
     for (size_t i = 0; i < count; i++) {
         const struct json *entry = json_at(page, i);
         const char *id = json_get_str(entry, "id");
-        if (!is_ours(o, id) && (o->recovering || is_lost(o, id)))
-            apply_reassign(o, id, (int)json_get_int(entry, "epoch", 0));
+        int epoch = (int)json_get_int(entry, "epoch", 0);
+        if (is_abandoned(o, id, epoch))
+            apply_reassign(o, id, epoch);
         (void)snprintf(o->recover_after, sizeof o->recover_after, "%s", id);
     }
     bool more = count == PAGE;
     if (!more)
-        o->recovering = false;
+        o->recovering = o->taking_over = false;
     if (!o->recovering && o->sweep_timer != NULL)
         loop_timer_set(o->sweep_timer, more ? SWEEP_ON_MS : o->options.sweep_interval_ms);
     if (!more)
@@ -96,9 +109,11 @@ void waking_look(void *user)
     size_t count = json_count(page), taken = 0;
     for (size_t i = 0; i < count; i++) {
         const struct json *entry = json_at(page, i);
-        if (is_ours(o, json_get_str(entry, "id")))
+        const char *id = json_get_str(entry, "id");
+        int epoch = (int)json_get_int(entry, "epoch", 0);
+        if (!shards_own(o, id) || is_ours(o, id, epoch))
             continue;
-        apply_reassign(o, json_get_str(entry, "id"), (int)json_get_int(entry, "epoch", 0));
+        apply_reassign(o, id, epoch);
         taken++;
     }
     json_unref(page);
@@ -117,16 +132,28 @@ static void on_sweep(void *user)
     loop_timer_set(o->sweep_timer, o->options.sweep_interval_ms);
     if (o->stopped || o->recovering)
         return;
-    if (broker_queue_depth(o->options.broker, QUEUE_SUBMIT) == 0)
-        o->emptied++;
+    static const char mark[] = "{\"v\":1,\"work\":[]}"; /* of the lowest priority: it comes behind all others */
+    for (unsigned i = 0; i < o->shard_count; i++)
+        if (o->shards[i].state == SHARD_OWNED)
+            broker_publish(o->connection, o->shards[i].submit_queue, 0, mark, sizeof mark - 1, NULL, NULL);
+    recover_page(o);
+}
+
+void waking_take_over(void *user)
+{
+    struct orchestrator *o = user;
+    if (o->stopped || o->recovering)
+        return;
+    o->taking_over = true;
+    o->recover_after[0] = '\0';
     recover_page(o);
 }
 
 void waking_start(struct orchestrator *o)
 {
-    o->wake_timer = loop_timer_new(o->options.loop, waking_look, o);
-    o->recovering = true;
-    recover_page(o);
+    o->recovering = o->options.id == NULL;
+    if (o->recovering)
+        recover_page(o);
     waking_at(o, loop_now_ms(o->options.loop));
     if (o->options.sweep_interval_ms > 0) {
         o->sweep_timer = loop_timer_new(o->options.loop, on_sweep, o);

@@ -208,7 +208,7 @@ void active_start(struct worker *worker, const struct json *item, struct deliver
     struct flow_entry *flow =
         flow_id == NULL ? NULL : flow_entry_get(worker, flow_id, (int)json_get_int(item, "flowVersion", 1), &error);
     if (flow == NULL) {
-        outbox_settle(worker, group);
+        outbox_settle(outbox_of(worker, id), group);
         event_refused(worker, id, epoch, flow_id, &error);
         return;
     }
@@ -216,6 +216,7 @@ void active_start(struct worker *worker, const struct json *item, struct deliver
     *active = (struct active){.worker = worker,
                               .id = mem_dup(id),
                               .epoch = epoch,
+                              .outbox = outbox_of(worker, id),
                               .flow = flow,
                               .group = group,
                               .logs = json_array_new(),

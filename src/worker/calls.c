@@ -15,6 +15,7 @@ static struct call *call_new(struct active *active, const struct run_command *co
     struct call *call = mem_alloc(sizeof *call);
     call->active = active;
     call->worker = worker;
+    call->started_us = loop_monotonic_us(worker->options.loop);
     call->node = command->node;
     call->execution_id = mem_dup(active->id);
     call->flow_id = mem_dup(flow->id);

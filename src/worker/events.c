@@ -18,12 +18,12 @@ static struct json *event_new(const struct active *active, const char *kind)
     return event;
 }
 
-static void send(struct worker *worker, struct json *take_event)
+static void send(struct outbox *outbox, struct json *take_event)
 {
     struct buf text;
     buf_init(&text, 0);
     json_print(take_event, &text);
-    outbox_event(worker, text.data, text.len);
+    outbox_event(outbox, text.data, text.len);
     buf_done(&text);
     json_unref(take_event);
 }
@@ -56,7 +56,12 @@ static void set_packed(struct json *event, const char *key, const struct json *v
 
 void event_started(struct active *active)
 {
-    send(active->worker, event_new(active, "started"));
+    send(active->outbox, event_new(active, "started"));
+}
+
+void event_held(struct active *active)
+{
+    send(active->outbox, event_new(active, "held"));
 }
 
 void event_checkpoint(struct active *active, const struct run_checkpoint *checkpoint)
@@ -72,7 +77,7 @@ void event_checkpoint(struct active *active, const struct run_checkpoint *checkp
     json_set_str(event, "errorId", checkpoint->error_id);
     json_set_str(event, "errorMessage", checkpoint->error_message);
     set_text(event, "outputs", checkpoint->outputs);
-    send(active->worker, event);
+    send(active->outbox, event);
 }
 
 void event_progress(struct active *active, unsigned node)
@@ -83,7 +88,7 @@ void event_progress(struct active *active, unsigned node)
     json_set_str(event, "nodeId", flow_run_flow(active->run)->nodes[node].id);
     json_set_int(event, "progress", total == 0 ? 0 : done * 100 / total);
     json_set_int(event, "records", flow_run_records(active->run));
-    send(active->worker, event);
+    send(active->outbox, event);
 }
 
 /* Log lines of a run that leaves this worker unfinished; those of a finished one are in its document. */
@@ -93,7 +98,7 @@ static void send_logs(struct active *active)
         return;
     struct json *event = event_new(active, "logs");
     set_text(event, "logs", active->logs);
-    send(active->worker, event);
+    send(active->outbox, event);
 }
 
 void event_parked(struct active *active, int64_t wake_ms)
@@ -101,9 +106,9 @@ void event_parked(struct active *active, int64_t wake_ms)
     send_logs(active);
     struct json *event = event_new(active, "parked");
     json_set_int(event, "wakeMs", wake_ms);
-    outbox_settle(active->worker, active->group);
+    outbox_settle(active->outbox, active->group);
     active->group = NULL;
-    send(active->worker, event);
+    send(active->outbox, event);
 }
 
 void event_finished(struct active *active)
@@ -130,9 +135,9 @@ void event_finished(struct active *active)
     }
     set_text(event, "result", flow_run_result(run));
     json_set_bool(event, "responded", flow_run_has_response(run));
-    outbox_settle(active->worker, active->group);
+    outbox_settle(active->outbox, active->group);
     active->group = NULL;
-    send(active->worker, event);
+    send(active->outbox, event);
 }
 
 void event_refused(struct worker *worker, const char *id, int epoch, const char *flow_id, const struct error *error)
@@ -148,5 +153,5 @@ void event_refused(struct worker *worker, const char *id, int epoch, const char 
     json_set_str(event, "errorId", error_id(error->code));
     json_set_str(event, "errorMessage", error->message);
     json_set_str(event, "document", "{\"nodes\":[],\"logs\":[]}");
-    send(worker, event);
+    send(outbox_of(worker, id), event);
 }

@@ -1,8 +1,9 @@
-/* Collects events and publishes them once a loop turn, one message at a time so that none overtakes another;
- * acknowledges work when its last events are confirmed. What is not confirmed in time is published again: events may
- * come twice. */
+/* Collects the events of a shard and publishes them once a loop turn, one message at a time so that none overtakes
+ * another; acknowledges work when its last events are confirmed. What is not confirmed in time is published again:
+ * events may come twice. */
 #include "worker/worker_int.h"
 
+#include "base/clock.h"
 #include "base/limits.h"
 #include <stdlib.h>
 
@@ -13,7 +14,7 @@
 /* One publication of the first batch; those that were given up may still be confirmed. */
 struct publication {
     struct publication *next, **place;
-    struct worker *worker;
+    struct outbox *outbox;
     uint64_t serial; /* of its batch */
 };
 
@@ -42,131 +43,153 @@ static void publication_free(struct publication *publication)
 
 static void on_confirm(void *user, enum err code);
 
-static void publish(struct worker *worker)
+static void publish(struct outbox *outbox)
 {
-    const struct outbox_batch *batch = worker->batches;
+    const struct outbox_batch *batch = outbox->batches;
     struct publication *publication = mem_alloc(sizeof *publication);
     *publication = (struct publication){
-        .next = worker->publications, .place = &worker->publications, .worker = worker, .serial = batch->serial};
+        .next = outbox->publications, .place = &outbox->publications, .outbox = outbox, .serial = batch->serial};
     if (publication->next != NULL)
         publication->next->place = &publication->next;
-    worker->publications = publication;
-    loop_timer_set(worker->confirm_timer, CONFIRM_WITHIN_MS);
-    broker_publish(worker->connection, worker->events_queue, 0, batch->body.data, batch->body.len, on_confirm,
+    outbox->publications = publication;
+    loop_timer_set(outbox->confirm_timer, CONFIRM_WITHIN_MS);
+    broker_publish(outbox->worker->connection, outbox->queue, 0, batch->body.data, batch->body.len, on_confirm,
                    publication);
 }
 
-void outbox_again(void *user)
+/* No confirm came. */
+static void on_again(void *user)
 {
-    struct worker *worker = user;
-    if (worker->batches != NULL)
-        publish(worker);
+    struct outbox *outbox = user;
+    if (outbox->batches != NULL)
+        publish(outbox);
 }
 
 static void on_confirm(void *user, enum err code)
 {
     struct publication *publication = user;
-    struct worker *worker = publication->worker;
-    struct outbox_batch *batch = worker->batches;
+    struct outbox *outbox = publication->outbox;
+    struct outbox_batch *batch = outbox->batches;
     bool is_first = batch != NULL && batch->serial == publication->serial;
     publication_free(publication);
     if (!is_first)
         return; /* another publication of it was confirmed before */
     if (code != ERR_OK) {
-        loop_timer_set(worker->confirm_timer, PUBLISH_AGAIN_MS);
+        loop_timer_set(outbox->confirm_timer, PUBLISH_AGAIN_MS);
         return;
     }
-    worker->batches = batch->next;
-    loop_timer_set(worker->confirm_timer, -1);
+    outbox->batches = batch->next;
+    loop_timer_set(outbox->confirm_timer, -1);
     for (size_t i = 0; i < batch->count; i++)
         settle(batch->groups[i]);
     batch_free(batch);
-    if (worker->batches != NULL)
-        publish(worker);
+    if (outbox->batches != NULL)
+        publish(outbox);
 }
 
-static void add_batch(struct worker *worker, struct outbox_batch *batch)
+static void add_batch(struct outbox *outbox, struct outbox_batch *batch)
 {
-    struct outbox_batch **last = &worker->batches;
+    struct outbox_batch **last = &outbox->batches;
     while (*last != NULL)
         last = &(*last)->next;
     *last = batch;
-    if (worker->batches == batch)
-        publish(worker);
+    if (outbox->batches == batch)
+        publish(outbox);
 }
 
-static void flush(struct worker *worker)
+static void flush(struct outbox *outbox)
 {
-    struct delivery_group **groups = worker->settling;
-    size_t count = worker->settling_count;
-    worker->settling = NULL;
-    worker->settling_count = worker->settling_cap = 0;
-    if (worker->outbox_count == 0) { /* work that was dropped: there is nothing to tell of it */
+    struct delivery_group **groups = outbox->settling;
+    size_t count = outbox->settling_count;
+    outbox->settling = NULL;
+    outbox->settling_count = outbox->settling_cap = 0;
+    if (outbox->count == 0) { /* work that was dropped: there is nothing to tell of it */
         for (size_t i = 0; i < count; i++)
             settle(groups[i]);
         free(groups);
         return;
     }
-    message_end(&worker->outbox);
+    message_end(&outbox->body);
     struct outbox_batch *batch = mem_alloc(sizeof *batch);
-    *batch = (struct outbox_batch){
-        .serial = ++worker->batch_serial, .groups = groups, .count = count, .body = worker->outbox};
-    worker->outbox_count = 0;
-    buf_init(&worker->outbox, 0);
-    add_batch(worker, batch);
+    *batch =
+        (struct outbox_batch){.serial = ++outbox->batch_serial, .groups = groups, .count = count, .body = outbox->body};
+    outbox->count = 0;
+    buf_init(&outbox->body, 0);
+    add_batch(outbox, batch);
 }
 
-void outbox_flush(void *user)
+static void on_flush(void *user)
 {
-    struct worker *worker = user;
-    worker->flush_posted = false;
-    flush(worker);
+    struct outbox *outbox = user;
+    outbox->flush_posted = false;
+    flush(outbox);
 }
 
-static void flush_soon(struct worker *worker)
+static void flush_soon(struct outbox *outbox)
 {
-    if (worker->flush_posted)
+    if (outbox->flush_posted)
         return;
-    worker->flush_posted = true;
-    loop_timer_set(worker->flush_timer, 0);
+    outbox->flush_posted = true;
+    loop_timer_set(outbox->flush_timer, 0);
 }
 
-void outbox_event(struct worker *worker, const char *event_json, size_t size)
+void outbox_event(struct outbox *outbox, const char *event_json, size_t size)
 {
-    if (worker->outbox_count == 0)
-        buf_printf(&worker->outbox, "{\"v\":1,\"worker\":\"%s\",\"events\":[", worker->id);
+    if (outbox->count == 0)
+        buf_printf(&outbox->body, "{\"v\":1,\"worker\":\"%s\",\"events\":[", outbox->worker->id);
     else
-        buf_add_char(&worker->outbox, ',');
-    buf_add(&worker->outbox, event_json, size);
-    worker->outbox_count++;
-    if (worker->outbox_count >= LIMIT_BATCH || worker->outbox.len > MESSAGE_MAX)
-        flush(worker);
+        buf_add_char(&outbox->body, ',');
+    buf_add(&outbox->body, event_json, size);
+    outbox->count++;
+    if (outbox->count >= LIMIT_BATCH || outbox->body.len > MESSAGE_MAX)
+        flush(outbox);
     else
-        flush_soon(worker);
+        flush_soon(outbox);
 }
 
-void outbox_settle(struct worker *worker, struct delivery_group *group)
+void outbox_settle(struct outbox *outbox, struct delivery_group *group)
 {
     if (group == NULL)
         return;
-    if (worker->settling_count == worker->settling_cap) {
-        worker->settling_cap = worker->settling_cap == 0 ? 64 : worker->settling_cap * 2;
-        worker->settling = mem_resize(worker->settling, worker->settling_cap * sizeof(struct delivery_group *));
+    if (outbox->settling_count == outbox->settling_cap) {
+        outbox->settling_cap = outbox->settling_cap == 0 ? 64 : outbox->settling_cap * 2;
+        outbox->settling = mem_resize(outbox->settling, outbox->settling_cap * sizeof(struct delivery_group *));
     }
-    worker->settling[worker->settling_count++] = group;
-    flush_soon(worker);
+    outbox->settling[outbox->settling_count++] = group;
+    flush_soon(outbox);
 }
 
-void outbox_free(struct worker *worker)
+struct outbox *outbox_of(struct worker *worker, const char *execution_id)
 {
-    while (worker->batches != NULL) {
-        struct outbox_batch *batch = worker->batches;
-        worker->batches = batch->next;
+    return &worker->outboxes[id_shard(execution_id, worker->shards)];
+}
+
+bool outbox_is_idle(const struct outbox *outbox)
+{
+    return outbox->batches == NULL && outbox->count == 0;
+}
+
+void outbox_init(struct outbox *outbox, struct worker *worker, unsigned shard)
+{
+    struct loop *loop = worker->options.loop;
+    *outbox = (struct outbox){.worker = worker, .queue = mem_printf(QUEUE_EVENTS_PREFIX "%u", shard)};
+    buf_init(&outbox->body, 0);
+    outbox->flush_timer = loop_timer_new(loop, on_flush, outbox);
+    outbox->confirm_timer = loop_timer_new(loop, on_again, outbox);
+}
+
+void outbox_done(struct outbox *outbox)
+{
+    while (outbox->batches != NULL) {
+        struct outbox_batch *batch = outbox->batches;
+        outbox->batches = batch->next;
         batch_free(batch);
     }
-    while (worker->publications != NULL)
-        publication_free(worker->publications);
-    loop_timer_free(worker->confirm_timer);
-    buf_done(&worker->outbox);
-    free(worker->settling);
+    while (outbox->publications != NULL)
+        publication_free(outbox->publications);
+    loop_timer_free(outbox->confirm_timer);
+    loop_timer_free(outbox->flush_timer);
+    buf_done(&outbox->body);
+    free(outbox->settling);
+    free(outbox->queue);
 }

@@ -1,10 +1,13 @@
 /* The worker on its loop: deliveries, control messages, draining. */
 #include "worker/worker_int.h"
 
+#include "base/clock.h"
+#include "broker/queues.h"
 #include <stdlib.h>
 #include <string.h>
 
 #define RECALLED 16384
+#define OVERDUE_MS 10000 /* beyond its time limit, a node that has not come back hangs */
 
 struct worker *worker_new(const struct worker_options *options)
 {
@@ -15,14 +18,14 @@ struct worker *worker_new(const struct worker_options *options)
     worker->blocking_host.http = NULL;
     worker->id = mem_dup(options->id);
     worker->queue = mem_printf(QUEUE_WORKER_PREFIX "%s", options->id);
-    worker->events_queue = mem_dup(QUEUE_EVENTS_PREFIX "0");
+    worker->shards = options->shards == 0 ? 1 : options->shards;
+    worker->outboxes = mem_array(worker->shards, sizeof *worker->outboxes);
+    for (unsigned i = 0; i < worker->shards; i++)
+        outbox_init(&worker->outboxes[i], worker, i);
     map_init(&worker->active);
     map_init(&worker->flows);
     recall_init(&worker->started_epochs, RECALLED);
     recall_init(&worker->orders, RECALLED);
-    buf_init(&worker->outbox, 0);
-    worker->flush_timer = loop_timer_new(options->loop, outbox_flush, worker);
-    worker->confirm_timer = loop_timer_new(options->loop, outbox_again, worker);
     return worker;
 }
 
@@ -39,7 +42,7 @@ static void drop_older(struct worker *worker, const struct json *item)
     struct active *active = map_get(&worker->active, json_get_str(item, "id"));
     if (active == NULL)
         return;
-    outbox_settle(worker, active->group);
+    outbox_settle(active->outbox, active->group);
     active_free(active);
 }
 
@@ -77,17 +80,52 @@ static void on_work(void *user, struct broker_consumer *consumer, const struct b
     }
 }
 
+/* Progress is made while nothing is under way for longer than it may take: a worker may wait, but not hang. */
+static void note_progress(struct worker *worker)
+{
+    int64_t now = loop_monotonic_us(worker->options.loop);
+    for (const struct call *call = worker->calls; call != NULL; call = call->next)
+        if (now - call->started_us > (call->node_call.timeout_ms + OVERDUE_MS) * 1000)
+            return;
+    worker->progress++;
+}
+
 static void report(void *user)
 {
     struct worker *worker = user;
     struct buf body;
+    note_progress(worker);
     buf_init(&body, 0);
     buf_printf(&body,
-               "{\"id\":\"%s\",\"capacity\":%u,\"active\":%zu,\"draining\":%s,\"version\":\"" CAUDAL_VERSION "\"}",
-               worker->id, worker->options.capacity, worker->active.count, worker->draining ? "true" : "false");
+               "{\"id\":\"%s\",\"capacity\":%u,\"active\":%zu,\"draining\":%s,\"version\":\"" CAUDAL_VERSION "\","
+               "\"progress\":%lld}",
+               worker->id, worker->options.capacity, worker->active.count, worker->draining ? "true" : "false",
+               (long long)worker->progress);
     broker_broadcast(worker->connection, TOPIC_WORKERS, body.data, body.len);
     buf_done(&body);
     loop_timer_set(worker->report_timer, worker->options.report_interval_ms);
+}
+
+struct census {
+    const struct json *shards;
+    struct worker *worker;
+};
+
+static void tell_held(void *user, const char *key, void *value)
+{
+    const struct census *census = user;
+    unsigned shard = id_shard(key, census->worker->shards);
+    for (size_t i = 0; i < json_count(census->shards); i++)
+        if (json_as_int(json_at(census->shards, i)) == (int64_t)shard)
+            event_held(value);
+}
+
+/* Who became owner of a shard learns what of it is here. */
+static void answer_census(struct worker *worker, const struct json *message)
+{
+    struct census census = {.worker = worker, .shards = json_get(message, "census")};
+    if (json_is(census.shards, JSON_ARRAY))
+        map_each(&worker->active, tell_held, &census);
 }
 
 static void on_control(void *user, const void *body, size_t size)
@@ -98,6 +136,7 @@ static void on_control(void *user, const void *body, size_t size)
         return;
     if (json_get_bool(message, "report", false))
         report(worker);
+    answer_census(worker, message);
     static const char *const verbs[] = {[ORDER_RESUME] = "resume", [ORDER_PAUSE] = "pause", [ORDER_CANCEL] = "cancel"};
     for (int order = ORDER_RESUME; order <= ORDER_CANCEL; order++)
         if (json_get_str(message, verbs[order]) != NULL)
@@ -120,9 +159,11 @@ static void on_control(void *user, const void *body, size_t size)
 enum err worker_start(struct worker *worker, struct error *reterr)
 {
     worker->connection = broker_connect(worker->options.broker, worker->options.loop);
-    enum err code =
-        broker_declare(worker->connection, worker->queue,
-                       &(struct broker_queue_options){.ttl0 = true, .dead_letter_queue = worker->events_queue}, reterr);
+    enum err code = queues_declare(worker->connection, worker->shards, reterr);
+    if (code != ERR_OK)
+        return code;
+    code = broker_declare(worker->connection, worker->queue,
+                          &(struct broker_queue_options){.ttl0 = true, .dead_letter_queue = QUEUE_REASSIGN}, reterr);
     if (code != ERR_OK)
         return code;
     broker_subscribe(worker->connection, TOPIC_CONTROL, on_control, worker);
@@ -136,7 +177,9 @@ enum err worker_start(struct worker *worker, struct error *reterr)
 static void check_drained(void *user)
 {
     struct worker *worker = user;
-    bool idle = worker->active.count == 0 && worker->batches == NULL && worker->outbox_count == 0;
+    bool idle = worker->active.count == 0;
+    for (unsigned i = 0; i < worker->shards; i++)
+        idle &= outbox_is_idle(&worker->outboxes[i]);
     if (!idle && loop_monotonic_us(worker->options.loop) / 1000 < worker->drain_deadline_ms) {
         loop_timer_set(worker->drain_timer, 5);
         return;
@@ -196,7 +239,9 @@ void worker_free(struct worker *worker)
         active_free(actives.values[i]);
     free(actives.values);
     calls_free(worker);
-    outbox_free(worker);
+    for (unsigned i = 0; i < worker->shards; i++)
+        outbox_done(&worker->outboxes[i]);
+    free(worker->outboxes);
     struct collected flows = {.values = mem_array(worker->flows.count, sizeof(void *))};
     map_each(&worker->flows, collect, &flows);
     for (size_t i = 0; i < flows.count; i++) {
@@ -209,12 +254,10 @@ void worker_free(struct worker *worker)
     map_done(&worker->flows);
     recall_done(&worker->started_epochs);
     recall_done(&worker->orders);
-    loop_timer_free(worker->flush_timer);
     loop_timer_free(worker->drain_timer);
     loop_timer_free(worker->report_timer);
     free(worker->id);
     free(worker->queue);
-    free(worker->events_queue);
     free(worker);
 }
 
@@ -229,11 +272,14 @@ static void free_groups(struct worker *worker, struct collected *actives)
 {
     for (size_t i = 0; i < actives->count; i++)
         drop_member(((struct active *)actives->values[i])->group);
-    for (size_t i = 0; i < worker->settling_count; i++)
-        drop_member(worker->settling[i]);
-    for (struct outbox_batch *batch = worker->batches; batch != NULL; batch = batch->next)
-        for (size_t i = 0; i < batch->count; i++)
-            drop_member(batch->groups[i]);
+    for (unsigned n = 0; n < worker->shards; n++) {
+        const struct outbox *outbox = &worker->outboxes[n];
+        for (size_t i = 0; i < outbox->settling_count; i++)
+            drop_member(outbox->settling[i]);
+        for (struct outbox_batch *batch = outbox->batches; batch != NULL; batch = batch->next)
+            for (size_t i = 0; i < batch->count; i++)
+                drop_member(batch->groups[i]);
+    }
 }
 
 void worker_stats(const struct worker *worker, struct worker_stats *ret)

@@ -18,6 +18,7 @@ struct worker_options {
     struct node_host *host;     /* NULL: no network nodes */
     struct pool *pool;          /* for BLOCKING nodes; NULL: they run inline (simulator) */
     unsigned capacity;          /* MAX_CONCURRENT_FLOWS */
+    unsigned shards;            /* EVENT_SHARDS; 0: one */
     int64_t report_interval_ms; /* HEALTH_REPORT_INTERVAL */
     uint64_t seed;
 };

@@ -26,30 +26,40 @@ struct delivery_group {
 struct worker {
     struct worker_options options;
     struct node_host blocking_host; /* without what belongs to the loop */
-    char *id, *queue, *events_queue;
+    char *id, *queue;
     struct broker_connection *connection;
     struct broker_consumer *consumer;
+    struct outbox *outboxes; /* one for each shard */
+    unsigned shards;
     struct map active; /* execution id -> struct active */
     struct map flows;  /* "id/version" -> struct flow_entry */
     uint64_t flow_clock;
     struct recall started_epochs; /* execution id -> latest epoch started here: work may be delivered twice */
     struct recall orders;         /* execution id -> enum order: a person's word may be here before the work */
-    struct buf outbox;
-    unsigned outbox_count;
-    struct delivery_group **settling; /* groups whose executions' last events are in the outbox, one entry for each */
-    size_t settling_count, settling_cap;
-    struct outbox_batch *batches; /* the first is published, the others wait for its confirm */
-    struct publication *publications;
-    uint64_t batch_serial;
-    struct loop_timer *confirm_timer;
-    bool flush_posted, draining;
+    bool draining;
     int64_t drain_deadline_ms; /* monotonic */
+    int64_t progress;          /* tells that it moves (broker/messages.h) */
     struct call *calls;        /* all node calls under way, also those whose run is gone */
-    struct loop_timer *drain_timer, *flush_timer, *report_timer;
+    struct loop_timer *drain_timer, *report_timer;
     void (*on_drained)(void *user);
     void *drained_user;
     _Atomic unsigned active_count;
     _Atomic uint64_t started, finished, failed;
+};
+
+/* Events of one shard on their way: in order, one message at a time. */
+struct outbox {
+    struct worker *worker;
+    char *queue;
+    struct buf body;
+    unsigned count;
+    struct delivery_group **settling; /* groups whose executions' last events are in `body`, one entry for each */
+    size_t settling_count, settling_cap;
+    struct outbox_batch *batches; /* the first is published, the others wait for its confirm */
+    struct publication *publications;
+    uint64_t batch_serial;
+    struct loop_timer *confirm_timer, *flush_timer;
+    bool flush_posted;
 };
 
 struct outbox_batch {
@@ -65,6 +75,7 @@ struct active {
     struct worker *worker;
     char *id;
     int epoch;
+    struct outbox *outbox; /* of its shard */
     struct flow_entry *flow;
     struct flow_run *run;
     struct delivery_group *group;
@@ -84,17 +95,19 @@ struct call {
     struct node_call node_call;
     struct json *own_inputs; /* BLOCKING: a copy that belongs to the pool's thread meanwhile */
     char *execution_id, *flow_id, *node_id;
+    int64_t started_us; /* monotonic */
     enum err code;
     bool pooled;
 };
 
 /* outbox.c */
-void outbox_event(struct worker *worker, const char *event_json, size_t size); /* one complete JSON object */
+void outbox_init(struct outbox *outbox, struct worker *worker, unsigned shard);
+void outbox_event(struct outbox *outbox, const char *event_json, size_t size); /* one complete JSON object */
 /* Called just before an execution's last event is added, so that both go in one message. NULL is fine. */
-void outbox_settle(struct worker *worker, struct delivery_group *group);
-void outbox_flush(void *worker); /* timer callback */
-void outbox_again(void *worker); /* timer callback: no confirm came */
-void outbox_free(struct worker *worker);
+void outbox_settle(struct outbox *outbox, struct delivery_group *group);
+bool outbox_is_idle(const struct outbox *outbox);
+void outbox_done(struct outbox *outbox);
+struct outbox *outbox_of(struct worker *worker, const char *execution_id);
 
 /* events.c: the events of an execution as JSON into the outbox */
 void event_started(struct active *active);
@@ -102,6 +115,7 @@ void event_checkpoint(struct active *active, const struct run_checkpoint *checkp
 void event_parked(struct active *active, int64_t wake_ms);
 void event_finished(struct active *active);
 void event_progress(struct active *active, unsigned node);
+void event_held(struct active *active); /* it is here: an answer to a census */
 void event_refused(struct worker *worker, const char *id, int epoch, const char *flow_id, const struct error *error);
 
 /* calls.c */

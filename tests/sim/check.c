@@ -461,18 +461,25 @@ static void check_execution(struct sim *sim, struct store_session *session, cons
 /* A slot ends with its holder: nothing is held for executions that are over. */
 static void check_slots(struct sim *sim)
 {
-    struct orchestrator_stats stats;
-    orchestrator_stats(sim->orchestrator, &stats);
-    if (stats.in_flight + stats.pending > 0)
-        sim_problem(sim, "all is over and the orchestrator holds %zu in flight, %zu pending", stats.in_flight,
-                    stats.pending);
+    size_t owned = 0;
+    for (unsigned i = 0; i < sim->orchestrator_count; i++) {
+        struct orchestrator_stats stats;
+        orchestrator_stats(sim->orchestrators[i].orchestrator, &stats);
+        owned += stats.shards;
+        if (stats.in_flight + stats.pending > 0)
+            sim_problem(sim, "all is over and orchestrator %s holds %zu in flight, %zu pending",
+                        sim->orchestrators[i].id, stats.in_flight, stats.pending);
+    }
+    if (owned != sim->shards)
+        sim_problem(sim, "all is over and of %u shards %zu are owned", sim->shards, owned);
     for (unsigned i = 0; i < sim->worker_count; i++) {
         struct worker_stats worker;
         worker_stats(sim->workers[i].worker, &worker);
         if (worker.active > 0)
             sim_problem(sim, "all is over and worker %s still runs %u", sim->workers[i].id, worker.active);
     }
-    static const char *const queues[] = {QUEUE_SUBMIT, QUEUE_EVENTS_PREFIX "0", QUEUE_WORKER_PREFIX "w0"};
+    static const char *const queues[] = {QUEUE_SUBMIT_PREFIX "0", QUEUE_EVENTS_PREFIX "0", QUEUE_REASSIGN,
+                                         QUEUE_WORKER_PREFIX "w0"};
     for (size_t i = 0; i < sizeof queues / sizeof *queues; i++)
         if (broker_queue_depth(sim->broker, queues[i]) + broker_queue_unacked(sim->broker, queues[i]) > 0)
             sim_problem(sim, "all is over and %s holds %zu messages and %zu unacknowledged", queues[i],

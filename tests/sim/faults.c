@@ -71,16 +71,17 @@ static void settle_store(struct sim *sim)
     sim->force = false;
 }
 
-void sim_crash_orchestrator(struct sim *sim, int64_t down_ms)
+void sim_crash_orchestrator(struct sim *sim, unsigned index, int64_t down_ms)
 {
-    if (sim->orchestrator == NULL)
+    struct sim_orchestrator *o = &sim->orchestrators[index];
+    if (o->orchestrator == NULL)
         return;
-    sim_trace(sim, "the orchestrator crashes");
+    sim_trace(sim, "the orchestrator %s crashes", o->id);
     sim->crashes++;
     settle_store(sim);
-    orchestrator_free(sim->orchestrator);
-    sim->orchestrator = NULL;
-    sim->orchestrator_up_at = sim->now + down_ms;
+    orchestrator_free(o->orchestrator);
+    o->orchestrator = NULL;
+    o->up_at = sim->now + down_ms;
 }
 
 void sim_crash_worker(struct sim_worker *worker, int64_t down_ms)
@@ -100,7 +101,8 @@ void sim_crash_worker(struct sim_worker *worker, int64_t down_ms)
 static void restart_broker(struct sim *sim)
 {
     sim_trace(sim, "the broker starts again, empty");
-    sim_crash_orchestrator(sim, up_to(sim, 1000));
+    for (unsigned i = 0; i < sim->orchestrator_count; i++)
+        sim_crash_orchestrator(sim, i, up_to(sim, 1000));
     for (unsigned i = 0; i < sim->worker_count; i++)
         sim_crash_worker(&sim->workers[i], up_to(sim, 1000));
     broker_disconnect(sim->gateway);
@@ -202,7 +204,7 @@ static void fault_once(struct sim *sim, enum sim_fault kind)
         sim_crash_worker(&sim->workers[up_to(sim, sim->worker_count)], up_to(sim, 5000));
         break;
     case SIM_CRASH_ORCHESTRATOR:
-        sim_crash_orchestrator(sim, up_to(sim, 5000));
+        sim_crash_orchestrator(sim, (unsigned)up_to(sim, sim->orchestrator_count), up_to(sim, 5000));
         break;
     case SIM_RESTART_BROKER:
         restart_broker(sim);

@@ -42,9 +42,10 @@ enum {
     SIM_NODES = 8,
     SIM_EXECUTIONS = 24,
     SIM_STARTS = 64,
-    SIM_LOOPS = SIM_WORKERS + 2
+    SIM_ORCHESTRATORS = 2,
+    SIM_LOOPS = SIM_WORKERS + SIM_ORCHESTRATORS + 1
 };
-enum { LOOP_ORCHESTRATOR = SIM_WORKERS, LOOP_GATEWAY = SIM_WORKERS + 1 };
+enum { LOOP_ORCHESTRATOR = SIM_WORKERS, LOOP_GATEWAY = SIM_WORKERS + SIM_ORCHESTRATORS };
 
 enum sim_kind { KIND_START, KIND_PURE, KIND_EFFECT, KIND_BLOCKING, KIND_FLAKY, KIND_WAIT };
 
@@ -93,6 +94,12 @@ struct sim_worker {
     unsigned slowness;
 };
 
+struct sim_orchestrator {
+    struct orchestrator *orchestrator; /* NULL: down */
+    char id[16];
+    int64_t up_at;
+};
+
 struct sim {
     uint64_t seed;
     unsigned faults;
@@ -105,8 +112,9 @@ struct sim {
     struct broker *broker;
     struct broker_connection *gateway;
     struct store *store;
-    struct orchestrator *orchestrator;
-    int64_t orchestrator_up_at, store_at;
+    struct sim_orchestrator orchestrators[SIM_ORCHESTRATORS];
+    unsigned orchestrator_count, shards;
+    int64_t store_at;
     struct sim_worker workers[SIM_WORKERS];
     unsigned worker_count;
     struct sim_flow flows[SIM_FLOWS];
@@ -129,7 +137,7 @@ struct sim {
 bool sim_run(struct sim *sim, uint64_t seed, unsigned faults, enum sim_plant plant);
 
 /* world.c */
-void sim_orchestrator_start(struct sim *sim);
+void sim_orchestrator_start(struct sim *sim, unsigned index);
 void sim_worker_start(struct sim_worker *worker);
 void sim_broker_start(struct sim *sim);
 int64_t sim_wall(const struct sim *sim, unsigned loop);
@@ -143,7 +151,7 @@ void sim_flow_make(struct sim *sim, struct sim_flow *flow);
 void sim_faults_init(struct sim *sim);
 void sim_faults_step(struct sim *sim); /* called when next_fault has come */
 void sim_faults_stop(struct sim *sim);
-void sim_crash_orchestrator(struct sim *sim, int64_t down_ms);
+void sim_crash_orchestrator(struct sim *sim, unsigned index, int64_t down_ms);
 void sim_crash_worker(struct sim_worker *worker, int64_t down_ms);
 int sim_publish_fault(void *sim, const char *queue);
 enum store_fault sim_commit_fault(void *sim);

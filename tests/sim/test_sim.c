@@ -2,6 +2,8 @@
  * SIM_SEED=n runs that one seed and tells its story; SIM_SEEDS=n runs n seeds instead of the default. */
 #include "sim.h"
 
+#include "base/log.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -106,6 +108,7 @@ static void test_planted_defects_are_found(void **state)
 
 int main(void)
 {
+    log_set_level(LOG_ERROR); /* what goes wrong on purpose is no news */
     const struct CMUnitTest one[] = {cmocka_unit_test(test_all_kinds_together)};
     const struct CMUnitTest all[] = {
         cmocka_unit_test(test_without_faults),     cmocka_unit_test(test_each_kind_alone),

@@ -2,7 +2,7 @@
 #include "sim.h"
 
 #include "base/mem.h"
-#include "broker/messages.h"
+#include "broker/queues.h"
 #include "orchestrator/submission.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,18 +21,20 @@ int64_t sim_wall(const struct sim *sim, unsigned loop)
     return loop_now_ms(sim->loops[loop]);
 }
 
-void sim_orchestrator_start(struct sim *sim)
+void sim_orchestrator_start(struct sim *sim, unsigned index)
 {
+    struct sim_orchestrator *o = &sim->orchestrators[index];
     static const char *const strategies[] = {"round_robin", "least_busy", "weighted"};
     struct error error;
-    sim->orchestrator =
-        orchestrator_new(&(struct orchestrator_options){.loop = sim->loops[LOOP_ORCHESTRATOR],
-                                                        .broker = sim->broker,
-                                                        .store = sim->store,
-                                                        .worker_timeout_ms = WORKER_TIMEOUT_MS,
-                                                        .sweep_interval_ms = SWEEP_INTERVAL_MS,
-                                                        .strategy = strategies[rng_below(&sim->rng, 3)]});
-    if (orchestrator_start(sim->orchestrator, &error) != ERR_OK)
+    o->orchestrator = orchestrator_new(&(struct orchestrator_options){.id = sim->orchestrator_count > 1 ? o->id : NULL,
+                                                                      .shards = sim->shards,
+                                                                      .loop = sim->loops[LOOP_ORCHESTRATOR + index],
+                                                                      .broker = sim->broker,
+                                                                      .store = sim->store,
+                                                                      .worker_timeout_ms = WORKER_TIMEOUT_MS,
+                                                                      .sweep_interval_ms = SWEEP_INTERVAL_MS,
+                                                                      .strategy = strategies[rng_below(&sim->rng, 3)]});
+    if (orchestrator_start(o->orchestrator, &error) != ERR_OK)
         sim_problem(sim, "the orchestrator does not start: %s", error.message);
 }
 
@@ -48,6 +50,7 @@ void sim_worker_start(struct sim_worker *worker)
                                                          .catalog = sim_catalog(),
                                                          .find_type = sim_find_type,
                                                          .host = &worker->host,
+                                                         .shards = sim->shards,
                                                          .capacity = 1 + (unsigned)rng_below(&sim->rng, 6),
                                                          .report_interval_ms = REPORT_INTERVAL_MS,
                                                          .seed = rng_next(&sim->rng)});
@@ -62,9 +65,8 @@ void sim_broker_start(struct sim *sim)
         sim_problem(sim, "the broker does not open: %s", error.message);
     broker_set_fault_hook(sim->broker, sim_publish_fault, sim);
     sim->gateway = broker_connect(sim->broker, sim->loops[LOOP_GATEWAY]);
-    const struct broker_queue_options plain = {0};
-    if (broker_declare(sim->gateway, QUEUE_SUBMIT, &plain, &error) != ERR_OK)
-        sim_problem(sim, "the queue of submissions cannot be declared: %s", error.message);
+    if (queues_declare(sim->gateway, sim->shards, &error) != ERR_OK)
+        sim_problem(sim, "the queues cannot be declared: %s", error.message);
 }
 
 /* ---- the gateway: row first, then the message (src/gateway/executions.c) */
@@ -85,7 +87,7 @@ static void on_row_written(void *user, enum err code, const struct error *error)
     execution->uncertain = code == ERR_STORE_UNKNOWN;
     execution->accepted = code == ERR_OK;
     if (code == ERR_OK)
-        submission_publish(sim->gateway, &execution->row);
+        submission_publish(sim->gateway, sim->shards, &execution->row);
     else if (code == ERR_CONFLICT || code == ERR_NOT_FOUND)
         sim_problem(sim, "the row of execution %s is refused: %s", execution->id, error->message);
 }
@@ -125,7 +127,9 @@ static bool loop_stands(const struct sim *sim, unsigned loop)
 
 static bool is_due_restart(const struct sim *sim)
 {
-    bool due = sim->orchestrator == NULL && sim->orchestrator_up_at <= sim->now;
+    bool due = false;
+    for (unsigned i = 0; i < sim->orchestrator_count; i++)
+        due |= sim->orchestrators[i].orchestrator == NULL && sim->orchestrators[i].up_at <= sim->now;
     for (unsigned i = 0; i < sim->worker_count; i++)
         due |= sim->workers[i].worker == NULL && sim->workers[i].up_at <= sim->now;
     return due;
@@ -133,8 +137,9 @@ static bool is_due_restart(const struct sim *sim)
 
 static void restart(struct sim *sim)
 {
-    if (sim->orchestrator == NULL && sim->orchestrator_up_at <= sim->now)
-        sim_orchestrator_start(sim);
+    for (unsigned i = 0; i < sim->orchestrator_count; i++)
+        if (sim->orchestrators[i].orchestrator == NULL && sim->orchestrators[i].up_at <= sim->now)
+            sim_orchestrator_start(sim, i);
     for (unsigned i = 0; i < sim->worker_count; i++)
         if (sim->workers[i].worker == NULL && sim->workers[i].up_at <= sim->now)
             sim_worker_start(&sim->workers[i]);
@@ -157,8 +162,9 @@ static int64_t next_time(const struct sim *sim)
     }
     if (store_pending(sim->store) > 0)
         next = least(next, sim->store_at);
-    if (sim->orchestrator == NULL)
-        next = least(next, sim->orchestrator_up_at);
+    for (unsigned i = 0; i < sim->orchestrator_count; i++)
+        if (sim->orchestrators[i].orchestrator == NULL)
+            next = least(next, sim->orchestrators[i].up_at);
     for (unsigned i = 0; i < sim->worker_count; i++)
         if (sim->workers[i].worker == NULL)
             next = least(next, sim->workers[i].up_at);
@@ -231,6 +237,10 @@ static void build(struct sim *sim)
     for (unsigned i = 0; i < sim->flow_count; i++)
         sim_flow_make(sim, &sim->flows[i]);
     store_set_fault_hook(sim->store, sim_commit_fault, sim);
+    sim->orchestrator_count = 1 + (unsigned)rng_below(&sim->rng, SIM_ORCHESTRATORS);
+    sim->shards = 1 + (unsigned)rng_below(&sim->rng, 4);
+    for (unsigned i = 0; i < SIM_ORCHESTRATORS; i++)
+        (void)snprintf(sim->orchestrators[i].id, sizeof sim->orchestrators[i].id, "o%u", i);
     sim_broker_start(sim);
     sim->worker_count = 1 + (unsigned)rng_below(&sim->rng, SIM_WORKERS);
     for (unsigned i = 0; i < SIM_WORKERS; i++) {
@@ -250,7 +260,8 @@ static void tear_down(struct sim *sim)
         return;
     while (store_pump(sim->store) > 0) {
     }
-    orchestrator_free(sim->orchestrator);
+    for (unsigned i = 0; i < sim->orchestrator_count; i++)
+        orchestrator_free(sim->orchestrators[i].orchestrator);
     for (unsigned i = 0; i < sim->worker_count; i++)
         worker_free(sim->workers[i].worker);
     broker_disconnect(sim->gateway);

@@ -8,7 +8,7 @@
 #include <cmocka.h>
 #include <string.h>
 
-#define MOST 70 /* beyond the 64 that are looked at */
+#define MOST (DISPATCH_WORKERS_MAX + 6) /* beyond those that are looked at */
 #define SEEDS 300
 
 static bool has_room(const struct dispatch_worker *w)
@@ -97,7 +97,7 @@ static void nobody_is_chosen_of_none(void **unused)
         workers[i] = (struct dispatch_worker){.id = "w", .capacity = 1, .active = 1, .weight = 1, .healthy = true};
     workers[0] = (struct dispatch_worker){.id = "ill", .capacity = 5, .weight = 1};
     workers[1] = (struct dispatch_worker){.id = "over", .capacity = 1, .active = 3, .weight = 1, .healthy = true};
-    workers[66].active = 0; /* has room, but is not looked at */
+    workers[DISPATCH_WORKERS_MAX + 2].active = 0; /* has room, but is not looked at */
     for (size_t i = 0; i < 3; i++) {
         struct dispatch_state state = state_of(strategies[i]);
         assert_int_equal(dispatch_choose(&state, NULL, 0), -1);

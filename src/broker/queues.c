@@ -1,0 +1,21 @@
+/* The shared queues, with their options. */
+#include "broker/queues.h"
+
+#include "broker/messages.h"
+#include <stdio.h>
+
+enum err queues_declare(struct broker_connection *connection, unsigned shards, struct error *reterr)
+{
+    static const struct broker_queue_options plain = {0}, shard = {.single_active = true};
+    char name[64];
+    enum err code = broker_declare(connection, QUEUE_REASSIGN, &plain, reterr);
+    for (unsigned i = 0; code == ERR_OK && i < shards; i++) {
+        (void)snprintf(name, sizeof name, QUEUE_SUBMIT_PREFIX "%u", i);
+        code = broker_declare(connection, name, &plain, reterr);
+        if (code != ERR_OK)
+            break;
+        (void)snprintf(name, sizeof name, QUEUE_EVENTS_PREFIX "%u", i);
+        code = broker_declare(connection, name, &shard, reterr);
+    }
+    return code;
+}

@@ -1,0 +1,316 @@
+/* Who owns which shard. The broker decides: a shard is owned by the active consumer of its events queue. Orchestrators
+ * tell each other what they own, and hand shards over until they are shared evenly. */
+#include "orchestrator/orchestrator_int.h"
+
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "broker/queues.h"
+#include <stdlib.h>
+#include <string.h>
+
+#define PRESENCE_MS 500
+#define PEER_GONE_US INT64_C(2500000)  /* silent for so long, it counts no more */
+#define PEER_STAYS_US INT64_C(3000000) /* it gets shards when it has been there for so long */
+#define CONTESTED_US INT64_C(2000000)  /* another claims the shard, and nothing came for so long: it is the other's */
+#define CENSUS_US INT64_C(1000000)     /* workers answer within this time */
+#define TAKE_OVER_MS 1200
+
+struct shard *shards_of(struct orchestrator *o, const char *execution_id)
+{
+    return &o->shards[id_shard(execution_id, o->shard_count)];
+}
+
+bool shards_own(struct orchestrator *o, const char *id)
+{
+    return shards_of(o, id)->state == SHARD_OWNED;
+}
+
+bool shards_lead(const struct orchestrator *o)
+{
+    return o->shards[0].state == SHARD_OWNED;
+}
+
+static unsigned owned_count(const struct orchestrator *o)
+{
+    unsigned owned = 0;
+    for (unsigned i = 0; i < o->shard_count; i++)
+        owned += o->shards[i].state == SHARD_OWNED;
+    return owned;
+}
+
+unsigned shards_share(const struct orchestrator *o, unsigned capacity)
+{
+    size_t owned = atomic_load(&o->stat_shards);
+    if (capacity == 0 || owned == o->shard_count)
+        return capacity;
+    uint64_t share = (uint64_t)capacity * owned / o->shard_count;
+    return share == 0 ? 1 : (unsigned)share;
+}
+
+bool shards_are_censused(const struct shard *shard)
+{
+    const struct orchestrator *o = shard->orchestrator;
+    return o->options.id == NULL ||
+           (shard->census_us > 0 && loop_monotonic_us(o->options.loop) - shard->census_us >= CENSUS_US);
+}
+
+/* ---- gaining and losing */
+
+static void acquire(struct shard *shard)
+{
+    struct orchestrator *o = shard->orchestrator;
+    shard->state = SHARD_OWNED;
+    shard->owned_since_ms = loop_now_ms(o->options.loop);
+    shard->claimed_us = shard->census_us = 0;
+    shard->submit_prefetch = 4 * LIMIT_BATCH / o->shard_count + 1;
+    shard->submit_consumer =
+        broker_consume(o->connection, shard->submit_queue, shard->submit_prefetch, orchestrator_on_submission, shard);
+    atomic_store(&o->stat_shards, owned_count(o));
+    if (o->options.id == NULL)
+        return;
+    log_event(LOG_DEBUG, "shard taken", LOG_INT("shard", (int64_t)shard->number), LOG_END);
+    loop_timer_set(o->presence_timer, 0); /* the others need not ask */
+    waking_at(o, loop_now_ms(o->options.loop));
+}
+
+/* What it held of the shard is forgotten: the queue has it, or the store. */
+static void leave(struct shard *shard)
+{
+    struct orchestrator *o = shard->orchestrator;
+    if (shard->submit_consumer != NULL)
+        broker_cancel(shard->submit_consumer);
+    shard->state = SHARD_STANDBY;
+    atomic_store(&o->stat_shards, owned_count(o));
+    dispatch_drop_shard(o, shard);
+    shard->submit_consumer = NULL;
+    log_event(LOG_DEBUG, "shard left", LOG_INT("shard", (int64_t)shard->number), LOG_END);
+}
+
+void shards_delivered(struct shard *shard)
+{
+    shard->delivered_us = loop_monotonic_us(shard->orchestrator->options.loop);
+    if (shard->state == SHARD_STANDBY && !shard->orchestrator->stopped)
+        acquire(shard);
+}
+
+static void release(struct shard *shard)
+{
+    leave(shard);
+    shard->state = SHARD_RELEASING;
+    broker_consumer_set_prefetch(shard->events_consumer, 0);
+}
+
+static void consume_events(struct shard *shard)
+{
+    struct orchestrator *o = shard->orchestrator;
+    shard->events_consumer = broker_consume(o->connection, shard->events_queue, 4 * LIMIT_BATCH / o->shard_count + 16,
+                                            orchestrator_on_events, shard);
+}
+
+/* Everything that came is committed and acknowledged: the next in line gets what follows. */
+static void finish_release(struct shard *shard)
+{
+    if (shard->unacked > 0)
+        return;
+    broker_cancel(shard->events_consumer);
+    shard->state = SHARD_STANDBY;
+    consume_events(shard);
+}
+
+/* ---- the others */
+
+static struct peer *find_peer(struct orchestrator *o, const char *id)
+{
+    for (size_t i = 0; i < o->peer_count; i++)
+        if (strcmp(o->peers[i].id, id) == 0)
+            return &o->peers[i];
+    o->peers = mem_resize(o->peers, (o->peer_count + 1) * sizeof *o->peers);
+    o->peers[o->peer_count] = (struct peer){.id = mem_dup(id), .first_us = loop_monotonic_us(o->options.loop)};
+    return &o->peers[o->peer_count++];
+}
+
+static void forget_silent(struct orchestrator *o, int64_t now)
+{
+    for (size_t i = 0; i < o->peer_count;) {
+        if (now - o->peers[i].seen_us < PEER_GONE_US) {
+            i++;
+            continue;
+        }
+        free(o->peers[i].id);
+        o->peers[i] = o->peers[--o->peer_count];
+    }
+}
+
+static void on_presence(void *user, const void *body, size_t size)
+{
+    struct orchestrator *o = user;
+    AUTO_JSON struct json *report = NULL;
+    if (json_parse(body, size, &report, NULL) != ERR_OK)
+        return;
+    const char *id = json_get_str(report, "id");
+    if (id == NULL || strcmp(id, o->options.id) == 0 || json_get_int(report, "of", 0) != (int64_t)o->shard_count)
+        return;
+    int64_t now = loop_monotonic_us(o->options.loop);
+    if (json_get_bool(report, "leaving", false)) {
+        find_peer(o, id)->seen_us = 0;
+        forget_silent(o, now);
+        return;
+    }
+    find_peer(o, id)->seen_us = now;
+    const struct json *shards = json_get(report, "shards");
+    for (size_t i = 0; i < json_count(shards); i++) {
+        int64_t number = json_as_int(json_at(shards, i));
+        if (number >= 0 && number < (int64_t)o->shard_count)
+            o->shards[number].claimed_us = now;
+    }
+}
+
+/* The highest hash of all that are there: each gets about as many, and few move when one comes or goes. */
+static bool is_preferred(const struct orchestrator *o, const struct shard *shard, int64_t now)
+{
+    AUTO_FREE char *own = mem_printf("%s/%u", o->options.id, shard->number);
+    uint64_t mine = hash_str(own);
+    for (size_t i = 0; i < o->peer_count; i++) {
+        if (now - o->peers[i].first_us < PEER_STAYS_US)
+            continue;
+        AUTO_FREE char *other = mem_printf("%s/%u", o->peers[i].id, shard->number);
+        if (hash_str(other) > mine)
+            return false;
+    }
+    return true;
+}
+
+static void tell(struct orchestrator *o, bool leaving)
+{
+    struct buf body;
+    buf_init(&body, 0);
+    size_t waiting = atomic_load(&o->stat_pending), written = 0;
+    buf_printf(&body, "{\"v\":1,\"id\":\"%s\",\"version\":\"" CAUDAL_VERSION "\",\"of\":%u,\"leaving\":%s,\"shards\":[",
+               o->options.id, o->shard_count, leaving ? "true" : "false");
+    for (unsigned i = 0; i < o->shard_count; i++) {
+        if (o->shards[i].state != SHARD_OWNED)
+            continue;
+        buf_printf(&body, "%s%u", written++ > 0 ? "," : "", i);
+        waiting += broker_queue_depth(o->options.broker, o->shards[i].submit_queue);
+    }
+    struct orchestrator_stats stats;
+    orchestrator_stats(o, &stats);
+    buf_printf(&body,
+               "],\"waiting\":%zu,\"pending\":%zu,\"inFlight\":%zu,\"workers\":%zu,\"dispatched\":%llu,"
+               "\"finished\":%llu,\"reassigned\":%llu,\"failedWrites\":%llu,\"lastProgressMs\":%lld}",
+               waiting, stats.pending, stats.in_flight, stats.workers, (unsigned long long)stats.dispatched,
+               (unsigned long long)stats.finished, (unsigned long long)stats.reassigned,
+               (unsigned long long)stats.failed_writes, (long long)stats.last_progress_ms);
+    broker_broadcast(o->connection, TOPIC_ORCHESTRATORS, body.data, body.len);
+    buf_done(&body);
+}
+
+/* Workers say in the shards' own queues what they hold of them. */
+static void take_census(struct orchestrator *o, int64_t now)
+{
+    struct buf body;
+    size_t count = 0;
+    buf_init(&body, 0);
+    buf_add_str(&body, "{\"census\":[");
+    for (unsigned i = 0; i < o->shard_count; i++) {
+        struct shard *shard = &o->shards[i];
+        if (shard->state != SHARD_OWNED || shard->census_us > 0)
+            continue;
+        buf_printf(&body, "%s%u", count++ > 0 ? "," : "", i);
+        shard->census_us = now;
+    }
+    buf_printf(&body, "],\"of\":%u}", o->shard_count);
+    if (count > 0) {
+        broker_broadcast(o->connection, TOPIC_CONTROL, body.data, body.len);
+        loop_timer_set(o->takeover_timer, TAKE_OVER_MS);
+    }
+    buf_done(&body);
+}
+
+static void probe(struct shard *shard)
+{
+    static const char nothing[] = "{\"v\":1,\"events\":[]}";
+    broker_publish(shard->orchestrator->connection, shard->events_queue, 0, nothing, sizeof nothing - 1, NULL, NULL);
+}
+
+static void look_at(struct shard *shard, int64_t now)
+{
+    const struct orchestrator *o = shard->orchestrator;
+    bool claimed = shard->claimed_us > 0 && now - shard->claimed_us < PEER_GONE_US;
+    if (shard->state == SHARD_RELEASING)
+        finish_release(shard);
+    else if (shard->state == SHARD_OWNED && claimed && now - shard->delivered_us > CONTESTED_US)
+        leave(shard);
+    else if (shard->state == SHARD_OWNED && !is_preferred(o, shard, now))
+        release(shard);
+    if ((shard->state == SHARD_STANDBY && !claimed) || (shard->state == SHARD_OWNED && claimed))
+        probe(shard);
+}
+
+static void on_look(void *user)
+{
+    struct orchestrator *o = user;
+    int64_t now = loop_monotonic_us(o->options.loop);
+    if (o->stopped)
+        return;
+    loop_timer_set(o->presence_timer, PRESENCE_MS);
+    forget_silent(o, now);
+    for (unsigned i = 0; i < o->shard_count; i++)
+        look_at(&o->shards[i], now);
+    take_census(o, now);
+    tell(o, false);
+}
+
+/* ---- beginning and end */
+
+void shards_init(struct orchestrator *o)
+{
+    o->shard_count = o->options.shards == 0 ? 1 : o->options.shards;
+    o->shards = mem_array(o->shard_count, sizeof *o->shards);
+    for (unsigned i = 0; i < o->shard_count; i++)
+        o->shards[i] = (struct shard){.orchestrator = o,
+                                      .number = i,
+                                      .events_queue = mem_printf(QUEUE_EVENTS_PREFIX "%u", i),
+                                      .submit_queue = mem_printf(QUEUE_SUBMIT_PREFIX "%u", i)};
+}
+
+enum err shards_start(struct orchestrator *o, struct error *reterr)
+{
+    enum err code = queues_declare(o->connection, o->shard_count, reterr);
+    if (code != ERR_OK)
+        return code;
+    for (unsigned i = 0; i < o->shard_count; i++) {
+        consume_events(&o->shards[i]);
+        if (o->options.id == NULL)
+            acquire(&o->shards[i]);
+    }
+    if (o->options.id == NULL)
+        return ERR_OK;
+    o->presence_timer = loop_timer_new(o->options.loop, on_look, o);
+    o->takeover_timer = loop_timer_new(o->options.loop, waking_take_over, o);
+    broker_subscribe(o->connection, TOPIC_ORCHESTRATORS, on_presence, o);
+    loop_timer_set(o->presence_timer, 0);
+    return ERR_OK;
+}
+
+void shards_leave(struct orchestrator *o)
+{
+    if (o->options.id != NULL)
+        tell(o, true);
+}
+
+void shards_done(struct orchestrator *o)
+{
+    for (unsigned i = 0; i < o->shard_count; i++) {
+        free(o->shards[i].events_queue);
+        free(o->shards[i].submit_queue);
+    }
+    free(o->shards);
+    for (size_t i = 0; i < o->peer_count; i++)
+        free(o->peers[i].id);
+    free(o->peers);
+    loop_timer_free(o->presence_timer);
+    loop_timer_free(o->takeover_timer);
+}
