@@ -124,8 +124,8 @@ static enum answer declare_exchanges(struct link *link, amqp_channel_t channel, 
     return answer;
 }
 
-enum answer queues_declare(struct link *link, amqp_channel_t channel, const char *name,
-                           const struct broker_queue_options *options, struct error *reterr)
+enum answer queues_declare_one(struct link *link, amqp_channel_t channel, const char *name,
+                               const struct broker_queue_options *options, struct error *reterr)
 {
     struct rabbit *rabbit = link->rabbit;
     struct arguments arguments;
@@ -171,7 +171,7 @@ bool queues_declare_all(struct link *link, amqp_channel_t channel)
         AUTO_FREE char *dead = mem_dup(options.dead_letter_queue);
         options.dead_letter_queue = dead;
         pthread_mutex_unlock(&rabbit->lock);
-        answer = queues_declare(link, channel, name, &options, &error);
+        answer = queues_declare_one(link, channel, name, &options, &error);
         if (answer == ANSWER_REFUSED) {
             log_event(LOG_ERROR, "RabbitMQ refuses a queue", LOG_STR("queue", name), LOG_CAUSE(&error), LOG_END);
             answer = link_channel_open(link, channel) ? ANSWER_OK : ANSWER_LOST;
@@ -307,8 +307,9 @@ bool queues_work(struct link *link, amqp_channel_t channel)
     struct request *request;
     while ((request = first_request(link->rabbit)) != NULL) {
         struct error error = {0};
-        enum answer answer = request->deletes ? delete_queue(link, request, &error)
-                                              : queues_declare(link, channel, request->name, &request->options, &error);
+        enum answer answer = request->deletes
+                                 ? delete_queue(link, request, &error)
+                                 : queues_declare_one(link, channel, request->name, &request->options, &error);
         if (answer == ANSWER_LOST)
             return false; /* it stays for the next connection */
         bool refused = answer == ANSWER_REFUSED;

@@ -138,8 +138,8 @@ struct request { /* of the consuming thread */
 };
 bool queues_declare_all(struct link *link, amqp_channel_t channel); /* exchanges, and what was declared before */
 bool queues_work(struct link *link, amqp_channel_t channel);
-enum answer queues_declare(struct link *link, amqp_channel_t channel, const char *name,
-                           const struct broker_queue_options *options, struct error *reterr);
+enum answer queues_declare_one(struct link *link, amqp_channel_t channel, const char *name,
+                               const struct broker_queue_options *options, struct error *reterr);
 bool queues_count(struct link *link, amqp_channel_t channel);
 struct known *queues_find(struct rabbit *rabbit, const char *name); /* the lock is held */
 unsigned queues_levels(const struct broker_queue_options *options);
