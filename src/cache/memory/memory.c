@@ -288,6 +288,12 @@ static bool memory_put_if_absent(struct cache *cache, const char *key, const voi
     return absent;
 }
 
+static bool memory_is_ready(struct cache *cache)
+{
+    (void)cache;
+    return true;
+}
+
 const struct cache_ops cache_memory_ops = {.scheme = "memory:",
                                            .open = memory_open,
                                            .close = memory_close,
@@ -295,4 +301,5 @@ const struct cache_ops cache_memory_ops = {.scheme = "memory:",
                                            .get = memory_get,
                                            .remove = memory_remove,
                                            .add = memory_add,
+                                           .is_ready = memory_is_ready,
                                            .put_if_absent = memory_put_if_absent};
