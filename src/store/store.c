@@ -12,7 +12,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { READERS_MAX = 64, READERS_IDLE_MAX = 8, READER_WAIT_S = 5 };
+enum { READERS_MAX = 64, READERS_IDLE_MAX = 8, READER_WAIT_S = 5, TRIES_MAX = 4 };
 
 struct write {
     struct write *next;
@@ -30,7 +30,8 @@ struct store {
     struct store_backend *backend;
     struct store_session *writer;
     size_t max_batch;
-    bool manual;
+    bool manual, read_only;
+    size_t readers_max;
 
     pthread_mutex_t lock; /* everything below */
     pthread_cond_t wake;  /* of the writer */
@@ -47,7 +48,8 @@ struct store {
     atomic_int_least64_t commits, writes, failed_commits;
 };
 
-static const struct store_backend_ops *const backends[] = {&store_sqlite_ops};
+static const struct store_backend_ops *const backends[] = {&store_sqlite_ops, &store_postgres_ops,
+                                                           &store_postgres_short_ops};
 
 /* ---- one batch */
 
@@ -91,9 +93,9 @@ static void fail_all(struct write *from, const struct error *error, bool even_fa
             fail_write(w, error);
 }
 
-static enum err begin(struct store *store, struct error *error)
+static enum err begin(struct store *store, enum store_transaction kind, struct error *error)
 {
-    enum err code = store->ops->begin(store->writer, true, error);
+    enum err code = store->ops->begin(store->writer, kind, error);
     store->writer->writable = code == ERR_OK;
     return code;
 }
@@ -117,25 +119,33 @@ static enum err finish(struct store *store, bool *ret_injected, struct error *er
     return code;
 }
 
+/* true: it failed of something that passes, and changed nothing. */
+static bool run_once_alone(struct store *store, struct write *w)
+{
+    struct error error = {0};
+    bool injected = false;
+    if (begin(store, STORE_TRANSACTION_EXACT, &error) != ERR_OK) {
+        fail_write(w, &error);
+        return false;
+    }
+    run_one(store, w);
+    if (w->code == ERR_OK) {
+        if (finish(store, &injected, &error) == ERR_OK)
+            return false;
+        fail_write(w, &error);
+        return !injected && store->ops->again(store->writer);
+    }
+    store->ops->rollback(store->writer);
+    store->writer->writable = false;
+    return store->ops->again(store->writer);
+}
+
 /* Third and last way: each write in a transaction of its own, so that on a nearly full disk what fits still goes in. */
 static void run_alone(struct store *store, struct write *first)
 {
-    for (struct write *w = first; w != NULL; w = w->next) {
-        struct error error = {0};
-        bool injected = false;
-        if (begin(store, &error) != ERR_OK) {
-            fail_all(w, &error, true);
-            return;
+    for (struct write *w = first; w != NULL; w = w->next)
+        for (int i = 0; i < TRIES_MAX && run_once_alone(store, w); i++) {
         }
-        run_one(store, w);
-        if (w->code == ERR_OK) {
-            if (finish(store, &injected, &error) != ERR_OK)
-                fail_write(w, &error);
-        } else {
-            store->ops->rollback(store->writer);
-            store->writer->writable = false;
-        }
-    }
 }
 
 enum outcome { BATCH_DONE, BATCH_AGAIN };
@@ -162,11 +172,11 @@ static enum outcome run_together(struct store *store, struct write *first, bool 
 {
     struct error error = {0};
     bool injected = false;
-    if (begin(store, &error) != ERR_OK) {
+    if (begin(store, savepoints ? STORE_TRANSACTION_EXACT : STORE_TRANSACTION_DEFERRED, &error) != ERR_OK) {
         fail_all(first, &error, true);
         return BATCH_DONE;
     }
-    if (run_members(store, first, savepoints) == BATCH_AGAIN) {
+    if (run_members(store, first, savepoints) == BATCH_AGAIN || store->ops->settle(store->writer, &error) != ERR_OK) {
         store->ops->rollback(store->writer);
         store->writer->writable = false;
         return BATCH_AGAIN;
@@ -179,11 +189,21 @@ static enum outcome run_together(struct store *store, struct write *first, bool 
     return BATCH_DONE;
 }
 
+/* With the writer's lost connection or a deadlock the same way is tried again; a write that fails asks for another. */
 static void run_batch(struct store *store, struct write *first)
 {
-    if (first->next == NULL)
+    bool together = first->next != NULL;
+    if (!together && !store->ops->defers) {
         run_alone(store, first);
-    else if (run_together(store, first, false) == BATCH_AGAIN && run_together(store, first, true) == BATCH_AGAIN)
+        return;
+    }
+    for (int i = 0; i < TRIES_MAX; i++) {
+        if (run_together(store, first, false) == BATCH_DONE)
+            return;
+        if (!store->ops->again(store->writer))
+            break;
+    }
+    if (!together || run_together(store, first, true) == BATCH_AGAIN)
         run_alone(store, first);
 }
 
@@ -258,6 +278,12 @@ size_t store_pump(struct store *store)
 
 /* ---- asking for writes */
 
+/* A store for reading only has nobody who would answer. */
+static enum err refuse_write(const struct store *store, struct error *reterr)
+{
+    return store->read_only ? error_set(reterr, ERR_INTERNAL, NULL, "The store was opened for reading only.") : ERR_OK;
+}
+
 static void enqueue(struct store *store, struct write *write)
 {
     store->pending++;
@@ -271,6 +297,9 @@ static void enqueue(struct store *store, struct write *write)
 enum err store_write(struct store *store, store_write_fn fn, void *arg, struct error *reterr)
 {
     struct write write = {.fn = fn, .arg = arg};
+    enum err refused = refuse_write(store, reterr);
+    if (refused != ERR_OK)
+        return refused;
     sem_init(&write.finished, 0, 0);
     enqueue(store, &write);
     if (store->manual)
@@ -287,6 +316,11 @@ enum err store_write(struct store *store, store_write_fn fn, void *arg, struct e
 
 void store_write_async(struct store *store, store_write_fn fn, void *arg, store_done_fn done, void *user)
 {
+    struct error error = {0};
+    if (refuse_write(store, &error) != ERR_OK) {
+        done(user, error.code, &error);
+        return;
+    }
     struct write *write = mem_alloc(sizeof *write);
     write->fn = fn;
     write->arg = arg;
@@ -310,9 +344,9 @@ static enum err take_reader(struct store *store, struct store_session **ret, str
     until.tv_sec += READER_WAIT_S;
     int status = 0;
     pthread_mutex_lock(&store->lock);
-    while (store->readers >= READERS_MAX && status == 0)
+    while (store->readers >= store->readers_max && status == 0)
         status = pthread_cond_timedwait(&store->reader_free, &store->lock, &until);
-    bool full = store->readers >= READERS_MAX;
+    bool full = store->readers >= store->readers_max;
     *ret = NULL;
     if (!full) {
         store->readers++;
@@ -323,7 +357,8 @@ static enum err take_reader(struct store *store, struct store_session **ret, str
         }
     }
     pthread_mutex_unlock(&store->lock);
-    return full ? error_set(reterr, ERR_STORE_BUSY, NULL, "All %d read sessions of the store are in use.", READERS_MAX)
+    return full ? error_set(reterr, ERR_STORE_BUSY, NULL, "All %zu read sessions of the store are in use.",
+                            store->readers_max)
                 : ERR_OK;
 }
 
@@ -356,7 +391,7 @@ enum err store_read_begin(struct store *store, struct store_session **ret, struc
     if (session == NULL)
         code = store->ops->session_open(store->backend, false, &session, reterr);
     if (code == ERR_OK)
-        code = store->ops->begin(session, false, reterr);
+        code = store->ops->begin(session, STORE_TRANSACTION_READ, reterr);
     if (code != ERR_OK) {
         give_reader(store, session);
         return code;
@@ -406,10 +441,13 @@ enum err store_open(const char *url, const struct store_options *options, struct
     const struct store_backend_ops *ops = find_backend(url);
     if (ops == NULL)
         return error_set(reterr, ERR_VALIDATION, "url",
-                         "The store's URL must start with sqlite: (such as sqlite:caudal.db).");
+                         "The store's URL must start with sqlite: (such as sqlite:caudal.db) or postgresql:// (such as "
+                         "postgresql://caudal@127.0.0.1:5432/caudal).");
     struct store *store = mem_alloc(sizeof *store);
     store->ops = ops;
     store->manual = options->manual;
+    store->read_only = options->read_only;
+    store->readers_max = options->max_readers == 0 ? READERS_MAX : options->max_readers;
     store->max_batch = options->max_batch == 0 ? LIMIT_BATCH : options->max_batch;
     store->tail = &store->head;
     pthread_mutex_init(&store->lock, NULL);

@@ -3,15 +3,17 @@
  *
  * Writes go through group commit: a write is a function that calls verbs on a session; the writer thread takes all that
  * wait into one transaction. A write that returns an error is undone alone (the batch is rolled back and its members
- * run again one by one), so it must be repeatable. Its caller is answered only after the commit. Reads use sessions of
- * a pool, each with a snapshot of its own, as of its first read. More than 64 at once wait up to 5 s for a free one,
- * then ERR_STORE_BUSY. Threads: everything on a struct store may be called from any thread (manual: from one thread
- * only, and reads see what is committed at that moment). Never call store_write from a write function or from `done`:
- * it would wait for itself. Durability: what was answered ERR_OK survives a loss of power (docs/decisions/0002);
- * sqlite::memory: survives nothing. A verb that fails with another error than ERR_STORE_* has changed nothing: a write
- * may go on to its other verbs. Ids are texts of 1 to 39 bytes for flows, 1 to 127 for everything else (longer:
- * VALIDATION). What is found damaged in the database is ERR_INTERNAL naming the id. Errors: ERR_STORE_FULL (disk),
- * ERR_STORE_BUSY (cannot be reached or written), ERR_STORE_UNKNOWN (commit without an answer). */
+ * run again one by one), so it must be repeatable. It may run several times before it counts: what it has seen
+ * (ret_applied and the like) is true of its last run, which is the one that was committed. Its caller is answered only
+ * after the commit. Reads use sessions of a pool, each with a snapshot of its own, as of its first read. More than 64
+ * at once wait up to 5 s for a free one, then ERR_STORE_BUSY. Threads: everything on a struct store may be called from
+ * any thread (manual: from one thread only, and reads see what is committed at that moment). Never call store_write
+ * from a write function or from `done`: it would wait for itself. Durability: what was answered ERR_OK survives a loss
+ * of power (docs/decisions/0002); sqlite::memory: survives nothing. A verb that fails with another error than
+ * ERR_STORE_* has changed nothing: a write may go on to its other verbs. Ids are texts of 1 to 39 bytes for flows, 1 to
+ * 127 for everything else (longer: VALIDATION). What is found damaged in the database is ERR_INTERNAL naming the id.
+ * Errors: ERR_STORE_FULL (disk), ERR_STORE_BUSY (cannot be reached or written), ERR_STORE_UNKNOWN (commit without an
+ * answer). */
 #pragma once
 #include "base/buf.h"
 #include "flow/run.h"
@@ -22,9 +24,14 @@ struct store_session; /* one connection; used by one thread at a time */
 struct store_options {
     bool manual;      /* no writer thread: store_pump runs what waits (simulator) */
     size_t max_batch; /* writes of one transaction; 0 = LIMIT_BATCH */
+    /* Only read_begin and the verbs that read; such as a worker at a replica. Its schema must be there (BUSY until
+     * then). A replica lags: what was just written may be NOT_FOUND for a while. */
+    bool read_only;
+    size_t max_readers; /* read sessions at the same time; 0 = 64 */
 };
 
-/* url: sqlite:PATH, sqlite::memory:. Applies migrations; ERR_CONFLICT if the schema is newer than this program. */
+/* url: sqlite:PATH, sqlite::memory:, postgresql://… or postgres://… as libpq understands it (several hosts: the one
+ * that can be written). Applies migrations; ERR_CONFLICT if the schema is newer than this program. */
 enum err store_open(const char *url, const struct store_options *options, struct store **ret,
                     struct error *reterr) ERROR_MUST_CHECK;
 void store_close(struct store *store); /* waiting writes are finished first */

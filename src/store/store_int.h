@@ -10,6 +10,12 @@ struct store_session {
     bool writable;              /* a write transaction is open; set by store.c only */
 };
 
+enum store_transaction {
+    STORE_TRANSACTION_READ,     /* sees one snapshot */
+    STORE_TRANSACTION_DEFERRED, /* a write; a failed statement ends it, and some outcomes are told by settle only */
+    STORE_TRANSACTION_EXACT     /* a write; each statement is answered, a failed one undone alone */
+};
+
 struct store_backend_ops {
     const char *scheme; /* what the URL starts with, colon included */
 
@@ -17,14 +23,20 @@ struct store_backend_ops {
     enum err (*open)(const char *url, const struct store_options *options, struct store_backend **ret,
                      struct error *reterr);
     void (*close)(struct store_backend *backend); /* after all sessions are closed */
-    enum err (*session_open)(struct store_backend *backend, bool writer, struct store_session **ret,
+    /* first: the store's own, which writes unless the store is read-only, and brings the schema up to date. */
+    enum err (*session_open)(struct store_backend *backend, bool first, struct store_session **ret,
                              struct error *reterr);
     void (*session_close)(struct store_session *s);
-    /* A read transaction sees one snapshot; a write transaction excludes other writers. */
-    enum err (*begin)(struct store_session *s, bool write, struct error *reterr);
+    bool defers; /* DEFERRED differs from EXACT */
+    enum err (*begin)(struct store_session *s, enum store_transaction kind, struct error *reterr);
+    /* Whether all statements did what was said of them; otherwise the transaction can only be rolled back. */
+    enum err (*settle)(struct store_session *s, struct error *reterr);
     enum err (*commit)(struct store_session *s,
                        struct error *reterr);  /* on failure rolled back, or ERR_STORE_UNKNOWN */
     void (*rollback)(struct store_session *s); /* harmless without a transaction */
+    /* The last transaction failed of something that passes (a deadlock, a lost connection, a wrong assumption) and
+     * changed nothing. */
+    bool (*again)(struct store_session *s);
     /* One member of a batch: undone alone by savepoint_rollback. in_transaction is false once a grave error ended it.
      */
     enum err (*savepoint)(struct store_session *s, struct error *reterr);
@@ -34,7 +46,7 @@ struct store_backend_ops {
     void (*stats)(struct store_backend *backend, struct store_stats *ret); /* sizes only; any thread */
 };
 
-extern const struct store_backend_ops store_sqlite_ops;
+extern const struct store_backend_ops store_sqlite_ops, store_postgres_ops, store_postgres_short_ops;
 
 /* Names as the API spells them (contract 3.4); a run status is stored as its number. */
 const char *store_status_name(int status);

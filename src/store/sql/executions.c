@@ -78,8 +78,7 @@ static enum err explain_refusal(struct store_session *s, const struct store_exec
             return error_set(reterr, ERR_NOT_FOUND, "scheduleId", "There is no schedule %.60s.", row->schedule_id);
     }
     if (row->idempotency_key != NULL) {
-        code = find_text(s, "SELECT id FROM executions WHERE flow_id=? AND idempotency_key=?", row->flow_id,
-                         row->idempotency_key, found, sizeof found, reterr);
+        code = find_text(s, "{by_idempotency_key}", row->flow_id, row->idempotency_key, found, sizeof found, reterr);
         if (code != ERR_OK)
             return code;
         if (found[0] != '\0')
@@ -114,21 +113,22 @@ enum err sql_insert_document(struct store_session *s, const struct sql_key *key,
         "kbb", key, document.data, document.len, result.data, result.len);
 }
 
+#define INSERT                                                                                                         \
+    "INSERT INTO executions(id, flow_id, flow_version, schedule_id, schedule_instant_ms, trigger_kind, trigger_node,"  \
+    " priority, status, epoch, retry_count, created_ms, started_ms, ended_ms, records, error_id, error_message,"       \
+    " idempotency_key, wake_ms, settled) VALUES(?,?,?,?,?,?,?,?,?,1,?,?,?,?,?,?,?,?,?,?)"
+
 static enum err insert_row(struct store_session *s, const struct store_execution *row, struct error *reterr)
 {
     static const struct store_finish none = {.status = RUN_PENDING};
+    static const char plain[] = INSERT, with_keys[] = "{with_unique_keys}" INSERT;
     const struct store_finish *finish = row->finish == NULL ? &none : row->finish;
-    return sql_run(
-        s, reterr,
-        "INSERT INTO executions(id, flow_id, flow_version, schedule_id, schedule_instant_ms, trigger_kind, "
-        "trigger_node,"
-        " priority, status, epoch, retry_count, created_ms, started_ms, ended_ms, records, error_id, error_message,"
-        " idempotency_key, wake_ms, settled) VALUES(?,?,?,?,?,?,?,?,?,1,?,?,?,?,?,?,?,?,?,?)",
-        "ttdtpttdddippitttpd", row->id, row->flow_id, row->flow_version, row->schedule_id,
-        row->schedule_id == NULL ? (int64_t)0 : row->schedule_instant_ms, row->trigger, row->trigger_node,
-        row->priority, (int)finish->status, row->retry_count, row->created_ms, finish->started_ms, finish->ended_ms,
-        finish->records, finish->error_id, finish->error_message, row->idempotency_key, row->wake_ms,
-        (int)(row->wake_ms > 0));
+    return sql_run(s, reterr, row->schedule_id == NULL && row->idempotency_key == NULL ? plain : with_keys,
+                   "ttdtpttdddippitttpd", row->id, row->flow_id, row->flow_version, row->schedule_id,
+                   row->schedule_id == NULL ? (int64_t)0 : row->schedule_instant_ms, row->trigger, row->trigger_node,
+                   row->priority, (int)finish->status, row->retry_count, row->created_ms, finish->started_ms,
+                   finish->ended_ms, finish->records, finish->error_id, finish->error_message, row->idempotency_key,
+                   row->wake_ms, (int)(row->wake_ms > 0));
 }
 
 enum err sql_execution_insert(struct store_session *s, const struct store_execution *row, struct error *reterr)

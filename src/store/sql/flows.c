@@ -131,7 +131,10 @@ enum err sql_flow_load(struct store_session *s, const char *id, struct json **re
 {
     AUTO_RESET struct sql_rows *q = NULL;
     bool row = false;
-    enum err code = sql_query(s, &q, reterr, "SELECT " FLOW_COLUMNS " FROM flows WHERE id = ?", "t", id);
+    /* In a write the row is held, so that a change builds on what it has read. */
+    enum err code = s->writable
+                        ? sql_query(s, &q, reterr, "SELECT " FLOW_COLUMNS " FROM flows WHERE id = ?{lock}", "t", id)
+                        : sql_query(s, &q, reterr, "SELECT " FLOW_COLUMNS " FROM flows WHERE id = ?", "t", id);
     if (code == ERR_OK)
         code = sql_step(s, q, &row, reterr);
     if (code == ERR_OK && !row)
@@ -202,9 +205,11 @@ enum err sql_flow_update(struct store_session *s, const char *id, const struct j
 
 enum err sql_flow_delete(struct store_session *s, const char *id, struct error *reterr)
 {
-    int64_t enabled = 0, unfinished = 0;
-    enum err code =
-        sql_number(s, &enabled, reterr, "SELECT count(*) FROM schedules WHERE flow_id=? AND enabled=1", "t", id);
+    int64_t enabled = 0, unfinished = 0, version = 0;
+    /* Held from here on: no execution and no schedule of it can come in between. */
+    enum err code = sql_number(s, &version, reterr, "SELECT version FROM flows WHERE id=?{lock}", "t", id);
+    if (code == ERR_OK)
+        code = sql_number(s, &enabled, reterr, "SELECT count(*) FROM schedules WHERE flow_id=? AND enabled=1", "t", id);
     if (code == ERR_OK && enabled > 0)
         return error_set(reterr, ERR_CONFLICT, "id",
                          "The flow has active schedules (%lld): disable or delete them first.", (long long)enabled);
@@ -314,6 +319,6 @@ enum err sql_flow_list(struct store_session *s, const struct json *filter, struc
     if (status != NULL)
         sql_where_text(&where, "status = ?", status);
     if (search != NULL && search[0] != '\0')
-        sql_where_text(&where, "contains(name || char(10) || coalesce(description, ''), ?)", search);
+        sql_where_text(&where, "contains(name || {newline} || coalesce(description, ''), ?)", search);
     return sql_list(s, &list, &where, filter, ret, reterr);
 }

@@ -283,7 +283,7 @@ enum err sql_execution_list(struct store_session *s, const struct json *filter, 
     if (to_ms != INT64_MAX)
         sql_where_number(&where, "created_ms <= ?", to_ms);
     if (search != NULL && search[0] != '\0')
-        sql_where_text(&where, "contains(id || char(10) || flow_id || char(10) || coalesce(schedule_id, ''), ?)",
+        sql_where_text(&where, "contains(id || {newline} || flow_id || {newline} || coalesce(schedule_id, ''), ?)",
                        search);
     return sql_list(s, &list, &where, filter, ret, reterr);
 }

@@ -12,12 +12,13 @@ enum { ROWS_MAX = 10000 };
 #define STATEMENTS(table)                                                                                              \
     .put = "INSERT INTO " table "(id, key, status, at_ms, document) VALUES(?,?,?,?,?) ON CONFLICT(id) DO UPDATE SET "  \
            "key=excluded.key, status=excluded.status, document=excluded.document",                                     \
-    .get = "SELECT document FROM " table " WHERE id=?", .find = "SELECT document FROM " table " WHERE key=?",          \
+    .get = {"SELECT document FROM " table " WHERE id=?", "SELECT document FROM " table " WHERE id=?{lock}"},           \
+    .find = {"SELECT document FROM " table " WHERE key=?", "SELECT document FROM " table " WHERE key=?{lock}"},        \
     .remove = "DELETE FROM " table " WHERE id=?", .all = "SELECT document, id FROM " table " ORDER BY id LIMIT ?"
 
 static const struct table {
     const char *noun, *key_member, *status_member, *time_member;
-    const char *put, *get, *find, *remove, *all;
+    const char *put, *get[2], *find[2], *remove, *all; /* [1]: in a write, holding the row */
 } tables[] = {
     [STORE_WORKERS] = {.noun = "worker", STATEMENTS("workers")},
     [STORE_DEAD_LETTERS] = {.noun = "dead letter",
@@ -85,7 +86,7 @@ enum err sql_get(struct store_session *s, enum store_table table, const char *id
 {
     const struct table *t = NULL;
     enum err code = check_table(table, &t, reterr);
-    return code == ERR_OK ? load_one(s, t, t->get, id, ret, reterr) : code;
+    return code == ERR_OK ? load_one(s, t, t->get[s->writable], id, ret, reterr) : code;
 }
 
 enum err sql_find(struct store_session *s, enum store_table table, const char *key, struct json **ret,
@@ -93,7 +94,9 @@ enum err sql_find(struct store_session *s, enum store_table table, const char *k
 {
     const struct table *t = NULL;
     enum err code = check_table(table, &t, reterr);
-    return code == ERR_OK ? load_one(s, t, t->key_member == NULL ? t->get : t->find, key, ret, reterr) : code;
+    return code == ERR_OK
+               ? load_one(s, t, t->key_member == NULL ? t->get[s->writable] : t->find[s->writable], key, ret, reterr)
+               : code;
 }
 
 enum err sql_remove(struct store_session *s, enum store_table table, const char *id, struct error *reterr)

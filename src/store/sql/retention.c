@@ -47,9 +47,9 @@ enum err sql_retention_apply(struct store_session *s, int64_t before_ms, int64_t
     int64_t deleted = 0, most = limit > INT32_MAX ? INT32_MAX : (int64_t)limit;
     enum err code = ERR_OK;
     if (before_ms > 0)
-        code = sql_driver_of(s)->drop_old(s, before_ms, &deleted, reterr);
+        code = sql_driver_of(s)->drop_old(s, before_ms, most, &deleted, reterr);
     if (code == ERR_OK && before_ms > 0 && deleted < most)
-        code = delete_old(s, before_ms, most, &deleted, reterr);
+        code = delete_old(s, before_ms - sql_driver_of(s)->retention_grace_ms, most, &deleted, reterr);
     if (code == ERR_OK && keep > 0)
         code = delete_excess(s, keep, most, &deleted, reterr);
     if (code == ERR_OK)

@@ -90,7 +90,9 @@ enum err sql_schedule_load(struct store_session *s, const char *id, struct json 
 {
     AUTO_RESET struct sql_rows *q = NULL;
     bool row = false;
-    enum err code = sql_query(s, &q, reterr, "SELECT " SCHEDULE_COLUMNS " FROM schedules WHERE id=?", "t", id);
+    enum err code =
+        s->writable ? sql_query(s, &q, reterr, "SELECT " SCHEDULE_COLUMNS " FROM schedules WHERE id=?{lock}", "t", id)
+                    : sql_query(s, &q, reterr, "SELECT " SCHEDULE_COLUMNS " FROM schedules WHERE id=?", "t", id);
     if (code == ERR_OK)
         code = sql_step(s, q, &row, reterr);
     if (code == ERR_OK && !row)
@@ -203,6 +205,6 @@ enum err sql_schedule_list(struct store_session *s, const struct json *filter, s
     if (before_ms != INT64_MIN)
         sql_where_number(&where, "next_run_ms < ?", before_ms);
     if (search != NULL && search[0] != '\0')
-        sql_where_text(&where, "contains(name || char(10) || coalesce(description, ''), ?)", search);
+        sql_where_text(&where, "contains(name || {newline} || coalesce(description, ''), ?)", search);
     return sql_list(s, &list, &where, filter, ret, reterr);
 }

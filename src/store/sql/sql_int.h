@@ -40,7 +40,8 @@ struct sql_rows {
 };
 
 struct sql_driver {
-    bool keyed_by_id; /* {key} is the id; else the number that the last insert gave the row */
+    int64_t retention_grace_ms; /* rows are deleted one by one only so long after drop_old should have dropped them */
+    bool keyed_by_id;           /* {key} is the id; else the number that the last insert gave the row */
     /* What stands for {name}. A literal; NULL ends the list. */
     const struct sql_word {
         const char *name, *text;
@@ -64,8 +65,10 @@ struct sql_driver {
     int64_t (*last_seq)(struct store_session *s); /* of the row inserted last; 0 if keyed by id */
     /* Which rule of the table the last failed statement broke. */
     enum sql_constraint (*constraint)(struct store_session *s);
-    /* Retention: drops what is old as a whole, where the back end keeps it apart; gives free space back. */
-    enum err (*drop_old)(struct store_session *s, int64_t before_ms, int64_t *ret_deleted, struct error *reterr);
+    /* Retention: drops what is old as a whole, where the back end keeps it apart (it may be more than `limit`); gives
+     * free space back. */
+    enum err (*drop_old)(struct store_session *s, int64_t before_ms, int64_t limit, int64_t *ret_deleted,
+                         struct error *reterr);
     enum err (*give_back)(struct store_session *s, struct error *reterr);
 };
 

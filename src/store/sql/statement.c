@@ -29,19 +29,20 @@ static const char *add_word(const struct sql_driver *driver, const char *at, str
 
 char *sql_translate(const struct sql_driver *driver, const char *sql, char mark)
 {
-    struct buf out;
+    AUTO_BUF struct buf words, out;
     int count = 0;
+    buf_init(&words, 0);
     buf_init(&out, 0);
     for (const char *at = sql; *at != '\0';) {
-        if (*at == '{') {
-            at = add_word(driver, at, &out);
-        } else if (*at == '?') {
-            buf_add_char(&out, mark);
-            if (!isdigit((unsigned char)*++at))
-                buf_add_int(&out, ++count);
-        } else {
-            buf_add_char(&out, *at++);
-        }
+        if (*at == '{')
+            at = add_word(driver, at, &words);
+        else
+            buf_add_char(&words, *at++);
+    }
+    for (const char *at = buf_str(&words); *at != '\0';) {
+        buf_add_char(&out, *at == '?' ? mark : *at);
+        if (*at++ == '?' && !isdigit((unsigned char)*at))
+            buf_add_int(&out, ++count);
     }
     return buf_take(&out);
 }

@@ -151,9 +151,22 @@ static enum err session_open(struct store_backend *backend, bool writer, struct 
 
 /* ---- transactions */
 
-static enum err begin(struct store_session *s, bool write, struct error *reterr)
+static enum err begin(struct store_session *s, enum store_transaction kind, struct error *reterr)
 {
-    return write ? sql_run(s, reterr, "BEGIN IMMEDIATE", "") : sql_run(s, reterr, "BEGIN", "");
+    return kind == STORE_TRANSACTION_READ ? sql_run(s, reterr, "BEGIN", "") : sql_run(s, reterr, "BEGIN IMMEDIATE", "");
+}
+
+static enum err settle(struct store_session *s, struct error *reterr)
+{
+    (void)s;
+    (void)reterr;
+    return ERR_OK; /* each statement was answered */
+}
+
+static bool again(struct store_session *s)
+{
+    (void)s;
+    return false; /* it has waited for the lock already */
 }
 
 static bool in_transaction(struct store_session *s)
@@ -214,6 +227,8 @@ const struct store_backend_ops store_sqlite_ops = {
     .session_open = session_open,
     .session_close = session_close,
     .begin = begin,
+    .settle = settle,
+    .again = again,
     .commit = commit,
     .rollback = rollback,
     .savepoint = savepoint,

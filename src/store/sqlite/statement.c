@@ -217,9 +217,11 @@ static bool is_null(struct sql_rows *rows, int column)
 
 enum { PAGES_PER_CALL = 4096 }; /* moving pages costs I/O: a bounded share for each call */
 
-static enum err drop_old(struct store_session *s, int64_t before_ms, int64_t *ret_deleted, struct error *reterr)
+static enum err drop_old(struct store_session *s, int64_t before_ms, int64_t limit, int64_t *ret_deleted,
+                         struct error *reterr)
 {
     (void)s;
+    (void)limit;
     (void)before_ms;
     (void)ret_deleted;
     (void)reterr;
@@ -237,7 +239,14 @@ static enum err give_back(struct store_session *s, struct error *reterr)
     return code;
 }
 
-static const struct sql_word words[] = {{"key", "seq"}, {"lock", ""}, {"share", ""}, {NULL, NULL}};
+static const struct sql_word words[] = {
+    {"key", "seq"},
+    {"lock", ""},
+    {"share", ""},
+    {"newline", "char(10)"},
+    {"by_idempotency_key", "SELECT id FROM executions WHERE flow_id=? AND idempotency_key=?"},
+    {"with_unique_keys", ""},
+    {NULL, NULL}};
 
 const struct sql_driver sqlite_driver = {
     .words = words,
