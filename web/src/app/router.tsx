@@ -2,7 +2,7 @@
 import { createRouter } from '@tanstack/react-router';
 import { accessRoute } from '@/features/access/route';
 import { deadLettersRoute } from '@/features/dead-letters/route';
-import { executionRoute, executionsRoute } from '@/features/executions/route';
+import { compareRoute, executionRoute, executionsRoute } from '@/features/executions/route';
 import { flowRoute, flowsRoute } from '@/features/flows/route';
 import { overviewRoute } from '@/features/overview/route';
 import { schedulesRoute } from '@/features/schedules/route';
@@ -20,6 +20,7 @@ const tree = rootRoute.addChildren([
         flowsRoute,
         flowRoute,
         executionsRoute,
+        compareRoute,
         executionRoute,
         schedulesRoute,
         webhooksRoute,

@@ -1,16 +1,400 @@
-import { Activity } from 'lucide-react';
+/* All executions: found, followed live, and acted on together. */
+import { keepPreviousData, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { Link, useNavigate, useSearch } from '@tanstack/react-router';
+import { Activity, GitCompareArrows, RotateCcw, Square, Trash2 } from 'lucide-react';
+import { useDeferredValue, useEffect, useMemo, useRef, useState } from 'react';
 import { useTranslation } from 'react-i18next';
-import { Card, EmptyState, Page } from '@/ui/layout';
+import { listFlows } from '@/features/flows/api';
+import { executionStatuses, isFinal, type Execution, type Page as PageOf } from '@/lib/api/models';
+import { useMay } from '@/lib/auth/session';
+import { useFormats } from '@/lib/format/format';
+import { useExecutionsFeed } from '@/lib/live/hooks';
+import { Button, LinkButton } from '@/ui/button';
+import { ask } from '@/ui/dialog';
+import { Checkbox, SearchField, SelectField } from '@/ui/field';
+import {
+    Ago,
+    Card,
+    EmptyState,
+    ErrorState,
+    Loading,
+    Page,
+    Pager,
+    Status,
+    TableScroll,
+    tableClass,
+    Toolbar,
+} from '@/ui/layout';
+import { say, sayError } from '@/ui/toast';
+import { control, forEach, listExecutions, remove, retry } from './api';
+import type { ExecutionSearch } from './route';
+
+const LIMIT = 20;
+/** A list that is asked for again more often than this flickers under hundreds of executions a second. */
+const AGAIN_MS = 1500;
+const periods = { hour: 3_600_000, day: 86_400_000, week: 604_800_000 } as const;
+
+const since = (period: string | undefined): string | undefined =>
+    period !== undefined && period in periods
+        ? new Date(
+              Math.floor((Date.now() - periods[period as keyof typeof periods]) / 60_000) * 60_000,
+          ).toISOString()
+        : undefined;
 
 export function ExecutionsPage() {
     const { t } = useTranslation('executions');
+    const filter = useSearch({ from: '/shell/executions' });
+    const navigate = useNavigate({ from: '/executions' });
+    const [typed, setTyped] = useState(filter.search ?? '');
+    const search = useDeferredValue(typed.trim());
+    const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
+    const page = filter.page ?? 1;
+    const narrow = (changes: Partial<ExecutionSearch>): void => {
+        void navigate({
+            search: (old: ExecutionSearch) =>
+                Object.fromEntries(
+                    Object.entries({ ...old, page: undefined, ...changes }).filter(
+                        ([, value]) => value !== undefined && value !== '',
+                    ),
+                ),
+            replace: true,
+        });
+    };
+    useEffect(() => {
+        if (search !== (filter.search ?? '')) narrow({ search });
+        // eslint-disable-next-line react-hooks/exhaustive-deps -- what was typed leads, not the address
+    }, [search]);
+
+    const key = useMemo(() => ['executions', filter] as const, [filter]);
+    const executions = useQuery({
+        queryKey: key,
+        queryFn: ({ signal }) =>
+            listExecutions(
+                {
+                    page,
+                    limit: LIMIT,
+                    search: filter.search,
+                    status: filter.status,
+                    flowId: filter.flowId,
+                    scheduleId: filter.scheduleId,
+                    startTimeFrom: since(filter.since),
+                },
+                signal,
+            ),
+        placeholderData: keepPreviousData,
+    });
+    const flows = useQuery({
+        queryKey: ['flows', 'names'],
+        queryFn: ({ signal }) => listFlows({ page: 1, limit: 100, search: '', status: '' }, signal),
+    });
+    const names = useMemo(() => new Map(flows.data?.data.map((flow) => [flow.id, flow.name])), [flows.data]);
+    useLiveRows(key);
+    const narrowed = Object.keys(filter).some((name) => name !== 'page');
+    const rows = executions.data?.data ?? [];
+
     return (
         <Page title={t('title')} lead={t('lead')}>
-            <Card>
-                <EmptyState icon={Activity} title={t('empty.title')}>
-                    {t('empty.help')}
-                </EmptyState>
+            <Toolbar>
+                <SearchField label={t('search')} value={typed} onChange={setTyped} />
+                <SelectField
+                    label={t('status')}
+                    hideLabel
+                    value={filter.status ?? ''}
+                    onChange={(status) => {
+                        narrow({ status });
+                    }}
+                    options={[
+                        { value: '', label: t('anyStatus') },
+                        ...executionStatuses
+                            .filter((status) => status !== 'waiting')
+                            .map((value) => ({ value, label: t(`common:status.${value}`) })),
+                    ]}
+                />
+                <SelectField
+                    label={t('flow')}
+                    hideLabel
+                    value={filter.flowId ?? ''}
+                    onChange={(flowId) => {
+                        narrow({ flowId });
+                    }}
+                    options={[
+                        { value: '', label: t('anyFlow') },
+                        ...(flows.data?.data ?? []).map((flow) => ({ value: flow.id, label: flow.name })),
+                    ]}
+                />
+                <SelectField
+                    label={t('since')}
+                    hideLabel
+                    value={filter.since ?? ''}
+                    onChange={(period) => {
+                        narrow({ since: period });
+                    }}
+                    options={[
+                        { value: '', label: t('anyTime') },
+                        ...Object.keys(periods).map((value) => ({ value, label: t(`periods.${value}`) })),
+                    ]}
+                />
+                {narrowed && (
+                    <Button
+                        variant="ghost"
+                        onClick={() => {
+                            setTyped('');
+                            void navigate({ search: {}, replace: true });
+                        }}
+                    >
+                        {t('common:actions.clear')}
+                    </Button>
+                )}
+            </Toolbar>
+            <Bulk
+                chosen={rows.filter((row) => chosen.has(row.id))}
+                onDone={() => {
+                    setChosen(new Set());
+                }}
+            />
+            <Card flush>
+                {executions.isPending && <Loading />}
+                {executions.isError && (
+                    <ErrorState error={executions.error} onRetry={() => void executions.refetch()} />
+                )}
+                {executions.isSuccess && rows.length === 0 && (
+                    <EmptyState icon={Activity} title={t(narrowed ? 'none.title' : 'empty.title')}>
+                        {t(narrowed ? 'none.help' : 'empty.help')}
+                    </EmptyState>
+                )}
+                {executions.isSuccess && rows.length > 0 && (
+                    <>
+                        <Rows rows={rows} names={names} chosen={chosen} onChoose={setChosen} />
+                        <Pager
+                            page={page}
+                            limit={LIMIT}
+                            total={executions.data.pagination.total}
+                            onPage={(next) => {
+                                narrow({ page: next > 1 ? next : undefined });
+                            }}
+                        />
+                    </>
+                )}
             </Card>
         </Page>
+    );
+}
+
+/** States change in the rows that are shown as they are told; the list itself is asked for again now and then. */
+function useLiveRows(key: readonly [string, ExecutionSearch]): void {
+    const queries = useQueryClient();
+    const again = useRef<number | undefined>(undefined);
+    useEffect(
+        () => () => {
+            window.clearTimeout(again.current);
+            again.current = undefined;
+        },
+        [key],
+    );
+    useExecutionsFeed((updates) => {
+        const latest = new Map(updates.map((update) => [update.executionId, update]));
+        queries.setQueryData<PageOf<Execution>>(key, (old) => {
+            if (old?.data.some((row) => latest.has(row.id)) !== true) return old;
+            return {
+                ...old,
+                data: old.data.map((row) => {
+                    const update = latest.get(row.id);
+                    return update === undefined || isFinal(row.status)
+                        ? row
+                        : { ...row, status: update.status };
+                }),
+            };
+        });
+        again.current ??= window.setTimeout(() => {
+            again.current = undefined;
+            void queries.invalidateQueries({ queryKey: key });
+        }, AGAIN_MS);
+    });
+}
+
+function Rows({
+    rows,
+    names,
+    chosen,
+    onChoose,
+}: {
+    rows: Execution[];
+    names: Map<string, string>;
+    chosen: ReadonlySet<string>;
+    onChoose: (chosen: ReadonlySet<string>) => void;
+}) {
+    const { t } = useTranslation('executions');
+    const { duration, number } = useFormats();
+    const operator = useMay('operator');
+    const all = rows.every((row) => chosen.has(row.id));
+    const some = rows.some((row) => chosen.has(row.id));
+    return (
+        <TableScroll label={t('title')}>
+            <table className={tableClass}>
+                <thead>
+                    <tr>
+                        {operator && (
+                            <th scope="col">
+                                <Checkbox
+                                    label={t('chooseAll')}
+                                    hideLabel
+                                    checked={all}
+                                    mixed={some && !all}
+                                    onChange={(checked) => {
+                                        onChoose(new Set(checked ? rows.map((row) => row.id) : []));
+                                    }}
+                                />
+                            </th>
+                        )}
+                        <th scope="col">{t('execution')}</th>
+                        <th scope="col">{t('flow')}</th>
+                        <th scope="col">{t('status')}</th>
+                        <th scope="col">{t('trigger')}</th>
+                        <th scope="col">{t('started')}</th>
+                        <th scope="col" data-align="end">
+                            {t('duration')}
+                        </th>
+                        <th scope="col" data-align="end">
+                            {t('records')}
+                        </th>
+                    </tr>
+                </thead>
+                <tbody>
+                    {rows.map((row) => (
+                        <tr key={row.id}>
+                            {operator && (
+                                <td>
+                                    <Checkbox
+                                        label={t('choose', { id: row.id.slice(-8) })}
+                                        hideLabel
+                                        checked={chosen.has(row.id)}
+                                        onChange={(checked) => {
+                                            const next = new Set(chosen);
+                                            if (checked) next.add(row.id);
+                                            else next.delete(row.id);
+                                            onChoose(next);
+                                        }}
+                                    />
+                                </td>
+                            )}
+                            <td>
+                                <Link to="/executions/$executionId" params={{ executionId: row.id }}>
+                                    <code>…{row.id.slice(-8)}</code>
+                                </Link>
+                            </td>
+                            <td>
+                                <Link to="/flows/$flowId" params={{ flowId: row.flowId }}>
+                                    {names.get(row.flowId) ?? `…${row.flowId.slice(-8)}`}
+                                </Link>
+                                {row.errorMessage !== null && <div className="muted">{row.errorMessage}</div>}
+                            </td>
+                            <td>
+                                <Status
+                                    status={
+                                        row.status !== 'paused' && row.waitingUntil !== null
+                                            ? 'waiting'
+                                            : row.status
+                                    }
+                                />
+                            </td>
+                            <td>
+                                {t(`triggers.${row.trigger ?? 'api'}`, { defaultValue: row.trigger ?? '' })}
+                            </td>
+                            <td>
+                                <Ago at={row.startTime} />
+                            </td>
+                            <td data-align="end">{duration(row.duration)}</td>
+                            <td data-align="end">{number(row.recordsProcessed)}</td>
+                        </tr>
+                    ))}
+                </tbody>
+            </table>
+        </TableScroll>
+    );
+}
+
+/** What may be done with those that are chosen. */
+function Bulk({ chosen, onDone }: { chosen: Execution[]; onDone: () => void }) {
+    const { t } = useTranslation('executions');
+    const queries = useQueryClient();
+    const act = useMutation({
+        mutationFn: ({ ids, work }: { ids: string[]; work: (id: string) => Promise<unknown> }) =>
+            forEach(ids, work),
+        onSuccess: ({ done, refused, why }) => {
+            if (done > 0) say(t('bulk.done', { count: done }));
+            if (refused > 0) sayError(why, t('bulk.refused', { count: refused }));
+            onDone();
+        },
+        onSettled: () => queries.invalidateQueries({ queryKey: ['executions'] }),
+    });
+    if (chosen.length === 0) return null;
+    const unfinished = chosen.filter((row) => !isFinal(row.status)).map((row) => row.id);
+    const failed = chosen.filter((row) => row.status === 'failed').map((row) => row.id);
+    const final = chosen.filter((row) => isFinal(row.status)).map((row) => row.id);
+    const [first, second] = chosen;
+    return (
+        <Toolbar>
+            <span className="muted" role="status">
+                {t('bulk.chosen', { count: chosen.length })}
+            </span>
+            {chosen.length === 2 && first !== undefined && second !== undefined && (
+                <LinkButton
+                    small
+                    icon={GitCompareArrows}
+                    to="/executions/compare"
+                    search={{ a: first.id, b: second.id }}
+                >
+                    {t('compare.action')}
+                </LinkButton>
+            )}
+            <Button
+                small
+                icon={RotateCcw}
+                disabled={failed.length === 0}
+                busy={act.isPending}
+                onClick={() => {
+                    act.mutate({ ids: failed, work: (id) => retry(id, 'failed') });
+                }}
+            >
+                {t('bulk.retry', { count: failed.length })}
+            </Button>
+            <Button
+                small
+                icon={Square}
+                disabled={unfinished.length === 0}
+                busy={act.isPending}
+                onClick={() => {
+                    ask({
+                        title: t('bulk.cancelTitle', { count: unfinished.length }),
+                        text: t('cancelText'),
+                        confirm: t('cancel'),
+                        danger: true,
+                        onConfirm: () =>
+                            act
+                                .mutateAsync({ ids: unfinished, work: (id) => control(id, 'cancel') })
+                                .catch(() => undefined),
+                    });
+                }}
+            >
+                {t('bulk.cancel', { count: unfinished.length })}
+            </Button>
+            <Button
+                small
+                icon={Trash2}
+                disabled={final.length === 0}
+                busy={act.isPending}
+                onClick={() => {
+                    ask({
+                        title: t('bulk.deleteTitle', { count: final.length }),
+                        text: t('deleteText'),
+                        confirm: t('common:actions.delete'),
+                        danger: true,
+                        onConfirm: () => act.mutateAsync({ ids: final, work: remove }).catch(() => undefined),
+                    });
+                }}
+            >
+                {t('bulk.delete', { count: final.length })}
+            </Button>
+        </Toolbar>
     );
 }
