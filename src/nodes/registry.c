@@ -19,6 +19,7 @@ static const struct node_type *const types[] = {
     &node_log,
     &node_manual_trigger,
     &node_merge,
+    &node_mongodb_operations,
     &node_postgresql_query,
     &node_respond,
     &node_schedule_trigger,
