@@ -26,6 +26,7 @@ static const struct node_type *const types[] = {
     &node_set_fields,
     &node_sort,
     &node_split,
+    &node_sqlite_query,
     &node_sqlite_write,
     &node_stop_with_error,
     &node_summarize,

@@ -1,18 +1,15 @@
 /* sqlite-write: inserts records into a table of an SQLite file below the data directory, once per idempotency key. */
-#include "nodes/data_dir.h"
-#include "nodes/node_int.h"
+#include "nodes/sqlite_file.h"
 
 #include "base/clock.h"
 #include "base/mem.h"
 #include <ctype.h>
-#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define COLUMNS_MAX 500
 #define ROWS_MAX 1000000
-#define BUSY_MS 5000
 #define GUARD_DAYS 30 /* no attempt is repeated later than that */
 
 static const char guard_sql[] = "CREATE TABLE IF NOT EXISTS caudal_writes(key TEXT PRIMARY KEY, inserted INTEGER NOT "
@@ -21,65 +18,18 @@ static const char guard_sql[] = "CREATE TABLE IF NOT EXISTS caudal_writes(key TE
 
 struct job {
     struct node_call *call;
-    sqlite3 *db;
+    struct sqlite_file file;
     const char *table, *verb;
     struct json *rows, *columns; /* columns: object, its keys in order */
-    int64_t deadline_us;         /* 0: none */
     int64_t inserted;
     bool repeated;
 };
 
-static enum err sql_error(const struct job *job, const char *field, struct error *reterr)
-{
-    int status = sqlite3_errcode(job->db) & 0xFF;
-    const char *text = sqlite3_errmsg(job->db);
-    switch (status) {
-    case SQLITE_BUSY:
-    case SQLITE_LOCKED:
-        return error_set(reterr, ERR_NODE_RETRY, NULL, "The SQLite file is in use by someone else: %s.", text);
-    case SQLITE_INTERRUPT:
-        return error_set(reterr, ERR_DEADLINE, NULL, "Writing took longer than %lld ms; nothing was written.",
-                         (long long)job->call->timeout_ms);
-    case SQLITE_FULL:
-    case SQLITE_IOERR:
-    case SQLITE_CANTOPEN:
-        return error_set(reterr, ERR_IO, "path", "The SQLite file could not be written: %s.", text);
-    case SQLITE_NOTADB:
-    case SQLITE_CORRUPT:
-        return error_set(reterr, ERR_NODE, "path", "The file is no sound SQLite database: %s.", text);
-    default:
-        return error_set(reterr, ERR_NODE, field, "SQLite refused it: %s.", text);
-    }
-}
-
-static int is_late(void *user)
-{
-    const struct job *job = user;
-    return job->deadline_us > 0 && clock_monotonic_us() > job->deadline_us;
-}
-
-static enum err open_db(struct job *job, const char *path, struct error *reterr)
-{
-    int flags =
-        SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_EXRESCODE;
-    int status = sqlite3_open_v2(path, &job->db, flags, NULL);
-    if (job->db == NULL)
-        abort(); /* out of memory */
-    if (status != SQLITE_OK)
-        return sql_error(job, "path", reterr);
-    int64_t wait_ms = job->call->timeout_ms > 0 && job->call->timeout_ms < BUSY_MS ? job->call->timeout_ms : BUSY_MS;
-    /* The file may come from anywhere: its schema must not call functions with effects. */
-    (void)sqlite3_db_config(job->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-    (void)sqlite3_db_config(job->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
-    (void)sqlite3_busy_timeout(job->db, (int)wait_ms);
-    job->deadline_us = job->call->timeout_ms > 0 ? clock_monotonic_us() + job->call->timeout_ms * 1000 : 0;
-    sqlite3_progress_handler(job->db, 10000, is_late, job);
-    return ERR_OK;
-}
-
 static enum err run_sql(const struct job *job, const char *sql, const char *field, struct error *reterr)
 {
-    return sqlite3_exec(job->db, sql, NULL, NULL, NULL) == SQLITE_OK ? ERR_OK : sql_error(job, field, reterr);
+    return sqlite3_exec(job->file.db, sql, NULL, NULL, NULL) == SQLITE_OK
+               ? ERR_OK
+               : sqlite_file_error(&job->file, field, reterr);
 }
 
 static void add_name(struct buf *sql, const char *name)
@@ -116,27 +66,6 @@ static enum err create_table(const struct job *job, struct error *reterr)
     return run_sql(job, buf_str(&sql), "data", reterr);
 }
 
-static int bind(sqlite3_stmt *statement, int at, const struct json *value)
-{
-    switch (json_kind(value)) {
-    case JSON_NULL:
-        return sqlite3_bind_null(statement, at);
-    case JSON_BOOL:
-        return sqlite3_bind_int(statement, at, json_as_bool(value));
-    case JSON_INT:
-        return sqlite3_bind_int64(statement, at, json_as_int(value));
-    case JSON_DOUBLE:
-        return sqlite3_bind_double(statement, at, json_as_double(value));
-    case JSON_STRING:
-        return sqlite3_bind_text64(statement, at, json_as_str(value), json_as_str_len(value), SQLITE_STATIC,
-                                   SQLITE_UTF8);
-    case JSON_ARRAY:
-    case JSON_OBJECT:
-        return sqlite3_bind_text(statement, at, json_dup_text(value), -1, free);
-    }
-    return SQLITE_MISUSE;
-}
-
 static enum err insert_rows(struct job *job, sqlite3_stmt *statement, struct error *reterr)
 {
     for (size_t i = 0, n = json_count(job->rows); i < n; i++) {
@@ -147,14 +76,14 @@ static enum err insert_rows(struct job *job, sqlite3_stmt *statement, struct err
         JSON_EACH(job->columns, column)
         {
             if (status == SQLITE_OK)
-                status = bind(statement, ++at, json_get(json_at(job->rows, i), column.key));
+                status = sqlite_file_bind(statement, ++at, json_get(json_at(job->rows, i), column.key));
         }
         if (status == SQLITE_OK && sqlite3_step(statement) == SQLITE_DONE)
-            job->inserted += sqlite3_changes(job->db);
+            job->inserted += sqlite3_changes(job->file.db);
         else
-            return sql_error(job, field, reterr);
+            return sqlite_file_error(&job->file, field, reterr);
         (void)sqlite3_reset(statement);
-        if (is_late(job))
+        if (sqlite_file_is_late(&job->file))
             return error_set(reterr, ERR_DEADLINE, NULL, "Writing took longer than %lld ms; nothing was written.",
                              (long long)job->call->timeout_ms);
     }
@@ -172,8 +101,8 @@ static enum err insert(struct job *job, struct error *reterr)
         buf_add_str(&sql, i == 0 ? " VALUES(?" : ",?");
     buf_add_char(&sql, ')');
     sqlite3_stmt *statement = NULL;
-    if (sqlite3_prepare_v2(job->db, buf_str(&sql), -1, &statement, NULL) != SQLITE_OK)
-        return sql_error(job, "table", reterr);
+    if (sqlite3_prepare_v2(job->file.db, buf_str(&sql), -1, &statement, NULL) != SQLITE_OK)
+        return sqlite_file_error(&job->file, "table", reterr);
     enum err code = insert_rows(job, statement, reterr);
     (void)sqlite3_finalize(statement); /* repeats the error that step has reported */
     return code;
@@ -183,15 +112,16 @@ static enum err insert(struct job *job, struct error *reterr)
 static enum err look_up(struct job *job, struct error *reterr)
 {
     sqlite3_stmt *statement = NULL;
-    if (sqlite3_prepare_v2(job->db, "SELECT inserted FROM caudal_writes WHERE key=?1", -1, &statement, NULL) !=
+    if (sqlite3_prepare_v2(job->file.db, "SELECT inserted FROM caudal_writes WHERE key=?1", -1, &statement, NULL) !=
         SQLITE_OK)
-        return sql_error(job, "path", reterr);
+        return sqlite_file_error(&job->file, "path", reterr);
     (void)sqlite3_bind_text(statement, 1, job->call->idempotency_key, -1, SQLITE_STATIC);
     int status = sqlite3_step(statement);
     job->repeated = status == SQLITE_ROW;
     if (job->repeated)
         job->inserted = sqlite3_column_int64(statement, 0);
-    enum err code = status == SQLITE_ROW || status == SQLITE_DONE ? ERR_OK : sql_error(job, "path", reterr);
+    enum err code =
+        status == SQLITE_ROW || status == SQLITE_DONE ? ERR_OK : sqlite_file_error(&job->file, "path", reterr);
     (void)sqlite3_finalize(statement);
     return code;
 }
@@ -230,8 +160,8 @@ static enum err write_once(struct job *job, struct error *reterr)
         code = remember(job, reterr);
     if (code == ERR_OK)
         code = run_sql(job, "COMMIT", "path", reterr);
-    if (code != ERR_OK && sqlite3_get_autocommit(job->db) == 0)
-        (void)sqlite3_exec(job->db, "ROLLBACK", NULL, NULL, NULL); /* closing would do it too */
+    if (code != ERR_OK && sqlite3_get_autocommit(job->file.db) == 0)
+        (void)sqlite3_exec(job->file.db, "ROLLBACK", NULL, NULL, NULL); /* closing would do it too */
     return code;
 }
 
@@ -277,19 +207,11 @@ static enum err check_table(const struct node_call *call, const char **ret, stru
 
 static enum err run_job(struct job *job, struct error *reterr)
 {
-    const char *path = node_input_str(job->call, "path", "");
-    AUTO_FREE char *real = NULL;
-    enum err code = ERR_OK;
-    if (strlen(path) != json_as_str_len(json_get(job->call->inputs, "path")))
-        code = error_set(reterr, ERR_VALIDATION, "path", "path must not contain a NUL character.");
-    if (code == ERR_OK)
-        code = check_table(job->call, &job->table, reterr);
+    enum err code = check_table(job->call, &job->table, reterr);
     if (code == ERR_OK)
         code = read_rows(job, reterr);
     if (code == ERR_OK)
-        code = data_dir_locate(job->call->host->data_dir, path, &real, reterr);
-    if (code == ERR_OK)
-        code = open_db(job, real, reterr);
+        code = sqlite_file_open(&job->file, job->call, true, reterr);
     if (code == ERR_OK)
         code = write_once(job, reterr);
     return code;
@@ -313,7 +235,7 @@ static enum err execute(struct node_call *call, struct error *reterr)
         node_call_set(call, "insertedCount", json_int_new(job.inserted));
         node_call_set(call, "repeated", json_bool_new(job.repeated));
     }
-    (void)sqlite3_close(job.db); /* NULL ok; no statement is left open */
+    sqlite_file_close(&job.file);
     json_unref(job.rows);
     json_unref(job.columns);
     return code;
