@@ -314,8 +314,9 @@ static enum err change(struct job *job, bool many, struct error *reterr)
         return code;
     if (json_get_bool(job->options, "upsert", false))
         BSON_APPEND_BOOL(&job->settings, "upsert", true);
-    bool fine = (many ? mongoc_collection_update_many : mongoc_collection_update_one)(
-        job->collection, &job->query, &job->update, &job->settings, &reply, &error);
+    bool fine =
+        many ? mongoc_collection_update_many(job->collection, &job->query, &job->update, &job->settings, &reply, &error)
+             : mongoc_collection_update_one(job->collection, &job->query, &job->update, &job->settings, &reply, &error);
     if (!fine)
         code = mongo_error(&error, reterr);
     if (fine) {
@@ -349,8 +350,8 @@ static enum err delete_some(struct job *job, bool many, struct error *reterr)
     bson_t reply;
     bson_error_t error = {0};
     enum err code = ERR_OK;
-    bool fine = (many ? mongoc_collection_delete_many : mongoc_collection_delete_one)(job->collection, &job->query,
-                                                                                      NULL, &reply, &error);
+    bool fine = many ? mongoc_collection_delete_many(job->collection, &job->query, NULL, &reply, &error)
+                     : mongoc_collection_delete_one(job->collection, &job->query, NULL, &reply, &error);
     if (!fine)
         code = mongo_error(&error, reterr);
     if (fine) {
