@@ -13,7 +13,7 @@ static struct {
     _Atomic int level;
     _Atomic uint64_t lost;
     enum log_format format;
-    const char *service;
+    const char *service, *instance;
     log_sink *sink;
     void *user;
 } state = {.level = LOG_INFO, .service = "caudal"};
@@ -22,6 +22,7 @@ void log_start(const struct log_options *options)
 {
     state.format = options->format;
     state.service = options->service == NULL ? "caudal" : options->service;
+    state.instance = options->instance;
     state.sink = options->sink;
     state.user = options->user;
     log_set_level(options->level);
@@ -77,7 +78,8 @@ void log_write(enum log_level level, const char *message, const struct log_field
 {
     char line[LOG_LINE_BYTES + 1];
     int saved = errno; /* callers log between a failed call and their look at errno */
-    size_t len = log_line_format(state.format, clock_now_ms(), level, state.service, message, fields, line);
+    size_t len =
+        log_line_format(state.format, clock_now_ms(), level, state.service, state.instance, message, fields, line);
     if (state.sink != NULL)
         state.sink(state.user, line, len);
     else

@@ -22,8 +22,9 @@ typedef void log_sink(void *user, const char *line, size_t len);
 struct log_options {
     enum log_level level; /* events below it are dropped */
     enum log_format format;
-    const char *service; /* static text; NULL is "caudal" */
-    log_sink *sink;      /* NULL: standard error */
+    const char *service;  /* static text; NULL is "caudal" */
+    const char *instance; /* which of several; must stay; NULL: not told */
+    log_sink *sink;       /* NULL: standard error */
     void *user;
 };
 
@@ -83,4 +84,5 @@ void log_write(enum log_level level, const char *message, const struct log_field
 /* The line of an event, as the sink gets it: at most LOG_LINE_BYTES - 1 characters and a NUL. Pure. Returns its length.
  */
 size_t log_line_format(enum log_format format, int64_t now_ms, enum log_level level, const char *service,
-                       const char *message, const struct log_field *fields, char out[LOG_LINE_BYTES + 1]);
+                       const char *instance, const char *message, const struct log_field *fields,
+                       char out[LOG_LINE_BYTES + 1]);

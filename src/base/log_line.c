@@ -133,7 +133,7 @@ static void add_field(struct line *line, enum log_format format, const struct lo
 }
 
 static void add_head(struct line *line, enum log_format format, int64_t now_ms, enum log_level level,
-                     const char *service, const char *message)
+                     const char *service, const char *instance, const char *message)
 {
     char time[ISO_TEXT_BYTES];
     clock_format_iso(now_ms, time);
@@ -143,6 +143,8 @@ static void add_head(struct line *line, enum log_format format, int64_t now_ms, 
         add_str(line, "\"");
         add_pair(line, format, "level", log_level_name(level));
         add_pair(line, format, "service", service);
+        if (instance != NULL)
+            add_pair(line, format, "instance", instance);
         add_pair(line, format, "message", message);
         return;
     }
@@ -155,11 +157,12 @@ static void add_head(struct line *line, enum log_format format, int64_t now_ms, 
 }
 
 size_t log_line_format(enum log_format format, int64_t now_ms, enum log_level level, const char *service,
-                       const char *message, const struct log_field *fields, char out[LOG_LINE_BYTES + 1])
+                       const char *instance, const char *message, const struct log_field *fields,
+                       char out[LOG_LINE_BYTES + 1])
 {
     struct line line = {.out = out, .max = LOG_LINE_BYTES - TAIL_BYTES};
     bool truncated = false;
-    add_head(&line, format, now_ms, level, service, message);
+    add_head(&line, format, now_ms, level, service, instance, message);
     for (const struct log_field *field = fields; field->kind != LOG_KIND_END; field++) {
         size_t before = line.len;
         add_field(&line, format, field);

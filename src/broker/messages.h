@@ -7,7 +7,7 @@
  * events  flow.events.N    {v, worker, events:[event]} worker -> shard owner; {v, from, reason, work:[item]} what came
  *                          back from the queue `from`; {v, events:[]} asks nothing: who receives it owns the shard
  * control topic control    {cancel|pause|resume: id}, {wake: true}, {report: true}, {census: [N], of: shards},
- *                          {settings: true}, {drain: worker}
+ *                          {settings: true}, {flows: true}, {drain: worker}
  * workers topic workers    {id, capacity, active, draining, version, progress, ...} of each worker, by and by;
  *                          `progress` rises while the worker moves
  * orchestrators topic      {id, shards: [N], of, pending, inFlight, ...} of each orchestrator, by and by

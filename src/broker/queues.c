@@ -6,12 +6,12 @@
 
 enum err queues_declare(struct broker_connection *connection, unsigned shards, struct error *reterr)
 {
-    static const struct broker_queue_options plain = {0}, shard = {.single_active = true};
+    static const struct broker_queue_options plain = {0}, submit = {.priorities = 3}, shard = {.single_active = true};
     char name[64];
     enum err code = broker_declare(connection, QUEUE_REASSIGN, &plain, reterr);
     for (unsigned i = 0; code == ERR_OK && i < shards; i++) {
         (void)snprintf(name, sizeof name, QUEUE_SUBMIT_PREFIX "%u", i);
-        code = broker_declare(connection, name, &plain, reterr);
+        code = broker_declare(connection, name, &submit, reterr);
         if (code != ERR_OK)
             break;
         (void)snprintf(name, sizeof name, QUEUE_EVENTS_PREFIX "%u", i);

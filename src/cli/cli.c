@@ -11,6 +11,9 @@
 
 const struct command cli_commands[] = {
     {"standalone", "[--demo DIR]", "Run everything in this process, on SQLite", command_standalone},
+    {"gateway", "", "Serve the API and the WebSocket, beside other services", command_gateway},
+    {"orchestrator", "", "Hand out work and write down its results, beside other services", command_orchestrator},
+    {"worker", "", "Run flows, beside other services", command_worker},
     {"flow list", "[--status S] [--limit N]", "List flows", command_flow_list},
     {"flow validate", "FILE", "Check a flow's definition, without a service", command_flow_validate},
     {"flow run", "FLOW|FILE [--input JSON|@FILE] [--detach]",

@@ -50,6 +50,9 @@ int cli_follow(const struct cli *cli, const char *execution_id);
 int cli_import(const struct cli *cli, const char *path, struct json **ret_flow);
 
 int command_standalone(const struct cli *cli);
+int command_gateway(const struct cli *cli);
+int command_orchestrator(const struct cli *cli);
+int command_worker(const struct cli *cli);
 int command_config(const struct cli *cli);
 int command_nodes(const struct cli *cli);
 int command_openapi(const struct cli *cli);

@@ -78,6 +78,7 @@ static enum err open_all(struct local *local, const char *directory, struct erro
 static void close_all(struct local *local)
 {
     engine_stop(local->engine, DRAIN_MS);
+    engine_free(local->engine);
     if (local->connection != NULL)
         broker_disconnect(local->connection);
     if (local->loop != NULL)

@@ -35,6 +35,9 @@
 
 // clang-format off
 #define CONFIG_VARIABLES(X)                                                                                            \
+    X(INSTANCE_ID, .kind = CONFIG_STRING, .services = ON_GATEWAY | ON_ORCHESTRATOR, RANGE(1, 100), .identifier = true, \
+      .help = "Name of the gateway or orchestrator in logs and among the others, different for each; without it the "  \
+              "service, the host and the process id make one.")                                                        \
     X(NODE_ENV, .kind = CONFIG_ENUM, .services = ON_ALL, VALUES("development", "test", "production"),                  \
       EACH("production", "production", "production", "development"), .help = "Name of the deployment stage.")          \
     X(DATA_DIR, .kind = CONFIG_STRING, .services = ON_ALL, RANGE(1, 4000), SAME("./data"),                             \
@@ -133,9 +136,9 @@
     X(MAX_CONCURRENT_NODES, .kind = CONFIG_INT, .services = ON_RUN, RANGE(1, 1024), SAME("10"), .unit = "threads",     \
       .help = "Nodes that block (a database driver, a file) at the same time; others are not limited.")                \
     X(MEMORY_LIMIT_MB, .kind = CONFIG_INT, .services = ON_RUN, RANGE(64, 16777216), SAME("1024"), .unit = "MiB",       \
-      .help = "Memory above which a worker takes no further executions.")                                              \
+      .help = "Memory of the worker and all it started; from 90 % of it on no further executions are taken.")                                            \
     X(CPU_LIMIT_CORES, .kind = CONFIG_INT, .services = ON_RUN, RANGE(1, 1024), SAME("2"), .unit = "cores",             \
-      .help = "Event loops of a worker, so processor cores that running flows can fill.")                              \
+      .help = "Processor cores of a worker and all it started; while it uses more, no further executions are taken.")                              \
     X(HEALTH_REPORT_INTERVAL, .kind = CONFIG_INT, .services = ON_RUN, RANGE(100, 3600000), SAME("15000"),              \
       .unit = "ms", .help = "Time between two health reports of a worker.")                                            \
     X(ORCHESTRATOR_URL, .kind = CONFIG_URL, .services = ON_WORKER, .password = true, SCHEMES("http", "https"),         \

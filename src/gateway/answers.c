@@ -399,6 +399,15 @@ const struct answer answer_health = {"Health", health_fields, ANSWER_ONE};
 const struct answer answer_live = {"Live", live_fields, ANSWER_ONE};
 const struct answer answer_ready = {"Ready", ready_fields, ANSWER_ONE};
 const struct answer answer_work = {"Work", work_fields, ANSWER_ONE};
+static const struct field orchestrator_fields[] = {ALWAYS("id", FIELD_STRING),
+                                                   ALWAYS("status", FIELD_STRING),
+                                                   ALWAYS("shards", FIELD_ARRAY),
+                                                   ALWAYS("waiting", FIELD_INT),
+                                                   ALWAYS("inFlight", FIELD_INT),
+                                                   ALWAYS("workers", FIELD_INT),
+                                                   ALWAYS("lastHeartbeat", FIELD_STRING),
+                                                   {0}};
+const struct answer answer_orchestrators = {"Orchestrator", orchestrator_fields, ANSWER_LIST};
 const struct answer answer_worker = {"Worker", worker_fields, ANSWER_ONE};
 const struct answer answer_workers = {"Worker", worker_fields, ANSWER_LIST};
 const struct answer answer_dead_letter = {"DeadLetter", dead_letter_fields, ANSWER_ONE};

@@ -26,7 +26,7 @@ extern const struct answer answer_system, answer_system_history, answer_executio
     answer_execution_metrics_list, answer_flow_metrics, answer_flow_metrics_list, answer_node_metrics,
     answer_node_metrics_list, answer_stats, answer_job, answer_score, answer_dashboard;
 extern const struct answer answer_health, answer_live, answer_ready, answer_work, answer_worker, answer_workers,
-    answer_dead_letter, answer_dead_letter_page, answer_settings;
+    answer_orchestrators, answer_dead_letter, answer_dead_letter_page, answer_settings;
 extern const struct answer answer_login_status, answer_session, answer_me, answer_user, answer_users, answer_api_key,
     answer_api_keys, answer_new_api_key, answer_audit_page;
 

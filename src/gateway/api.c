@@ -302,9 +302,21 @@ enum err api_filter(struct http_request *request, const char *const *names, int6
     return ERR_OK;
 }
 
+/* This gateway looks flows up anew at once, the others when they hear of it. */
 void api_changed(struct api *api)
 {
+    static const char changed[] = "{\"flows\":true}";
     atomic_fetch_add(&api->generation, 1);
+    if (api->options.orchestrator == NULL)
+        broker_broadcast(api->connection, TOPIC_CONTROL, changed, sizeof changed - 1);
+}
+
+static void on_control(void *user, const void *body, size_t size)
+{
+    struct api *api = user;
+    AUTO_JSON struct json *message = NULL;
+    if (json_parse(body, size, &message, NULL) == ERR_OK && json_get_bool(message, "flows", false))
+        atomic_fetch_add(&api->generation, 1);
 }
 
 void api_control(struct api *api, const char *verb, const char *execution_id)
@@ -356,9 +368,8 @@ struct api *api_new(const struct api_options *options)
     api->requests = metrics_register(options->metrics, &requests);
     api->durations = metrics_register(options->metrics, &durations);
     api->connection = broker_connect(options->broker, options->loop);
-    map_init(&api->workers);
-    broker_subscribe(api->connection, TOPIC_WORKERS, api_on_worker_report, api);
-    broker_broadcast(api->connection, TOPIC_CONTROL, "{\"report\":true}", 15);
+    broker_subscribe(api->connection, TOPIC_CONTROL, on_control, api);
+    api_cluster_start(api);
     metrics_add_collector(options->metrics, api_collect, api);
     api_waiters_start(api);
     api_monitor_start(api);
@@ -373,7 +384,7 @@ void api_free(struct api *api)
     broker_disconnect(api->connection);
     api_monitor_free(api);
     api_waiters_free(api);
-    api_workers_free(api);
+    api_cluster_free(api);
     map_done(&api->waiters);
     pthread_mutex_destroy(&api->lock);
     page_close(api->page);

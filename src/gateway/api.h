@@ -9,16 +9,16 @@
 struct api;
 struct auth;
 struct cache;
-struct engine;
+struct orchestrator;
 struct ws_hub;
 
 struct api_options {
     const struct config *config;
     struct store *store;
     struct broker *broker;
-    unsigned shards;       /* EVENT_SHARDS; 0: one */
-    struct loop *loop;     /* the gateway's own: live events and answers that wait */
-    struct engine *engine; /* NULL where the services are elsewhere */
+    unsigned shards;                         /* EVENT_SHARDS; 0: one */
+    struct loop *loop;                       /* the gateway's own: live events and answers that wait */
+    const struct orchestrator *orchestrator; /* NULL: in other processes */
     struct metrics *metrics;
     struct auth *auth;          /* who may do what */
     struct cache *cache;        /* rate limits */

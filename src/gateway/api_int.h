@@ -7,7 +7,6 @@
 #include "gateway/answers.h"
 #include "gateway/api.h"
 #include "gateway/auth.h"
-#include "gateway/engine.h"
 #include "nodes/node.h"
 #include <pthread.h>
 #include <stdatomic.h>
@@ -48,8 +47,8 @@ struct api {
     struct map waiters; /* execution id -> struct waiter: webhooks that answer with the result */
     struct loop_timer *waiter_timer;
     struct webhook_index *webhooks;
-    pthread_mutex_t activation; /* of two flows with one webhook path only one becomes active */
-    struct map workers;         /* id -> struct worker_seen */
+    pthread_mutex_t activation;        /* of two flows with one webhook path only one becomes active */
+    struct map workers, orchestrators; /* id -> what it last told of itself (cluster.c) */
     struct monitor *monitor;
     struct page *page;       /* NULL: there is none */
     struct network *proxies; /* TRUSTED_PROXIES */
@@ -97,9 +96,16 @@ void api_announce(struct api *api, const struct live_update *update);
 /* UNAVAILABLE while more executions wait than QUEUE_HIGH_WATER_MARK. */
 enum err api_check_load(struct api *api, struct error *reterr) ERROR_MUST_CHECK;
 
+/* cluster.c */
+void api_cluster_start(struct api *api);
+void api_cluster_free(struct api *api);
+struct orchestrator_stats;
+/* Of all orchestrators together, as of a moment ago; counters are of the one in this process only. Any thread. */
+void api_cluster_stats(struct api *api, struct orchestrator_stats *ret);
+size_t api_cluster_waiting(struct api *api);                            /* for a worker, everywhere */
+const char *api_cluster_strategy(struct api *api, struct arena *arena); /* in force */
+
 /* operate.c */
-void api_on_worker_report(void *api, const void *body, size_t size);
-void api_workers_free(struct api *api);
 void api_collect(void *api, struct metrics_writer *writer);
 
 /* monitoring.c */

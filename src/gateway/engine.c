@@ -10,11 +10,19 @@
 #include <stdlib.h>
 
 #define LAST_EVENTS_MS 5000
+#define SWEEP_INTERVAL_MS 10000
+
+/* A loop on a thread of its own. */
+struct runner {
+    struct loop *loop;
+    pthread_t thread;
+    bool runs, drained;
+    struct engine *engine;
+};
 
 struct engine {
-    struct store *store;
-    struct loop *orchestrator_loop, *worker_loop;
-    pthread_t orchestrator_thread, worker_thread;
+    struct engine_options options;
+    struct runner orchestrating, working;
     struct orchestrator *orchestrator;
     struct worker *worker;
     struct pool *pool;
@@ -22,10 +30,6 @@ struct engine {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     int64_t deadline_ms;
-    bool drained, called;
-    const char *strategy;
-    enum err call_code;
-    struct error *call_error;
 };
 
 static void *run_loop(void *user)
@@ -34,63 +38,78 @@ static void *run_loop(void *user)
     return NULL;
 }
 
-static void signal_done(struct engine *engine, bool *flag)
+static void runner_start(struct runner *runner)
 {
-    pthread_mutex_lock(&engine->lock);
-    *flag = true;
-    pthread_cond_broadcast(&engine->changed);
-    pthread_mutex_unlock(&engine->lock);
+    if (runner->loop == NULL)
+        return;
+    if (pthread_create(&runner->thread, NULL, run_loop, runner->loop) != 0)
+        abort();
+    runner->runs = true;
 }
 
-static void wait_for(struct engine *engine, bool *flag)
+static void on_drained(void *user)
 {
+    struct runner *runner = user;
+    pthread_mutex_lock(&runner->engine->lock);
+    runner->drained = true;
+    pthread_cond_broadcast(&runner->engine->changed);
+    pthread_mutex_unlock(&runner->engine->lock);
+}
+
+/* `drain` calls on_drained. */
+static void runner_stop(struct runner *runner, loop_fn drain)
+{
+    if (!runner->runs)
+        return;
+    struct engine *engine = runner->engine;
+    loop_post(runner->loop, drain, engine);
     pthread_mutex_lock(&engine->lock);
-    while (!*flag)
+    while (!runner->drained)
         pthread_cond_wait(&engine->changed, &engine->lock);
     pthread_mutex_unlock(&engine->lock);
+    loop_stop(runner->loop);
+    pthread_join(runner->thread, NULL);
+    runner->runs = false;
 }
 
-static void engine_free(struct engine *engine)
+static enum err start_orchestrator(struct engine *engine, struct error *reterr)
 {
-    pool_free(engine->pool);
-    worker_free(engine->worker);
-    orchestrator_free(engine->orchestrator);
-    http_client_free(engine->host.http);
-    loop_free(engine->worker_loop);
-    loop_free(engine->orchestrator_loop);
-    pthread_mutex_destroy(&engine->lock);
-    pthread_cond_destroy(&engine->changed);
-    free(engine);
-}
-
-enum err engine_start(const struct engine_options *options, struct engine **ret, struct error *reterr)
-{
-    struct engine *engine = mem_alloc(sizeof *engine);
-    pthread_mutex_init(&engine->lock, NULL);
-    pthread_cond_init(&engine->changed, NULL);
-    engine->store = options->store;
-    engine->orchestrator_loop = loop_new();
-    engine->worker_loop = loop_new();
-    engine->pool = pool_new(options->blocking_threads);
-    engine->host.http =
-        http_client_new(engine->worker_loop, &(struct http_client_options){.deny_private = options->http_deny_private});
-    engine->host.data_dir = options->data_dir;
-    engine->host.allow_command = options->allow_command;
-    engine->host.command_environment = options->command_environment;
-    struct rng rng;
-    rng_init_from_system(&rng);
+    const struct engine_options *options = &engine->options;
+    engine->orchestrating.loop = loop_new();
     engine->orchestrator =
-        orchestrator_new(&(struct orchestrator_options){.loop = engine->orchestrator_loop,
+        orchestrator_new(&(struct orchestrator_options){.id = options->orchestrator_id,
+                                                        .shards = options->shards,
+                                                        .loop = engine->orchestrating.loop,
                                                         .broker = options->broker,
                                                         .store = options->store,
                                                         .schedules = true,
                                                         .worker_timeout_ms = options->worker_timeout_ms,
-                                                        .sweep_interval_ms = 10000,
+                                                        .health_interval_ms = options->health_interval_ms,
+                                                        .sweep_interval_ms = SWEEP_INTERVAL_MS,
                                                         .strategy = options->strategy,
                                                         .retention_ms = options->retention_ms,
                                                         .retention_count = options->retention_count});
+    enum err code = orchestrator_start(engine->orchestrator, reterr);
+    if (code == ERR_OK && options->metrics != NULL)
+        metrics_add_collector(options->metrics, orchestrator_collect, engine->orchestrator);
+    return code;
+}
+
+static enum err start_worker(struct engine *engine, struct error *reterr)
+{
+    const struct engine_options *options = &engine->options;
+    struct rng rng;
+    rng_init_from_system(&rng);
+    engine->working.loop = loop_new();
+    engine->pool = pool_new(options->blocking_threads);
+    engine->host.http = http_client_new(engine->working.loop,
+                                        &(struct http_client_options){.deny_private = options->http_deny_private});
+    engine->host.allow_command = options->allow_command;
+    engine->host.command_environment = options->command_environment;
+    engine->host.data_dir = options->data_dir;
     engine->worker = worker_new(&(struct worker_options){.id = options->worker_id,
-                                                         .loop = engine->worker_loop,
+                                                         .shards = options->shards,
+                                                         .loop = engine->working.loop,
                                                          .broker = options->broker,
                                                          .store = options->store,
                                                          .catalog = node_registry_catalog(),
@@ -99,44 +118,47 @@ enum err engine_start(const struct engine_options *options, struct engine **ret,
                                                          .pool = engine->pool,
                                                          .capacity = options->capacity,
                                                          .report_interval_ms = options->report_interval_ms,
+                                                         .memory_limit_bytes = options->memory_limit_bytes,
+                                                         .cpu_limit_cores = options->cpu_limit_cores,
+                                                         .on_asked_to_leave = options->on_asked_to_leave,
                                                          .seed = rng_next(&rng)});
+    enum err code = worker_start(engine->worker, reterr);
+    if (code == ERR_OK && options->metrics != NULL)
+        metrics_add_collector(options->metrics, worker_collect, engine->worker);
+    return code;
+}
+
+enum err engine_start(const struct engine_options *options, struct engine **ret, struct error *reterr)
+{
+    struct engine *engine = mem_alloc(sizeof *engine);
+    engine->options = *options;
+    engine->orchestrating.engine = engine->working.engine = engine;
+    pthread_mutex_init(&engine->lock, NULL);
+    pthread_cond_init(&engine->changed, NULL);
     /* The loops do not run yet: starting here is as good as on their threads. */
-    enum err code = orchestrator_start(engine->orchestrator, reterr);
-    if (code == ERR_OK)
-        code = worker_start(engine->worker, reterr);
+    enum err code = options->no_orchestrator ? ERR_OK : start_orchestrator(engine, reterr);
+    if (code == ERR_OK && !options->no_worker)
+        code = start_worker(engine, reterr);
     if (code != ERR_OK) {
         engine_free(engine);
         return code;
     }
-    if (pthread_create(&engine->orchestrator_thread, NULL, run_loop, engine->orchestrator_loop) != 0 ||
-        pthread_create(&engine->worker_thread, NULL, run_loop, engine->worker_loop) != 0)
-        abort();
+    runner_start(&engine->orchestrating);
+    runner_start(&engine->working);
     *ret = engine;
     return ERR_OK;
 }
 
-static void on_drained(void *user)
+static void drain_worker(void *user)
 {
     struct engine *engine = user;
-    signal_done(engine, &engine->drained);
-}
-
-static void drain(void *user)
-{
-    struct engine *engine = user;
-    worker_drain(engine->worker, engine->deadline_ms, on_drained, engine);
-}
-
-static void on_orchestrator_drained(void *user)
-{
-    struct engine *engine = user;
-    signal_done(engine, &engine->called);
+    worker_drain(engine->worker, engine->deadline_ms, on_drained, &engine->working);
 }
 
 static void drain_orchestrator(void *user)
 {
     struct engine *engine = user;
-    orchestrator_drain(engine->orchestrator, LAST_EVENTS_MS, on_orchestrator_drained, engine);
+    orchestrator_drain(engine->orchestrator, LAST_EVENTS_MS, on_drained, &engine->orchestrating);
 }
 
 static enum err write_nothing(struct store_session *session, void *arg, struct error *reterr)
@@ -152,19 +174,32 @@ void engine_stop(struct engine *engine, int64_t deadline_ms)
     if (engine == NULL)
         return;
     engine->deadline_ms = deadline_ms;
-    loop_post(engine->worker_loop, drain, engine);
-    wait_for(engine, &engine->drained);
-    loop_stop(engine->worker_loop);
-    pthread_join(engine->worker_thread, NULL);
-    engine->called = false;
-    loop_post(engine->orchestrator_loop, drain_orchestrator, engine); /* what the worker sent last is applied */
-    wait_for(engine, &engine->called);
-    loop_stop(engine->orchestrator_loop);
-    pthread_join(engine->orchestrator_thread, NULL);
+    runner_stop(&engine->working, drain_worker);
+    runner_stop(&engine->orchestrating, drain_orchestrator); /* what the worker sent last is applied */
     struct error error; /* in order: once this is answered, no earlier write will call back */
-    if (store_write(engine->store, write_nothing, NULL, &error) != ERR_OK)
+    if (engine->orchestrator != NULL && store_write(engine->options.store, write_nothing, NULL, &error) != ERR_OK)
         log_event(LOG_WARN, "the store does not take writes while stopping", LOG_CAUSE(&error), LOG_END);
-    engine_free(engine);
+}
+
+void engine_free(struct engine *engine)
+{
+    if (engine == NULL)
+        return;
+    if (engine->options.metrics != NULL && engine->orchestrator != NULL)
+        metrics_remove_collector(engine->options.metrics, orchestrator_collect, engine->orchestrator);
+    if (engine->options.metrics != NULL && engine->worker != NULL)
+        metrics_remove_collector(engine->options.metrics, worker_collect, engine->worker);
+    pool_free(engine->pool);
+    worker_free(engine->worker);
+    orchestrator_free(engine->orchestrator);
+    http_client_free(engine->host.http);
+    if (engine->working.loop != NULL)
+        loop_free(engine->working.loop);
+    if (engine->orchestrating.loop != NULL)
+        loop_free(engine->orchestrating.loop);
+    pthread_mutex_destroy(&engine->lock);
+    pthread_cond_destroy(&engine->changed);
+    free(engine);
 }
 
 const struct orchestrator *engine_orchestrator(const struct engine *engine)
@@ -175,21 +210,4 @@ const struct orchestrator *engine_orchestrator(const struct engine *engine)
 const struct worker *engine_worker(const struct engine *engine)
 {
     return engine->worker;
-}
-
-static void set_strategy(void *user)
-{
-    struct engine *engine = user;
-    engine->call_code = orchestrator_set_strategy(engine->orchestrator, engine->strategy, engine->call_error);
-    signal_done(engine, &engine->called);
-}
-
-enum err engine_set_strategy(struct engine *engine, const char *strategy, struct error *reterr)
-{
-    engine->strategy = strategy;
-    engine->call_error = reterr;
-    engine->called = false;
-    loop_post(engine->orchestrator_loop, set_strategy, engine);
-    wait_for(engine, &engine->called);
-    return engine->call_code;
 }

@@ -34,12 +34,7 @@ static enum err write_start(struct store_session *session, void *arg, struct err
 enum err api_check_load(struct api *api, struct error *reterr)
 {
     int64_t mark = config_int(api->options.config, CONFIG_QUEUE_HIGH_WATER_MARK);
-    struct orchestrator_stats stats = {0};
-    if (api->options.engine != NULL)
-        orchestrator_stats(engine_orchestrator(api->options.engine), &stats);
-    size_t waiting = stats.pending;
-    for (unsigned i = 0; i < api->shards; i++)
-        waiting += broker_queue_depth(api->options.broker, api->submit_queues[i]);
+    size_t waiting = api_cluster_waiting(api);
     if ((int64_t)waiting < mark)
         return ERR_OK;
     return error_set(reterr, ERR_UNAVAILABLE, NULL,

@@ -2,7 +2,7 @@
 #include "gateway/api_int.h"
 
 #include "broker/messages.h"
-#include "dispatch/strategy.h"
+#include "orchestrator/orchestrator.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -34,9 +34,7 @@ static bool store_answers(struct api *api, int64_t *ret_due_ms)
 static bool work_moves(struct api *api, int64_t due_ms, struct orchestrator_stats *ret)
 {
     int64_t now = clock_now_ms();
-    if (api->options.engine == NULL)
-        return true;
-    orchestrator_stats(engine_orchestrator(api->options.engine), ret);
+    api_cluster_stats(api, ret);
     bool waiting = ret->pending > 0 || ret->in_flight > 0 || due_ms < now - STILL_MS;
     return !waiting || now - ret->last_progress_ms < STILL_MS || now - api->started_ms < STILL_MS;
 }
@@ -81,16 +79,16 @@ static enum err get_live(struct api *api, struct http_request *request, struct e
     return ERR_OK;
 }
 
-/* Ready: the store answers and there is a worker to run things on. */
+/* Ready: the store answers, and so does the broker; in a single process there is a worker to run things on, too. */
 static enum err get_ready(struct api *api, struct http_request *request, struct error *reterr)
 {
     (void)reterr;
     struct json *answer = json_object_new();
-    struct orchestrator_stats stats = {.workers = 1};
+    struct orchestrator_stats stats;
     int64_t due;
-    if (api->options.engine != NULL)
-        orchestrator_stats(engine_orchestrator(api->options.engine), &stats);
-    bool ready = store_answers(api, &due) && stats.workers > 0;
+    api_cluster_stats(api, &stats);
+    bool ready = store_answers(api, &due) && broker_is_ready(api->options.broker) &&
+                 (api->options.orchestrator == NULL || stats.workers > 0);
     json_set_bool(answer, "ready", ready);
     http_reply_flat(request, ready ? 200 : 503, answer);
     return ERR_OK;
@@ -103,95 +101,6 @@ static enum err get_work(struct api *api, struct http_request *request, struct e
     json_unref(health);
     http_reply_flat(request, json_get_bool(work, "moving", false) ? 200 : 503, work);
     return ERR_OK;
-}
-
-/* ---- workers */
-
-struct worker_seen {
-    char *report; /* JSON text */
-    int64_t seen_ms;
-};
-
-/* On the gateway's loop. */
-void api_on_worker_report(void *user, const void *body, size_t size)
-{
-    struct api *api = user;
-    AUTO_JSON struct json *report = NULL;
-    if (json_parse(body, size, &report, NULL) != ERR_OK || json_get_str(report, "id") == NULL)
-        return;
-    struct worker_seen *seen = mem_alloc(sizeof *seen);
-    *seen = (struct worker_seen){.report = mem_dup_n(body, size), .seen_ms = clock_now_ms()};
-    pthread_mutex_lock(&api->lock);
-    struct worker_seen *former = map_put(&api->workers, json_get_str(report, "id"), seen);
-    pthread_mutex_unlock(&api->lock);
-    if (former != NULL)
-        free(former->report);
-    free(former);
-}
-
-static void free_seen(void *user, const char *key, void *value)
-{
-    (void)user;
-    (void)key;
-    struct worker_seen *seen = value;
-    free(seen->report);
-    free(seen);
-}
-
-void api_workers_free(struct api *api)
-{
-    map_each(&api->workers, free_seen, NULL);
-    map_done(&api->workers);
-}
-
-struct worker_listing {
-    struct json *list;
-    int64_t now_ms, timeout_ms;
-};
-
-static void add_worker(void *user, const char *key, void *value)
-{
-    (void)key;
-    struct worker_listing *listing = user;
-    const struct worker_seen *seen = value;
-    struct json *worker = NULL;
-    char at[ISO_TEXT_BYTES];
-    if (json_parse(seen->report, strlen(seen->report), &worker, NULL) != ERR_OK)
-        return;
-    bool late = listing->now_ms - seen->seen_ms > listing->timeout_ms;
-    clock_format_iso(seen->seen_ms, at);
-    json_set_str(worker, "status", late ? "offline" : json_get_bool(worker, "draining", false) ? "draining" : "online");
-    json_set_str(worker, "lastHeartbeat", at);
-    json_push(listing->list, worker);
-}
-
-static struct json *workers_of(struct api *api)
-{
-    struct worker_listing listing = {.list = json_array_new(),
-                                     .now_ms = clock_now_ms(),
-                                     .timeout_ms = config_int(api->options.config, CONFIG_WORKER_TIMEOUT)};
-    pthread_mutex_lock(&api->lock);
-    map_each(&api->workers, add_worker, &listing);
-    pthread_mutex_unlock(&api->lock);
-    return listing.list;
-}
-
-static enum err list_workers(struct api *api, struct http_request *request, struct error *reterr)
-{
-    (void)reterr;
-    http_reply(request, 200, workers_of(api));
-    return ERR_OK;
-}
-
-static enum err get_worker(struct api *api, struct http_request *request, struct error *reterr)
-{
-    AUTO_JSON struct json *list = workers_of(api);
-    for (size_t i = 0; i < json_count(list); i++)
-        if (strcmp(json_get_str(json_at(list, i), "id"), request->params[0]) == 0) {
-            http_reply(request, 200, json_ref(json_at(list, i)));
-            return ERR_OK;
-        }
-    return error_set(reterr, ERR_NOT_FOUND, "id", "No worker \"%.100s\" has reported.", request->params[0]);
 }
 
 /* ---- dead letters */
@@ -321,8 +230,7 @@ static enum err get_settings(struct api *api, struct http_request *request, stru
         return code;
     struct json *settings = json_object_new();
     const char *kept = json_get_str(access.loaded, "value");
-    json_set_str(settings, SETTING_STRATEGY,
-                 kept != NULL ? kept : config_str(api->options.config, CONFIG_LOAD_BALANCE_STRATEGY));
+    json_set_str(settings, SETTING_STRATEGY, kept != NULL ? kept : api_cluster_strategy(api, &request->arena));
     json_unref(access.loaded);
     http_reply(request, 200, settings);
     return ERR_OK;
@@ -342,10 +250,10 @@ static enum err put_settings(struct api *api, struct http_request *request, stru
         json_set_str(document, "value", strategy);
         struct operate_access access = {.id = SETTING_STRATEGY, .document = document, .now_ms = clock_now_ms()};
         enum err code = store_write(api->options.store, write_setting, &access, reterr);
-        if (code == ERR_OK && api->options.engine != NULL)
-            code = engine_set_strategy(api->options.engine, strategy, reterr);
         if (code != ERR_OK)
             return code;
+        static const char read_them[] = "{\"settings\":true}";
+        broker_broadcast(api->connection, TOPIC_CONTROL, read_them, sizeof read_them - 1);
     }
     return get_settings(api, request, reterr);
 }
@@ -362,22 +270,6 @@ static enum err get_metrics(struct api *api, struct http_request *request, struc
 
 void api_collect(void *user, struct metrics_writer *writer)
 {
-    static const struct metric_desc executions = {
-        .name = "caudal_executions_total", .help = "Executions that ended.", .kind = METRIC_COUNTER};
-    static const struct metric_desc dispatched = {
-        .name = "caudal_dispatched_total", .help = "Executions handed to workers.", .kind = METRIC_COUNTER};
-    static const struct metric_desc reassigned = {.name = "caudal_reassigned_total",
-                                                  .help = "Executions handed out again after a loss or a wait.",
-                                                  .kind = METRIC_COUNTER};
-    static const struct metric_desc failed = {.name = "caudal_store_failed_writes_total",
-                                              .help = "Batches of events the store did not take at once.",
-                                              .kind = METRIC_COUNTER};
-    static const struct metric_desc waiting = {
-        .name = "caudal_executions_waiting", .help = "Executions waiting for a worker.", .kind = METRIC_GAUGE};
-    static const struct metric_desc running = {
-        .name = "caudal_executions_running", .help = "Executions on workers.", .kind = METRIC_GAUGE};
-    static const struct metric_desc workers = {
-        .name = "caudal_workers", .help = "Workers heard of lately.", .kind = METRIC_GAUGE};
     static const struct metric_desc commits = {
         .name = "caudal_store_commits_total", .help = "Transactions committed.", .kind = METRIC_COUNTER};
     static const struct metric_desc bytes = {
@@ -387,17 +279,6 @@ void api_collect(void *user, struct metrics_writer *writer)
     store_stats(api->options.store, &store);
     metrics_emit_with(writer, &commits, store.commits, NULL);
     metrics_emit_with(writer, &bytes, store.db_bytes + store.wal_bytes, NULL);
-    if (api->options.engine == NULL)
-        return;
-    struct orchestrator_stats stats;
-    orchestrator_stats(engine_orchestrator(api->options.engine), &stats);
-    metrics_emit_with(writer, &executions, (int64_t)stats.finished, NULL);
-    metrics_emit_with(writer, &dispatched, (int64_t)stats.dispatched, NULL);
-    metrics_emit_with(writer, &reassigned, (int64_t)stats.reassigned, NULL);
-    metrics_emit_with(writer, &failed, (int64_t)stats.failed_writes, NULL);
-    metrics_emit_with(writer, &waiting, (int64_t)stats.pending, NULL);
-    metrics_emit_with(writer, &running, (int64_t)stats.in_flight, NULL);
-    metrics_emit_with(writer, &workers, (int64_t)stats.workers, NULL);
 }
 
 #define BASE "/api/v1"
@@ -410,10 +291,6 @@ const struct route operate_routes[] = {
      "Requests can be served; 503 while they cannot", get_ready, &answer_ready},
     {"GET", BASE "/health/work", ROLE_NONE, ROUTE_UNLIMITED | ROUTE_FLAT, NULL, NULL, 200, "health",
      "Work is moving; 503 when something waits and nothing happens", get_work, &answer_work},
-    {"GET", BASE "/workers", ROLE_VIEWER, 0, NULL, NULL, 200, "operation", "List workers", list_workers,
-     &answer_workers},
-    {"GET", BASE "/workers/:id", ROLE_VIEWER, 0, NULL, NULL, 200, "operation", "Get a worker", get_worker,
-     &answer_worker},
     {"GET", BASE "/dead-letters", ROLE_OPERATOR, ROUTE_LIST, NULL, NULL, 200, "operation",
      "List messages that could not be handled", list_letters, &answer_dead_letter_page},
     {"GET", BASE "/dead-letters/:id", ROLE_OPERATOR, 0, NULL, NULL, 200, "operation", "Get a dead letter", get_letter,

@@ -2,9 +2,10 @@
 #include "gateway/api_int.h"
 
 extern const struct route flow_routes[], execution_routes[], schedule_routes[], catalog_routes[], monitoring_routes[],
-    operate_routes[], session_routes[], user_routes[], api_key_routes[], audit_routes[], webhook_routes[],
-    document_routes[], websocket_routes[];
+    operate_routes[], cluster_routes[], session_routes[], user_routes[], api_key_routes[], audit_routes[],
+    webhook_routes[], document_routes[], websocket_routes[];
 
 const struct route *const route_tables[] = {
-    flow_routes, execution_routes, schedule_routes, catalog_routes, monitoring_routes, operate_routes,   session_routes,
-    user_routes, api_key_routes,   audit_routes,    webhook_routes, document_routes,   websocket_routes, NULL};
+    flow_routes,    execution_routes, schedule_routes, catalog_routes,   monitoring_routes,
+    operate_routes, cluster_routes,   session_routes,  user_routes,      api_key_routes,
+    audit_routes,   webhook_routes,   document_routes, websocket_routes, NULL};

@@ -14,5 +14,9 @@ struct process_usage {
  * understood; *ret is then untouched. */
 enum err process_usage_read(const char *proc, struct process_usage *ret, struct error *reterr) ERROR_MUST_CHECK;
 
+/* This process and all that it started and is still there: resident memory (what they share counted once, for this
+ * process) and processor time; the other members are 0. Takes as long as there are processes on the machine. */
+enum err process_tree_read(const char *proc, struct process_usage *ret, struct error *reterr) ERROR_MUST_CHECK;
+
 /* Adds process_* and caudal_build_info to every exposition. They are absent while /proc cannot be read. */
 void metrics_add_process(struct metrics *metrics);

@@ -143,6 +143,8 @@ static void on_control(void *user, const void *body, size_t size)
             recall_put(&o->orders, json_get_str(message, verbs[order]), order);
     if (json_get_str(message, "cancel") != NULL)
         dispatch_forget(o, json_get_str(message, "cancel"), INT_MAX); /* a worker may drop it without a word */
+    if (json_get_bool(message, "settings", false))
+        settings_load(o);
     if ((json_get_bool(message, "wake", false) || json_has(message, "resume")))
         waking_at(o, loop_now_ms(o->options.loop));
 }
@@ -189,6 +191,7 @@ enum err orchestrator_start(struct orchestrator *o, struct error *reterr)
     if (code != ERR_OK)
         return code;
     returning_start(o);
+    settings_load(o);
     dispatch_check_health(o);
     static const char ask[] = "{\"report\":true}";
     broker_broadcast(o->connection, TOPIC_CONTROL, ask, sizeof ask - 1);

@@ -44,3 +44,5 @@ struct orchestrator_stats {
     int64_t last_progress_ms; /* when an event was last applied or work dispatched */
 };
 void orchestrator_stats(const struct orchestrator *orchestrator, struct orchestrator_stats *ret); /* any thread */
+struct metrics_writer;
+void orchestrator_collect(void *orchestrator, struct metrics_writer *writer); /* a collector of metrics; any thread */

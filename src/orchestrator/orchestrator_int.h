@@ -219,6 +219,9 @@ bool scheduler_is_busy(const struct scheduler *scheduler); /* a firing is on its
 enum err schedule_retry(struct store_session *session, const struct store_event *event, int64_t *ret_wake_ms,
                         struct error *reterr) ERROR_MUST_CHECK;
 
+/* settings.c */
+void settings_load(struct orchestrator *orchestrator);
+
 /* retention.c */
 struct retention *retention_new(struct orchestrator *orchestrator);
 void retention_free(struct retention *retention);

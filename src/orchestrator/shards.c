@@ -197,8 +197,9 @@ static void tell(struct orchestrator *o, bool leaving)
     }
     struct orchestrator_stats stats;
     orchestrator_stats(o, &stats);
+    buf_printf(&body, "],\"strategy\":\"%s\"", dispatch_strategy_name(o->strategy.strategy));
     buf_printf(&body,
-               "],\"waiting\":%zu,\"pending\":%zu,\"inFlight\":%zu,\"workers\":%zu,\"dispatched\":%llu,"
+               ",\"waiting\":%zu,\"pending\":%zu,\"inFlight\":%zu,\"workers\":%zu,\"dispatched\":%llu,"
                "\"finished\":%llu,\"reassigned\":%llu,\"failedWrites\":%llu,\"lastProgressMs\":%lld}",
                waiting, stats.pending, stats.in_flight, stats.workers, (unsigned long long)stats.dispatched,
                (unsigned long long)stats.finished, (unsigned long long)stats.reassigned,

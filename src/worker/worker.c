@@ -7,7 +7,6 @@
 #include <string.h>
 
 #define RECALLED 16384
-#define OVERDUE_MS 10000 /* beyond its time limit, a node that has not come back hangs */
 
 struct worker *worker_new(const struct worker_options *options)
 {
@@ -51,7 +50,8 @@ static void on_work(void *user, struct broker_consumer *consumer, const struct b
     struct worker *worker = user;
     struct error error = {0};
     AUTO_JSON struct json *message = NULL;
-    if (worker->draining || message_parse(delivery->body, delivery->size, &message, &error) != ERR_OK) {
+    if (worker->draining || atomic_load(&worker->full) ||
+        message_parse(delivery->body, delivery->size, &message, &error) != ERR_OK) {
         broker_nack(consumer, delivery->tag, false);
         return;
     }
@@ -80,32 +80,6 @@ static void on_work(void *user, struct broker_consumer *consumer, const struct b
     }
 }
 
-/* Progress is made while nothing is under way for longer than it may take: a worker may wait, but not hang. */
-static void note_progress(struct worker *worker)
-{
-    int64_t now = loop_monotonic_us(worker->options.loop);
-    for (const struct call *call = worker->calls; call != NULL; call = call->next)
-        if (now - call->started_us > (call->node_call.timeout_ms + OVERDUE_MS) * 1000)
-            return;
-    worker->progress++;
-}
-
-static void report(void *user)
-{
-    struct worker *worker = user;
-    struct buf body;
-    note_progress(worker);
-    buf_init(&body, 0);
-    buf_printf(&body,
-               "{\"id\":\"%s\",\"capacity\":%u,\"active\":%zu,\"draining\":%s,\"version\":\"" CAUDAL_VERSION "\","
-               "\"progress\":%lld}",
-               worker->id, worker->options.capacity, worker->active.count, worker->draining ? "true" : "false",
-               (long long)worker->progress);
-    broker_broadcast(worker->connection, TOPIC_WORKERS, body.data, body.len);
-    buf_done(&body);
-    loop_timer_set(worker->report_timer, worker->options.report_interval_ms);
-}
-
 struct census {
     const struct json *shards;
     struct worker *worker;
@@ -128,6 +102,13 @@ static void answer_census(struct worker *worker, const struct json *message)
         map_each(&worker->active, tell_held, &census);
 }
 
+static void leave_if_asked(struct worker *worker, const struct json *message)
+{
+    const char *id = json_get_str(message, "drain");
+    if (id != NULL && strcmp(id, worker->id) == 0 && !worker->draining && worker->options.on_asked_to_leave != NULL)
+        worker->options.on_asked_to_leave();
+}
+
 static void on_control(void *user, const void *body, size_t size)
 {
     struct worker *worker = user;
@@ -135,7 +116,8 @@ static void on_control(void *user, const void *body, size_t size)
     if (json_parse(body, size, &message, NULL) != ERR_OK)
         return;
     if (json_get_bool(message, "report", false))
-        report(worker);
+        report_send(worker);
+    leave_if_asked(worker, message);
     answer_census(worker, message);
     static const char *const verbs[] = {[ORDER_RESUME] = "resume", [ORDER_PAUSE] = "pause", [ORDER_CANCEL] = "cancel"};
     for (int order = ORDER_RESUME; order <= ORDER_CANCEL; order++)
@@ -169,8 +151,9 @@ enum err worker_start(struct worker *worker, struct error *reterr)
     broker_subscribe(worker->connection, TOPIC_CONTROL, on_control, worker);
     /* A message holds an execution at least: what the orchestrator has room for is always delivered. */
     worker->consumer = broker_consume(worker->connection, worker->queue, worker->options.capacity, on_work, worker);
-    worker->report_timer = loop_timer_new(worker->options.loop, report, worker);
-    report(worker);
+    worker->report_timer = loop_timer_new(worker->options.loop, report_send, worker);
+    watch_start(worker);
+    report_send(worker);
     return ERR_OK;
 }
 
@@ -202,11 +185,12 @@ static void park_idle(void *user, const char *key, void *value)
 void worker_drain(struct worker *worker, int64_t deadline_ms, void (*on_drained)(void *user), void *user)
 {
     worker->draining = true;
+    atomic_store(&worker->stat_draining, true);
     worker->on_drained = on_drained;
     worker->drained_user = user;
     worker->drain_deadline_ms = loop_monotonic_us(worker->options.loop) / 1000 + deadline_ms;
     broker_consumer_set_prefetch(worker->consumer, 0);
-    report(worker);
+    report_send(worker);
     map_each(&worker->active, park_idle, NULL);
     worker->drain_timer = loop_timer_new(worker->options.loop, check_drained, worker);
     loop_timer_set(worker->drain_timer, 0);
@@ -238,6 +222,7 @@ void worker_free(struct worker *worker)
     for (size_t i = 0; i < actives.count; i++)
         active_free(actives.values[i]);
     free(actives.values);
+    watch_stop(worker);
     calls_free(worker);
     for (unsigned i = 0; i < worker->shards; i++)
         outbox_done(&worker->outboxes[i]);
@@ -280,13 +265,4 @@ static void free_groups(struct worker *worker, struct collected *actives)
             for (size_t i = 0; i < batch->count; i++)
                 drop_member(batch->groups[i]);
     }
-}
-
-void worker_stats(const struct worker *worker, struct worker_stats *ret)
-{
-    *ret = (struct worker_stats){.active = atomic_load(&worker->active_count),
-                                 .capacity = worker->options.capacity,
-                                 .started = atomic_load(&worker->started),
-                                 .finished = atomic_load(&worker->finished),
-                                 .failed = atomic_load(&worker->failed)};
 }

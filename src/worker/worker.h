@@ -15,11 +15,14 @@ struct worker_options {
     struct store *store; /* flow definitions are read from here */
     const struct flow_catalog *catalog;
     const struct node_type *(*find_type)(const char *type);
-    struct node_host *host;     /* NULL: no network nodes */
-    struct pool *pool;          /* for BLOCKING nodes; NULL: they run inline (simulator) */
-    unsigned capacity;          /* MAX_CONCURRENT_FLOWS */
-    unsigned shards;            /* EVENT_SHARDS; 0: one */
-    int64_t report_interval_ms; /* HEALTH_REPORT_INTERVAL */
+    struct node_host *host;          /* NULL: no network nodes */
+    struct pool *pool;               /* for BLOCKING nodes; NULL: they run inline (simulator) */
+    unsigned capacity;               /* MAX_CONCURRENT_FLOWS */
+    unsigned shards;                 /* EVENT_SHARDS; 0: one */
+    int64_t report_interval_ms;      /* HEALTH_REPORT_INTERVAL */
+    int64_t memory_limit_bytes;      /* of the process and what it started; near it no work is taken; 0: none */
+    unsigned cpu_limit_cores;        /* likewise; 0: none */
+    void (*on_asked_to_leave)(void); /* by the control message {drain: id}; NULL: it drains, and no more */
     uint64_t seed;
 };
 
@@ -32,5 +35,10 @@ void worker_free(struct worker *worker); /* also in mid-flight, as a crash would
 struct worker_stats {
     unsigned active, capacity;
     uint64_t started, finished, failed;
+    int64_t moved_ms;                 /* wall clock: when it last was seen to move */
+    int64_t memory_bytes, cpu_millis; /* of the process and what it started; cpu: thousandths of a core */
+    bool full, draining;              /* full: memory or processor are at their limit */
 };
 void worker_stats(const struct worker *worker, struct worker_stats *ret); /* any thread */
+struct metrics_writer;
+void worker_collect(void *worker, struct metrics_writer *writer); /* a collector of metrics; any thread */

@@ -43,7 +43,10 @@ struct worker {
     struct loop_timer *drain_timer, *report_timer;
     void (*on_drained)(void *user);
     void *drained_user;
+    struct watch *watch; /* memory and processor */
     _Atomic unsigned active_count;
+    _Atomic int64_t moved_ms, memory_bytes, cpu_millis;
+    _Atomic bool full, stat_draining;
     _Atomic uint64_t started, finished, failed;
 };
 
@@ -117,6 +120,13 @@ void event_finished(struct active *active);
 void event_progress(struct active *active, unsigned node);
 void event_held(struct active *active); /* it is here: an answer to a census */
 void event_refused(struct worker *worker, const char *id, int epoch, const char *flow_id, const struct error *error);
+
+/* watch.c: what the process and all it started use, once in a while */
+void watch_start(struct worker *worker);
+void watch_stop(struct worker *worker);
+
+/* report.c: what the worker tells of itself */
+void report_send(void *worker); /* also a timer callback */
 
 /* calls.c */
 void calls_start(struct active *active, const struct run_command *command);

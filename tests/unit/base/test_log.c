@@ -21,7 +21,7 @@ static char line[LOG_LINE_BYTES + 1];
 
 static const char *format(enum log_format form, const char *message, const struct log_field *fields)
 {
-    size_t len = log_line_format(form, NOW, LOG_WARN, "worker", message, fields, line);
+    size_t len = log_line_format(form, NOW, LOG_WARN, "worker", NULL, message, fields, line);
     assert_int_equal(len, strlen(line));
     assert_true(len <= LOG_LINE_BYTES);
     assert_ptr_equal(strchr(line, '\n'), line + len - 1); /* one line, ended */

@@ -1,0 +1,271 @@
+/* Who else is there: workers and orchestrators as they tell of themselves. */
+#include "gateway/api_int.h"
+
+#include "broker/messages.h"
+#include "gateway/answers.h"
+#include "orchestrator/orchestrator.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+#define INTERVAL_MS 15000 /* of a worker that does not say how often it reports */
+#define LATE_INTERVALS 3  /* reports that may be missing before it counts as gone */
+#define ORCHESTRATOR_LATE_MS 5000
+#define FORGET_MS 3600000 /* what has been gone for so long is not listed any more */
+
+struct seen {
+    char *report; /* JSON text */
+    int64_t seen_ms, moved_ms, progress;
+};
+
+/* On the gateway's loop. */
+static void keep(struct api *api, struct map *all, const void *body, size_t size)
+{
+    AUTO_JSON struct json *report = NULL;
+    if (json_parse(body, size, &report, NULL) != ERR_OK || json_get_str(report, "id") == NULL)
+        return;
+    struct seen *seen = mem_alloc(sizeof *seen);
+    int64_t now = clock_now_ms(), progress = json_get_int(report, "progress", 0);
+    *seen = (struct seen){.report = mem_dup_n(body, size), .seen_ms = now, .moved_ms = now, .progress = progress};
+    pthread_mutex_lock(&api->lock);
+    struct seen *former = map_put(all, json_get_str(report, "id"), seen);
+    if (former != NULL && former->progress == progress && json_get_int(report, "active", 0) > 0)
+        seen->moved_ms = former->moved_ms;
+    pthread_mutex_unlock(&api->lock);
+    if (former != NULL)
+        free(former->report);
+    free(former);
+}
+
+static void on_worker(void *user, const void *body, size_t size)
+{
+    struct api *api = user;
+    keep(api, &api->workers, body, size);
+}
+
+static void on_orchestrator(void *user, const void *body, size_t size)
+{
+    struct api *api = user;
+    keep(api, &api->orchestrators, body, size);
+}
+
+static void free_seen(void *user, const char *key, void *value)
+{
+    (void)user;
+    (void)key;
+    struct seen *seen = value;
+    free(seen->report);
+    free(seen);
+}
+
+void api_cluster_start(struct api *api)
+{
+    map_init(&api->workers);
+    map_init(&api->orchestrators);
+    broker_subscribe(api->connection, TOPIC_WORKERS, on_worker, api);
+    broker_subscribe(api->connection, TOPIC_ORCHESTRATORS, on_orchestrator, api);
+    broker_broadcast(api->connection, TOPIC_CONTROL, "{\"report\":true}", 15);
+}
+
+void api_cluster_free(struct api *api)
+{
+    map_each(&api->workers, free_seen, NULL);
+    map_done(&api->workers);
+    map_each(&api->orchestrators, free_seen, NULL);
+    map_done(&api->orchestrators);
+}
+
+/* ---- orchestrators */
+
+struct summing {
+    struct orchestrator_stats *stats;
+    struct arena *arena; /* NULL: no strategy is wanted */
+    const char *strategy;
+    int64_t now_ms, waiting;
+};
+
+static void add_orchestrator(void *user, const char *key, void *value)
+{
+    (void)key;
+    struct summing *summing = user;
+    const struct seen *seen = value;
+    AUTO_JSON struct json *report = NULL;
+    if (summing->now_ms - seen->seen_ms > ORCHESTRATOR_LATE_MS ||
+        json_parse(seen->report, strlen(seen->report), &report, NULL) != ERR_OK)
+        return;
+    struct orchestrator_stats *stats = summing->stats;
+    size_t workers = (size_t)json_get_int(report, "workers", 0);
+    int64_t moved = json_get_int(report, "lastProgressMs", 0);
+    stats->pending += (size_t)json_get_int(report, "pending", 0);
+    stats->in_flight += (size_t)json_get_int(report, "inFlight", 0);
+    stats->shards += json_count(json_get(report, "shards"));
+    stats->workers = workers > stats->workers ? workers : stats->workers;
+    stats->last_progress_ms = moved > stats->last_progress_ms ? moved : stats->last_progress_ms;
+    summing->waiting += json_get_int(report, "waiting", 0);
+    if (summing->arena != NULL && json_get_str(report, "strategy") != NULL)
+        summing->strategy = arena_dup(summing->arena, json_get_str(report, "strategy"));
+}
+
+static void sum(struct api *api, struct summing *summing)
+{
+    summing->now_ms = clock_now_ms();
+    pthread_mutex_lock(&api->lock);
+    map_each(&api->orchestrators, add_orchestrator, summing);
+    pthread_mutex_unlock(&api->lock);
+}
+
+void api_cluster_stats(struct api *api, struct orchestrator_stats *ret)
+{
+    *ret = (struct orchestrator_stats){0};
+    if (api->options.orchestrator != NULL)
+        orchestrator_stats(api->options.orchestrator, ret);
+    else
+        sum(api, &(struct summing){.stats = ret});
+}
+
+size_t api_cluster_waiting(struct api *api)
+{
+    struct orchestrator_stats stats = {0};
+    struct summing summing = {.stats = &stats};
+    if (api->options.orchestrator == NULL) {
+        sum(api, &summing);
+        return summing.waiting > 0 ? (size_t)summing.waiting : 0;
+    }
+    orchestrator_stats(api->options.orchestrator, &stats);
+    size_t waiting = stats.pending;
+    for (unsigned i = 0; i < api->shards; i++)
+        waiting += broker_queue_depth(api->options.broker, api->submit_queues[i]);
+    return waiting;
+}
+
+const char *api_cluster_strategy(struct api *api, struct arena *arena)
+{
+    struct orchestrator_stats stats = {0};
+    struct summing summing = {.stats = &stats, .arena = arena};
+    if (api->options.orchestrator != NULL)
+        return config_str(api->options.config, CONFIG_LOAD_BALANCE_STRATEGY);
+    sum(api, &summing);
+    return summing.strategy != NULL ? summing.strategy
+                                    : "round_robin"; /* what one begins with, unless told otherwise */
+}
+
+/* ---- lists */
+
+struct listing {
+    struct json *list;
+    int64_t now_ms;
+    void (*describe)(struct json *entry, const struct seen *seen, int64_t now_ms);
+};
+
+static void describe_worker(struct json *worker, const struct seen *seen, int64_t now_ms)
+{
+    int64_t late_ms = LATE_INTERVALS * json_get_int(worker, "intervalMs", INTERVAL_MS);
+    const char *status = "online";
+    if (now_ms - seen->seen_ms > late_ms)
+        status = "offline";
+    else if (json_get_bool(worker, "draining", false))
+        status = "draining";
+    else if (seen->seen_ms - seen->moved_ms > late_ms)
+        status = "unhealthy"; /* it has work, and moves nothing */
+    json_set_str(worker, "status", status);
+}
+
+static void describe_orchestrator(struct json *orchestrator, const struct seen *seen, int64_t now_ms)
+{
+    bool late = now_ms - seen->seen_ms > ORCHESTRATOR_LATE_MS, leaving = json_get_bool(orchestrator, "leaving", false);
+    json_set_str(orchestrator, "status", late || leaving ? "offline" : "online");
+}
+
+static void add_entry(void *user, const char *key, void *value)
+{
+    (void)key;
+    struct listing *listing = user;
+    const struct seen *seen = value;
+    struct json *entry = NULL;
+    char at[ISO_TEXT_BYTES];
+    if (listing->now_ms - seen->seen_ms > FORGET_MS ||
+        json_parse(seen->report, strlen(seen->report), &entry, NULL) != ERR_OK)
+        return;
+    clock_format_iso(seen->seen_ms, at);
+    listing->describe(entry, seen, listing->now_ms);
+    json_set_str(entry, "lastHeartbeat", at);
+    json_push(listing->list, entry);
+}
+
+static struct json *list_of(struct api *api, const struct map *all,
+                            void (*describe)(struct json *entry, const struct seen *seen, int64_t now_ms))
+{
+    struct listing listing = {.list = json_array_new(), .now_ms = clock_now_ms(), .describe = describe};
+    pthread_mutex_lock(&api->lock);
+    map_each(all, add_entry, &listing);
+    pthread_mutex_unlock(&api->lock);
+    return listing.list;
+}
+
+static enum err list_workers(struct api *api, struct http_request *request, struct error *reterr)
+{
+    (void)reterr;
+    http_reply(request, 200, list_of(api, &api->workers, describe_worker));
+    return ERR_OK;
+}
+
+static enum err list_orchestrators(struct api *api, struct http_request *request, struct error *reterr)
+{
+    (void)reterr;
+    http_reply(request, 200, list_of(api, &api->orchestrators, describe_orchestrator));
+    return ERR_OK;
+}
+
+static enum err find_worker(struct api *api, const char *id, struct json **ret, struct error *reterr)
+{
+    AUTO_JSON struct json *list = list_of(api, &api->workers, describe_worker);
+    for (size_t i = 0; i < json_count(list); i++)
+        if (strcmp(json_get_str(json_at(list, i), "id"), id) == 0) {
+            *ret = json_ref(json_at(list, i));
+            return ERR_OK;
+        }
+    return error_set(reterr, ERR_NOT_FOUND, "id", "No worker \"%.100s\" has reported.", id);
+}
+
+static enum err get_worker(struct api *api, struct http_request *request, struct error *reterr)
+{
+    struct json *worker = NULL;
+    enum err code = find_worker(api, request->params[0], &worker, reterr);
+    if (code == ERR_OK)
+        http_reply(request, 200, worker);
+    return code;
+}
+
+static enum err drain_worker(struct api *api, struct http_request *request, struct error *reterr)
+{
+    struct json *worker = NULL;
+    enum err code = find_worker(api, request->params[0], &worker, reterr);
+    if (code != ERR_OK)
+        return code;
+    const char *status = json_get_str(worker, "status");
+    if (api->options.orchestrator != NULL)
+        code = error_set(reterr, ERR_CONFLICT, "id", "This worker is part of the only process; stop that instead.");
+    else if (strcmp(status, "offline") == 0)
+        code = error_set(reterr, ERR_CONFLICT, "id", "The worker is offline.");
+    if (code != ERR_OK) {
+        json_unref(worker);
+        return code;
+    }
+    AUTO_JSON struct json *message = json_object_new();
+    json_set_str(message, "drain", request->params[0]);
+    AUTO_FREE char *text = json_dup_text(message);
+    broker_broadcast(api->connection, TOPIC_CONTROL, text, strlen(text));
+    http_reply(request, 202, worker);
+    return ERR_OK;
+}
+
+#define BASE "/api/v1"
+const struct route cluster_routes[] = {{"GET", BASE "/workers", ROLE_VIEWER, 0, NULL, NULL, 200, "operation",
+                                        "List workers", list_workers, &answer_workers},
+                                       {"GET", BASE "/workers/:id", ROLE_VIEWER, 0, NULL, NULL, 200, "operation",
+                                        "Get a worker", get_worker, &answer_worker},
+                                       {"POST", BASE "/workers/:id/drain", ROLE_OPERATOR, 0, NULL, NULL, 202,
+                                        "operation", "Let a worker finish what it has, take nothing more and end",
+                                        drain_worker, &answer_worker},
+                                       {"GET", BASE "/orchestrators", ROLE_VIEWER, 0, NULL, NULL, 200, "operation",
+                                        "List orchestrators", list_orchestrators, &answer_orchestrators},
+                                       {0}};

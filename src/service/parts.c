@@ -1,0 +1,232 @@
+/* The parts of services, apart from those that listen. */
+#include "service/service_int.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "metrics/process.h"
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define DRAIN_MS 20000
+#define CACHE_BYTES ((size_t)64 << 20)
+
+/* ---- the directory for files of nodes */
+
+static enum err make_directory(const char *path, struct error *reterr)
+{
+    AUTO_FREE char *copy = mem_dup(path);
+    for (char *slash = copy + 1; (slash = strchr(slash, '/')) != NULL; *slash++ = '/') {
+        *slash = '\0';
+        if (mkdir(copy, 0750) != 0 && errno != EEXIST)
+            return error_set(reterr, ERR_IO, "DATA_DIR", "The directory %s cannot be made: %m.", copy);
+    }
+    if (mkdir(copy, 0750) != 0 && errno != EEXIST)
+        return error_set(reterr, ERR_IO, "DATA_DIR", "The directory %s cannot be made: %m.", copy);
+    return ERR_OK;
+}
+
+static enum err open_files(struct service_state *s, struct error *reterr)
+{
+    s->files = mem_printf("%s/files", config_str(&s->config, CONFIG_DATA_DIR));
+    return make_directory(s->files, reterr);
+}
+
+static void close_files(struct service_state *s)
+{
+    free(s->files);
+}
+
+/* ---- store, broker, cache, access, metrics */
+
+static enum err open_store(struct service_state *s, struct error *reterr)
+{
+    return store_open(config_str(&s->config, CONFIG_DATABASE_URL), NULL, &s->store, reterr);
+}
+
+static void close_store(struct service_state *s)
+{
+    if (s->store != NULL)
+        store_close(s->store);
+}
+
+static enum err open_broker(struct service_state *s, struct error *reterr)
+{
+    return broker_open(config_str(&s->config, CONFIG_RABBITMQ_URL), config_str(&s->config, CONFIG_RABBITMQ_EXCHANGE),
+                       &s->broker, reterr);
+}
+
+static void close_broker(struct service_state *s)
+{
+    if (s->broker != NULL)
+        broker_close(s->broker);
+}
+
+static enum err open_cache(struct service_state *s, struct error *reterr)
+{
+    return cache_open(config_str(&s->config, CONFIG_REDIS_URL), config_bool(&s->config, CONFIG_REDIS_CLUSTER_ENABLED),
+                      CACHE_BYTES, &s->cache, reterr);
+}
+
+static void close_cache(struct service_state *s)
+{
+    cache_close(s->cache);
+}
+
+static enum err open_auth(struct service_state *s, struct error *reterr)
+{
+    return auth_start(&s->config, s->store, s->cache, &s->auth, reterr);
+}
+
+static void close_auth(struct service_state *s)
+{
+    auth_free(s->auth);
+}
+
+static enum err open_metrics(struct service_state *s, struct error *reterr)
+{
+    (void)reterr;
+    s->metrics = metrics_new();
+    metrics_add_process(s->metrics);
+    return ERR_OK;
+}
+
+static void close_metrics(struct service_state *s)
+{
+    metrics_free(s->metrics);
+}
+
+/* ---- the orchestrator, the worker, or both */
+
+/* NULL-terminated; as long as the configuration. */
+static const char **read_list(struct config *config, enum config_id id)
+{
+    size_t count = config_count(config, id);
+    const char **list = arena_alloc(&config->arena, (count + 1) * sizeof *list);
+    for (size_t i = 0; i < count; i++)
+        list[i] = config_item(config, id, i);
+    return list;
+}
+
+/* The worker was told to leave: the same as a signal from outside. */
+static void on_asked_to_leave(void)
+{
+    (void)kill(getpid(), SIGTERM);
+}
+
+static enum err open_engine(struct service_state *s, struct error *reterr)
+{
+    const struct config *config = &s->config;
+    enum service service = config->service;
+    bool alone = service == SERVICE_STANDALONE, runs = service != SERVICE_ORCHESTRATOR,
+         dispatches = service != SERVICE_WORKER;
+    struct engine_options options = {.store = s->store,
+                                     .broker = s->broker,
+                                     .metrics = s->metrics,
+                                     .shards = s->shards,
+                                     .no_orchestrator = !dispatches,
+                                     .no_worker = !runs,
+                                     .orchestrator_id = alone ? NULL : s->instance};
+    if (dispatches) {
+        options.worker_timeout_ms = config_int(config, CONFIG_WORKER_TIMEOUT);
+        options.health_interval_ms = config_int(config, CONFIG_WORKER_HEALTH_CHECK_INTERVAL);
+        options.retention_ms = config_int(config, CONFIG_RETENTION_DAYS) * 86400000;
+        options.retention_count = config_int(config, CONFIG_RETENTION_COUNT);
+        options.strategy = config_str(config, CONFIG_LOAD_BALANCE_STRATEGY);
+    }
+    if (runs) {
+        options.capacity = (unsigned)config_int(config, CONFIG_MAX_CONCURRENT_FLOWS);
+        options.blocking_threads = (unsigned)config_int(config, CONFIG_MAX_CONCURRENT_NODES);
+        options.report_interval_ms = config_int(config, CONFIG_HEALTH_REPORT_INTERVAL);
+        options.memory_limit_bytes = config_int(config, CONFIG_MEMORY_LIMIT_MB) << 20;
+        options.cpu_limit_cores = alone ? 0 : (unsigned)config_int(config, CONFIG_CPU_LIMIT_CORES);
+        options.worker_id = config_str(config, CONFIG_WORKER_ID);
+        options.data_dir = s->files;
+        options.http_deny_private = config_bool(config, CONFIG_HTTP_DENY_PRIVATE);
+        options.allow_command = config_bool(config, CONFIG_COMMAND_NODE_ENABLED);
+        options.command_environment = read_list(&s->config, CONFIG_COMMAND_NODE_ENVIRONMENT);
+        options.on_asked_to_leave = alone ? NULL : on_asked_to_leave;
+    }
+    return engine_start(&options, &s->engine, reterr);
+}
+
+static void drain_engine(struct service_state *s)
+{
+    engine_stop(s->engine, DRAIN_MS);
+}
+
+static void close_engine(struct service_state *s)
+{
+    engine_free(s->engine);
+}
+
+/* ---- the gateway */
+
+static void *run_loop(void *user)
+{
+    loop_run(user);
+    return NULL;
+}
+
+static enum err open_gateway(struct service_state *s, struct error *reterr)
+{
+    (void)reterr;
+    s->loop = loop_new();
+    s->origins = read_list(&s->config, CONFIG_WS_CORS_ORIGINS);
+    s->ws = ws_start(
+        &(struct ws_options){.broker = s->broker, .store = s->store, .metrics = s->metrics, .origins = s->origins});
+    s->api = api_new(&(struct api_options){.config = &s->config,
+                                           .store = s->store,
+                                           .broker = s->broker,
+                                           .shards = s->shards,
+                                           .loop = s->loop,
+                                           .orchestrator = s->engine == NULL ? NULL : engine_orchestrator(s->engine),
+                                           .metrics = s->metrics,
+                                           .auth = s->auth,
+                                           .cache = s->cache,
+                                           .origins = s->origins,
+                                           .ws = s->ws});
+    if (pthread_create(&s->loop_thread, NULL, run_loop, s->loop) != 0)
+        abort();
+    s->loop_runs = true;
+    return ERR_OK;
+}
+
+static void close_gateway(struct service_state *s)
+{
+    if (s->loop_runs) {
+        loop_stop(s->loop);
+        pthread_join(s->loop_thread, NULL);
+    }
+    api_free(s->api);
+    ws_free(s->ws);
+    loop_free(s->loop);
+}
+
+/* ---- services without an API */
+
+static enum err open_health(struct service_state *s, struct error *reterr)
+{
+    (void)reterr;
+    s->health = health_new(s);
+    return ERR_OK;
+}
+
+static void close_health(struct service_state *s)
+{
+    health_free(s->health);
+}
+
+const struct part part_files = {.name = "files", .open = open_files, .close = close_files};
+const struct part part_store = {.name = "store", .open = open_store, .close = close_store};
+const struct part part_broker = {.name = "broker", .open = open_broker, .close = close_broker};
+const struct part part_cache = {.name = "cache", .open = open_cache, .close = close_cache};
+const struct part part_auth = {.name = "auth", .open = open_auth, .close = close_auth};
+const struct part part_metrics = {.name = "metrics", .open = open_metrics, .close = close_metrics};
+const struct part part_engine = {.name = "engine", .open = open_engine, .drain = drain_engine, .close = close_engine};
+const struct part part_gateway = {.name = "gateway", .open = open_gateway, .close = close_gateway};
+const struct part part_health = {.name = "health", .open = open_health, .close = close_health};
