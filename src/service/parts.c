@@ -45,7 +45,10 @@ static void close_files(struct service_state *s)
 
 static enum err open_store(struct service_state *s, struct error *reterr)
 {
-    return store_open(config_str(&s->config, CONFIG_DATABASE_URL), NULL, &s->store, reterr);
+    return store_open(config_str(&s->config, CONFIG_DATABASE_URL),
+                      &(struct store_options){.read_only = s->config.service == SERVICE_WORKER,
+                                              .max_readers = (size_t)config_int(&s->config, CONFIG_DATABASE_POOL_SIZE)},
+                      &s->store, reterr);
 }
 
 static void close_store(struct service_state *s)

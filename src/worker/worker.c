@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define RECALLED 16384
+#define REPLICA_LAG_MS 10000 /* a flow that is younger, and unknown, may still come */
 
 struct worker *worker_new(const struct worker_options *options)
 {
@@ -45,6 +46,26 @@ static void drop_older(struct worker *worker, const struct json *item)
     active_free(active);
 }
 
+/* Whether the flows of all items can be had. A store that does not answer, or a replica that lags behind, is no fault
+ * of theirs: the work goes back, and comes again. */
+static bool are_flows_there(struct worker *worker, const struct json *work)
+{
+    int64_t now = loop_now_ms(worker->options.loop);
+    for (size_t i = 0; i < json_count(work); i++) {
+        const struct json *item = json_at(work, i);
+        const char *flow_id = json_get_str(item, "flowId");
+        struct error error = {0};
+        struct flow_entry *flow =
+            flow_id == NULL ? NULL : flow_entry_get(worker, flow_id, (int)json_get_int(item, "flowVersion", 1), &error);
+        if (flow != NULL)
+            flow_entry_release(worker, flow);
+        else if (error_is_retryable(error.code) || error.code == ERR_IO ||
+                 (error.code == ERR_NOT_FOUND && now - json_get_int(item, "createdMs", 0) < REPLICA_LAG_MS))
+            return false;
+    }
+    return true;
+}
+
 static void on_work(void *user, struct broker_consumer *consumer, const struct broker_delivery *delivery)
 {
     struct worker *worker = user;
@@ -57,7 +78,7 @@ static void on_work(void *user, struct broker_consumer *consumer, const struct b
     }
     const struct json *work = json_get(message, "work");
     size_t count = json_count(work);
-    if (count == 0 || worker->active.count + count > worker->options.capacity) {
+    if (count == 0 || worker->active.count + count > worker->options.capacity || !are_flows_there(worker, work)) {
         broker_nack(consumer, delivery->tag, false); /* no room: it goes back to the shard owner at once */
         return;
     }
