@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "metrics/process.h"
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,8 @@
 #include <unistd.h>
 
 #define DRAIN_MS 20000
+#define STORE_WITHIN_MS INT64_C(60000)
+#define STORE_AGAIN_MS 500
 #define CACHE_BYTES ((size_t)64 << 20)
 
 /* ---- the directory for files of nodes */
@@ -43,12 +46,27 @@ static void close_files(struct service_state *s)
 
 /* ---- store, broker, cache, access, metrics */
 
+static bool is_told_to_stop(void)
+{
+    sigset_t pending;
+    (void)sigpending(&pending);
+    return sigismember(&pending, SIGTERM) == 1 || sigismember(&pending, SIGINT) == 1;
+}
+
+/* Where services start at the same time, the database or its schema may come a little later. */
 static enum err open_store(struct service_state *s, struct error *reterr)
 {
-    return store_open(config_str(&s->config, CONFIG_DATABASE_URL),
-                      &(struct store_options){.read_only = s->config.service == SERVICE_WORKER,
-                                              .max_readers = (size_t)config_int(&s->config, CONFIG_DATABASE_POOL_SIZE)},
-                      &s->store, reterr);
+    const struct store_options options = {.read_only = s->config.service == SERVICE_WORKER,
+                                          .max_readers = (size_t)config_int(&s->config, CONFIG_DATABASE_POOL_SIZE)};
+    int64_t until_us = clock_monotonic_us() + STORE_WITHIN_MS * 1000;
+    enum err code = store_open(config_str(&s->config, CONFIG_DATABASE_URL), &options, &s->store, reterr);
+    while (code == ERR_STORE_BUSY && s->config.service != SERVICE_STANDALONE && clock_monotonic_us() < until_us &&
+           !is_told_to_stop()) {
+        log_event(LOG_WARN, "the store is not there yet", LOG_CAUSE(reterr), LOG_END);
+        (void)poll(NULL, 0, STORE_AGAIN_MS);
+        code = store_open(config_str(&s->config, CONFIG_DATABASE_URL), &options, &s->store, reterr);
+    }
+    return code;
 }
 
 static void close_store(struct service_state *s)
