@@ -448,9 +448,13 @@ const struct answer answer_audit_page = {"AuditEntry", audit_fields, ANSWER_PAGE
 
 /* ---- schemas */
 
-static const struct field pagination_fields[] = {
-    ALWAYS("page", FIELD_INT),       ALWAYS("limit", FIELD_INT),           ALWAYS("total", FIELD_INT),
-    ALWAYS("totalPages", FIELD_INT), NULLABLE("nextCursor", FIELD_STRING), {0}};
+static const struct field pagination_fields[] = {ALWAYS("page", FIELD_INT),
+                                                 ALWAYS("limit", FIELD_INT),
+                                                 ALWAYS("total", FIELD_INT),
+                                                 ALWAYS("totalIsExact", FIELD_BOOL),
+                                                 ALWAYS("totalPages", FIELD_INT),
+                                                 NULLABLE("nextCursor", FIELD_STRING),
+                                                 {0}};
 
 static struct json *array_of(struct json *take_items)
 {

@@ -133,6 +133,8 @@ struct json *store_page_answer(const struct store_page *page, struct json *take_
     json_set(answer, "data", take_rows);
     json_set_int(pagination, "page", page->page);
     json_set_int(pagination, "limit", page->limit);
+    json_set_bool(pagination, "totalIsExact", total <= STORE_COUNT_MAX);
+    total = total > STORE_COUNT_MAX ? STORE_COUNT_MAX : total;
     json_set_int(pagination, "total", total);
     json_set_int(pagination, "totalPages", (total + page->limit - 1) / page->limit);
     char plain[STORE_ID_BYTES + 32], cursor[2 * sizeof plain];

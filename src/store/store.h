@@ -88,7 +88,8 @@ enum err store_flow_versions(struct store_session *s, const char *id, struct jso
                              struct error *reterr) ERROR_MUST_CHECK;
 
 /* One page of any list. `filter` members as in api-contract 1.2-1.4 plus limit, page (1..) or cursor. Ret:
- * {data:[...], pagination:{page,limit,total,totalPages,nextCursor|null}} */
+ * {data:[...], pagination:{page,limit,total,totalIsExact,totalPages,nextCursor|null}}; more than 10,000 rows are not
+ * counted: total is 10,000 then, and totalIsExact false. */
 enum err store_flow_list(struct store_session *s, const struct json *filter, struct json **ret,
                          struct error *reterr) ERROR_MUST_CHECK; /* status, search; FlowSummary */
 enum err store_schedule_list(struct store_session *s, const struct json *filter, struct json **ret,

@@ -65,7 +65,8 @@ struct store_page {
     char cursor_id[STORE_ID_BYTES];
 };
 enum err store_page_parse(const struct json *filter, struct store_page *ret, struct error *reterr) ERROR_MUST_CHECK;
-/* Takes `rows`; `next_id` NULL: the last page. */
+enum { STORE_COUNT_MAX = 10000 }; /* a list's total is counted up to that many */
+/* Takes `rows`; `total` above STORE_COUNT_MAX: that many and more. `next_id` NULL: the last page. */
 struct json *store_page_answer(const struct store_page *page, struct json *take_rows, int64_t total, int64_t next_ms,
                                const char *next_id);
 /* A time of a filter or a document: absent or null gives *ret = otherwise. */

@@ -71,8 +71,22 @@ static void start_server(struct test_postgres *server)
     (void)dup2(fd, 2);
     (void)chdir("/");
     execl(BIN "postgres", "postgres", "-D", data, "-p", port, "-c", "listen_addresses=127.0.0.1", "-c",
-          "unix_socket_directories=", "-c", "fsync=off", "-c", "max_connections=50", (char *)NULL);
+          "unix_socket_directories=", "-c", "fsync=off", "-c", "max_connections=50", "-c", "autovacuum=off",
+          /* statistics are what a test makes them */ (char *)NULL);
     _exit(1);
+}
+
+static void wait_until_up(struct test_postgres *server)
+{
+    for (int64_t end_us = clock_monotonic_us() + 60000000;;) { /* until it answers */
+        PGPing ping = PQping(server->url);
+        if (ping == PQPING_OK)
+            return;
+        int status;
+        if (waitpid(server->pid, &status, WNOHANG) == server->pid || clock_monotonic_us() > end_us)
+            fail_msg("PostgreSQL did not start; see %s/log", server->folder);
+        (void)poll(NULL, 0, 20);
+    }
 }
 
 struct test_postgres *test_postgres_start(void)
@@ -94,15 +108,17 @@ struct test_postgres *test_postgres_start(void)
     server->port = free_port();
     (void)snprintf(server->url, sizeof server->url, "postgresql://caudal@127.0.0.1:%d/postgres", server->port);
     start_server(server);
-    for (int64_t end_us = clock_monotonic_us() + 60000000;;) { /* until it answers */
-        PGPing ping = PQping(server->url);
-        if (ping == PQPING_OK)
-            return server;
-        int status;
-        if (waitpid(server->pid, &status, WNOHANG) == server->pid || clock_monotonic_us() > end_us)
-            fail_msg("PostgreSQL did not start; see %s/log", server->folder);
-        (void)poll(NULL, 0, 20);
+    wait_until_up(server);
+    return server;
+}
+
+void test_postgres_crash(struct test_postgres *server)
+{
+    (void)kill(server->pid, SIGQUIT);
+    while (waitpid(server->pid, NULL, 0) < 0 && errno == EINTR) {
     }
+    start_server(server);
+    wait_until_up(server);
 }
 
 const char *test_postgres_url(const struct test_postgres *server)

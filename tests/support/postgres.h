@@ -8,4 +8,6 @@ struct test_postgres;
 struct test_postgres *test_postgres_start(void);
 const char *test_postgres_url(const struct test_postgres *server); /* postgresql://caudal@127.0.0.1:port/postgres */
 int test_postgres_port(const struct test_postgres *server);
+/* Ends it as a crash does (immediate shutdown) and starts it again on the same port and data. */
+void test_postgres_crash(struct test_postgres *server);
 void test_postgres_stop(struct test_postgres *server); /* stops it by its pid and removes the folder; NULL ok */

@@ -23,10 +23,14 @@ void sql_where_number(struct sql_where *where, const char *condition, int64_t va
     *add(where, condition) = (struct sql_value){.kind = SQL_INT, .number = value};
 }
 
-static enum err count_all(struct store_session *s, const char *table, const struct sql_where *where, int64_t *ret,
-                          struct error *reterr)
+/* Counting a million rows takes a database a tenth of a second and more, and nobody turns to page 50,000: beyond
+ * STORE_COUNT_MAX the answer says that there are more. In order, so that an index leads and no whole table is read. */
+static enum err count_some(struct store_session *s, const struct sql_list *list, const struct sql_where *where,
+                           int64_t *ret, struct error *reterr)
 {
-    AUTO_FREE char *sql = mem_printf("SELECT count(*) FROM %s%s", table, buf_str(&where->sql));
+    AUTO_FREE char *sql =
+        mem_printf("SELECT count(*) FROM (SELECT 1 FROM %s%s ORDER BY %s DESC, id DESC LIMIT %d) AS counted",
+                   list->table, buf_str(&where->sql), list->sort_key, STORE_COUNT_MAX + 1);
     AUTO_RESET struct sql_rows *rows = NULL;
     bool row = false;
     enum err code = sql_query_once(s, &rows, reterr, sql, where->values, where->count);
@@ -76,7 +80,7 @@ enum err sql_list(struct store_session *s, const struct sql_list *list, struct s
     AUTO_RESET struct sql_rows *statement = NULL;
     enum err code = store_page_parse(filter, &page, reterr);
     if (code == ERR_OK)
-        code = count_all(s, list->table, take_where, &total, reterr);
+        code = count_some(s, list, take_where, &total, reterr);
     if (code == ERR_OK) {
         if (page.has_cursor) {
             AUTO_FREE char *after = mem_printf("(%s, id) < (?, ?)", list->sort_key);
