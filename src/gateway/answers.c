@@ -49,6 +49,7 @@ static const struct field flow_fields[] = {ALWAYS("id", FIELD_STRING),
                                            NESTED("connections", FIELD_ARRAY, connection_fields),
                                            NULLABLE("settings", FIELD_OBJECT),
                                            ALWAYS("version", FIELD_INT),
+                                           NULLABLE("publishedVersion", FIELD_INT),
                                            ALWAYS("status", FIELD_STRING),
                                            NULLABLE("metadata", FIELD_OBJECT),
                                            NULLABLE("createdBy", FIELD_STRING),
@@ -113,7 +114,7 @@ static const struct field node_execution_fields[] = {
         NULLABLE("duration", FIELD_INT), ALWAYS("recordsProcessed", FIELD_INT),                                        \
         NULLABLE("errorMessage", FIELD_STRING), ALWAYS("retryCount", FIELD_INT), NULLABLE("errorCode", FIELD_STRING),  \
         ALWAYS("priority", FIELD_INT), ALWAYS("flowVersion", FIELD_INT), NULLABLE("trigger", FIELD_STRING),            \
-        NULLABLE("waitingUntil", FIELD_STRING)
+        NULLABLE("waitingUntil", FIELD_STRING), NULLABLE("waitingFor", FIELD_STRING)
 static const struct field execution_fields[] = {EXECUTION_FIELDS, {0}};
 static const struct field execution_detail_fields[] = {EXECUTION_FIELDS,
                                                        ALWAYS("epoch", FIELD_INT),
@@ -155,6 +156,9 @@ static const struct field schedule_fields[] = {ALWAYS("id", FIELD_STRING),
                                                ALWAYS("enabled", FIELD_BOOL),
                                                ALWAYS("maxRetries", FIELD_INT),
                                                ALWAYS("retryDelay", FIELD_INT),
+                                               ALWAYS("overlap", FIELD_STRING),
+                                               ALWAYS("catchUp", FIELD_STRING),
+                                               NULLABLE("catchUpWindow", FIELD_INT),
                                                NULLABLE("lastRun", FIELD_STRING),
                                                NULLABLE("nextRun", FIELD_STRING),
                                                NULLABLE("metadata", FIELD_OBJECT),
@@ -169,6 +173,26 @@ static const struct field bulk_fields[] = {ALWAYS("successCount", FIELD_INT),
                                            ALWAYS("failureCount", FIELD_INT),
                                            NESTED("errors", FIELD_ARRAY, bulk_error_fields),
                                            {0}};
+static const struct field instant_fields[] = {ALWAYS("instant", FIELD_STRING),
+                                              ALWAYS("last", FIELD_STRING),
+                                              ALWAYS("count", FIELD_INT),
+                                              ALWAYS("more", FIELD_BOOL),
+                                              ALWAYS("outcome", FIELD_STRING),
+                                              NULLABLE("reason", FIELD_STRING),
+                                              NULLABLE("executionId", FIELD_STRING),
+                                              NULLABLE("backfillId", FIELD_STRING),
+                                              ALWAYS("at", FIELD_STRING),
+                                              {0}};
+static const struct field backfill_fields[] = {ALWAYS("id", FIELD_STRING),          ALWAYS("scheduleId", FIELD_STRING),
+                                               ALWAYS("from", FIELD_STRING),        ALWAYS("to", FIELD_STRING),
+                                               NULLABLE("next", FIELD_STRING),      ALWAYS("total", FIELD_INT),
+                                               ALWAYS("fired", FIELD_INT),          ALWAYS("skipped", FIELD_INT),
+                                               ALWAYS("concurrency", FIELD_INT),    ALWAYS("status", FIELD_STRING),
+                                               NULLABLE("createdBy", FIELD_STRING), ALWAYS("createdAt", FIELD_STRING),
+                                               ALWAYS("updatedAt", FIELD_STRING),   {0}};
+const struct answer answer_schedule_history = {"ScheduleInstant", instant_fields, ANSWER_PAGE};
+const struct answer answer_backfill = {"Backfill", backfill_fields, ANSWER_ONE};
+const struct answer answer_backfills = {"Backfill", backfill_fields, ANSWER_LIST};
 const struct answer answer_schedule = {"Schedule", schedule_fields, ANSWER_ONE};
 const struct answer answer_schedule_page = {"Schedule", schedule_fields, ANSWER_PAGE};
 const struct answer answer_schedule_instants = {"Instants", instants_fields, ANSWER_ONE};

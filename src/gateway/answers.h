@@ -19,7 +19,8 @@ struct answer {
 extern const struct answer answer_flow, answer_flow_page, answer_flow_check, answer_flow_versions, answer_flow_diff;
 extern const struct answer answer_execution_page, answer_execution, answer_execution_start, answer_execution_logs,
     answer_node_execution, answer_job_stats;
-extern const struct answer answer_schedule, answer_schedule_page, answer_schedule_instants, answer_bulk_switch;
+extern const struct answer answer_schedule, answer_schedule_page, answer_schedule_instants, answer_bulk_switch,
+    answer_schedule_history, answer_backfill, answer_backfills;
 extern const struct answer answer_node_type, answer_node_types, answer_node_documentation, answer_node_versions,
     answer_rules, answer_rules_by_type, answer_compatibility, answer_categories;
 extern const struct answer answer_system, answer_system_history, answer_execution_metrics,

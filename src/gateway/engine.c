@@ -83,6 +83,7 @@ static enum err start_orchestrator(struct engine *engine, struct error *reterr)
                                                         .broker = options->broker,
                                                         .store = options->store,
                                                         .schedules = true,
+                                                        .schedule_window_ms = options->schedule_window_ms,
                                                         .worker_timeout_ms = options->worker_timeout_ms,
                                                         .health_interval_ms = options->health_interval_ms,
                                                         .sweep_interval_ms = SWEEP_INTERVAL_MS,

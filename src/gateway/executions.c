@@ -19,6 +19,7 @@ struct access {
 struct insertion {
     struct store_execution row;
     bool wants_present; /* the flow's version of that moment */
+    bool published;     /* the published one, if there is one */
     char id[ID_TEXT_BYTES];
 };
 
@@ -27,7 +28,8 @@ static enum err write_start(struct store_session *session, void *arg, struct err
     struct insertion *insertion = arg;
     enum err code = ERR_OK;
     if (insertion->wants_present)
-        code = store_flow_version(session, insertion->row.flow_id, &insertion->row.flow_version, reterr);
+        code = store_flow_version(session, insertion->row.flow_id, insertion->published, &insertion->row.flow_version,
+                                  reterr);
     return code == ERR_OK ? store_execution_insert(session, &insertion->row, reterr) : code;
 }
 

@@ -1,7 +1,7 @@
 /* Routes of schedules (api-contract 1.3). */
 #include "gateway/api_int.h"
 
-#include "flow/cron.h"
+#include "flow/schedule.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -55,6 +55,21 @@ struct schedule_access {
          .max = 86400,                                                                                                 \
          .default_json = "300",                                                                                        \
          .help = "Seconds before the first of these; it doubles each time."},                                          \
+        {.name = "overlap",                                                                                            \
+         .kind = FIELD_ENUM,                                                                                           \
+         .values = schedule_overlaps,                                                                                  \
+         .default_json = "\"allow\"",                                                                                  \
+         .help = "When an execution of it is unfinished: allow both, skip the new one, queue one, cancel the other."}, \
+        {.name = "catchUp",                                                                                            \
+         .kind = FIELD_ENUM,                                                                                           \
+         .values = schedule_catch_ups,                                                                                 \
+         .default_json = "\"last\"",                                                                                   \
+         .help = "Of instants that were missed fires none, the last one, or all."},                                    \
+        {.name = "catchUpWindow",                                                                                      \
+         .kind = FIELD_INT,                                                                                            \
+         .nullable = true,                                                                                             \
+         .max = SCHEDULE_WINDOW_MAX_S,                                                                                 \
+         .help = "Seconds after which a missed instant is too old for that; SCHEDULE_WINDOW_MS if absent."},           \
     {                                                                                                                  \
         .name = "metadata", .kind = FIELD_OBJECT, .nullable = true, .help = "Yours; kept as it is."                    \
     }

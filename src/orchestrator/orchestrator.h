@@ -20,6 +20,7 @@ struct orchestrator_options {
     int64_t worker_timeout_ms;  /* a worker that is silent, or moves nothing, for so long loses its executions */
     int64_t health_interval_ms; /* between two looks at the workers; 0: 1 s */
     int64_t sweep_interval_ms;  /* 0: no sweeper */
+    int64_t schedule_window_ms; /* how far back missed instants are caught up, unless a schedule says it itself */
     bool schedules;             /* fire schedules */
     const char *strategy;       /* LOAD_BALANCE_STRATEGY */
     int64_t retention_ms;       /* finished executions older than this are deleted; 0: kept */

@@ -1,14 +1,14 @@
-/* Fires schedules: each instant once, by inserting (schedule, instant) under a unique key together with the next
- * instant. */
+/* Looks which schedules are due, which backfills have room, and whose executions wait no longer; tells of what was
+ * started and cancelled. What happens in the store stands in firing.c. */
 #include "orchestrator/orchestrator_int.h"
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "flow/cron.h"
+#include "orchestrator/firing.h"
 #include "orchestrator/submission.h"
-#include <stdlib.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define LOOK_MS 500     /* how often due schedules are looked for */
@@ -17,151 +17,190 @@
 struct scheduler {
     struct orchestrator *orchestrator;
     struct loop_timer *timer;
-    struct firing *firings; /* on their way */
+    struct pending_firing *firings; /* on their way */
+    bool releasing;
+    int64_t released, now_ms;
 };
 
-/* One instant of one schedule on its way into the store. */
-struct firing {
-    struct firing *next, **place;
+/* On its way into the store. */
+struct pending_firing {
+    struct pending_firing *next, **place;
     struct scheduler *scheduler;
-    struct json *schedule;
-    char id[ID_TEXT_BYTES];
-    int64_t instant_ms, now_ms;
-    int flow_version;
-    bool duplicate;
+    struct firing firing;
     enum err code;
     struct error error;
 };
 
-static const char input_format[] = "{\"scheduleId\":\"%s\",\"scheduledTime\":\"%s\"}";
+static void firing_free(struct pending_firing *pending)
+{
+    *pending->place = pending->next;
+    if (pending->next != NULL)
+        pending->next->place = pending->place;
+    firing_done(&pending->firing);
+    free(pending);
+}
 
-static void row_of(const struct firing *firing, char *input, size_t size, struct store_execution *row)
+static void broadcast(struct orchestrator *o, const char *topic, struct json *take_message)
+{
+    AUTO_BUF struct buf body;
+    buf_init(&body, 0);
+    json_print(take_message, &body);
+    json_unref(take_message);
+    broker_broadcast(o->connection, topic, body.data, body.len);
+}
+
+/* Whoever runs it is told, and whoever watches it. */
+static void tell_cancelled(struct orchestrator *o, const char *id, int64_t now_ms)
 {
     char at[ISO_TEXT_BYTES];
-    clock_format_iso(firing->instant_ms, at);
-    (void)snprintf(input, size, input_format, json_get_str(firing->schedule, "id"), at);
-    *row = (struct store_execution){.id = firing->id,
-                                    .flow_id = json_get_str(firing->schedule, "flowId"),
-                                    .flow_version = firing->flow_version,
-                                    .schedule_id = json_get_str(firing->schedule, "id"),
-                                    .schedule_instant_ms = firing->instant_ms,
-                                    .trigger = "schedule",
-                                    .priority = 1,
-                                    .input_json = input,
-                                    .created_ms = firing->now_ms};
-}
-
-static void set_time(struct json *changes, const char *key, int64_t ms)
-{
-    char at[ISO_TEXT_BYTES];
-    clock_format_iso(ms, at);
-    json_set_str(changes, key, at);
-}
-
-/* On the writer's thread; repeatable. A schedule without a further instant is switched off. */
-static enum err write_firing(struct store_session *session, void *arg, struct error *reterr)
-{
-    struct firing *firing = arg;
-    const char *id = json_get_str(firing->schedule, "id");
-    AUTO_JSON struct json *flow = NULL;
-    AUTO_JSON struct json *changes = json_object_new();
-    int64_t next;
-    enum err code = store_flow_load(session, json_get_str(firing->schedule, "flowId"), &flow, reterr);
-    if (code != ERR_OK)
-        return code;
-    firing->flow_version = (int)json_get_int(flow, "version", 1);
-    char input[256];
-    struct store_execution row;
-    row_of(firing, input, sizeof input, &row);
-    code = store_execution_insert(session, &row, reterr);
-    firing->duplicate = code == ERR_CONFLICT;
-    if (code != ERR_OK && code != ERR_CONFLICT)
-        return code;
-    if (cron_next_text(json_get_str(firing->schedule, "cronExpression"), json_get_str(firing->schedule, "timezone"),
-                       firing->now_ms, &next, reterr) == ERR_OK)
-        set_time(changes, "nextRun", next);
-    else
-        json_set_bool(changes, "enabled", false);
-    set_time(changes, "lastRun", firing->instant_ms);
-    return store_schedule_update(session, id, changes, firing->now_ms, reterr);
-}
-
-static void firing_free(struct firing *firing)
-{
-    *firing->place = firing->next;
-    if (firing->next != NULL)
-        firing->next->place = firing->place;
-    json_unref(firing->schedule);
-    free(firing);
+    struct json *order = json_object_new(), *live = json_object_new();
+    json_set_str(order, "cancel", id);
+    broadcast(o, TOPIC_CONTROL, order);
+    clock_format_iso(now_ms, at);
+    json_set_str(live, "type", "execution_update");
+    json_set_str(live, "executionId", id);
+    json_set_str(live, "status", run_status_name(RUN_CANCELLED));
+    json_set_int(live, "progress", 100);
+    json_set_int(live, "recordsProcessed", 0);
+    json_set_str(live, "message", "Cancelled: the schedule's next instant has come.");
+    json_set_str(live, "timestamp", at);
+    json_set_str(live, "errorId", error_id(ERR_CANCELLED));
+    json_set_str(live, "errorMessage", "The schedule's next instant has come.");
+    broadcast(o, TOPIC_LIVE, live);
 }
 
 static void on_written(void *user)
 {
-    struct firing *firing = user;
-    struct scheduler *scheduler = firing->scheduler;
-    if (firing->code != ERR_OK) {
-        log_event(LOG_WARN, "schedule did not fire, it is tried again",
-                  LOG_STR("scheduleId", json_get_str(firing->schedule, "id")), LOG_STR("error", firing->error.message),
-                  LOG_END);
-    } else if (!firing->duplicate) {
-        char input[256];
+    struct pending_firing *pending = user;
+    const struct firing *firing = &pending->firing;
+    struct orchestrator *o = pending->scheduler->orchestrator;
+    if (pending->code != ERR_OK)
+        log_event(LOG_WARN, "schedule did not fire, it is tried again", LOG_STR("scheduleId", firing->schedule_id),
+                  LOG_STR("error", pending->error.message), LOG_END);
+    for (size_t i = 0; pending->code == ERR_OK && i < json_count(firing->cancelled); i++)
+        tell_cancelled(o, json_as_str(json_at(firing->cancelled, i)), firing->now_ms);
+    for (size_t i = 0; pending->code == ERR_OK && i < firing->start_count; i++) {
+        char input[FIRING_INPUT_BYTES];
         struct store_execution row;
-        row_of(firing, input, sizeof input, &row);
-        submission_publish(scheduler->orchestrator->connection, scheduler->orchestrator->shard_count, &row);
+        firing_row(firing, &firing->starts[i], input, &row);
+        submission_publish(o->connection, o->shard_count, &row);
     }
-    firing_free(firing);
+    firing_free(pending);
 }
 
 static void on_committed(void *user, enum err code, const struct error *error)
 {
-    struct firing *firing = user;
-    firing->code = code;
+    struct pending_firing *pending = user;
+    pending->code = code;
     if (error != NULL)
-        firing->error = *error;
-    loop_post(firing->scheduler->orchestrator->options.loop, on_written, firing);
+        pending->error = *error;
+    loop_post(pending->scheduler->orchestrator->options.loop, on_written, pending);
 }
 
-static void fire(struct scheduler *scheduler, const struct json *schedule, int64_t now_ms)
+static enum err write_firing(struct store_session *session, void *arg, struct error *reterr)
 {
-    struct firing *firing = mem_alloc(sizeof *firing);
-    *firing = (struct firing){.next = scheduler->firings,
-                              .place = &scheduler->firings,
-                              .scheduler = scheduler,
-                              .schedule = json_dup(schedule),
-                              .now_ms = now_ms};
-    if (firing->next != NULL)
-        firing->next->place = &firing->next;
-    scheduler->firings = firing;
-    id_new(firing->id);
-    const char *next = json_get_str(schedule, "nextRun");
-    if (next == NULL || clock_parse_iso(next, &firing->instant_ms) != 0)
-        firing->instant_ms = now_ms;
-    store_write_async(scheduler->orchestrator->options.store, write_firing, firing, on_committed, firing);
+    struct pending_firing *pending = arg;
+    return firing_write(session, &pending->firing, reterr);
 }
 
-/* An instant that passed while nobody looked is fired once, late; those before it are not made up for. */
+static void fire(struct scheduler *scheduler, const char *schedule_id, const char *backfill_id, int64_t next_ms,
+                 int64_t now_ms)
+{
+    const struct orchestrator_options *options = &scheduler->orchestrator->options;
+    struct pending_firing *pending = mem_alloc(sizeof *pending);
+    *pending = (struct pending_firing){
+        .next = scheduler->firings,
+        .place = &scheduler->firings,
+        .scheduler = scheduler,
+        .firing = {.next_ms = next_ms, .now_ms = now_ms, .window_ms = options->schedule_window_ms}};
+    (void)snprintf(pending->firing.schedule_id, sizeof pending->firing.schedule_id, "%s", schedule_id);
+    (void)snprintf(pending->firing.backfill_id, sizeof pending->firing.backfill_id, "%s", backfill_id);
+    if (pending->next != NULL)
+        pending->next->place = &pending->next;
+    scheduler->firings = pending;
+    store_write_async(options->store, write_firing, pending, on_committed, pending);
+}
+
+static void fire_due(struct scheduler *scheduler, const struct json *due, int64_t now_ms)
+{
+    for (size_t i = 0; i < json_count(due); i++) {
+        const struct json *schedule = json_at(due, i);
+        const char *id = json_get_str(schedule, "id"), *next = json_get_str(schedule, "nextRun");
+        int64_t next_ms;
+        if (next != NULL && clock_parse_iso(next, &next_ms) == 0 && shards_own(scheduler->orchestrator, id))
+            fire(scheduler, id, "", next_ms, now_ms);
+    }
+}
+
+static void fill(struct scheduler *scheduler, const struct json *backfills, int64_t now_ms)
+{
+    for (size_t i = 0; i < json_count(backfills); i++) {
+        const struct json *backfill = json_at(backfills, i);
+        const char *status = json_get_str(backfill, "status"), *id = json_get_str(backfill, "id"),
+                   *schedule = json_get_str(backfill, "scheduleId");
+        if (status != NULL && strcmp(status, "running") == 0 && id != NULL && schedule != NULL &&
+            shards_own(scheduler->orchestrator, schedule))
+            fire(scheduler, schedule, id, 0, now_ms);
+    }
+}
+
+/* ---- executions that waited for others of their schedule */
+
+static enum err write_release(struct store_session *session, void *arg, struct error *reterr)
+{
+    struct scheduler *scheduler = arg;
+    return store_schedules_release(session, scheduler->now_ms, &scheduler->released, reterr);
+}
+
+static void on_released(void *user)
+{
+    struct scheduler *scheduler = user;
+    scheduler->releasing = false;
+    if (scheduler->released == 0)
+        return;
+    struct json *wake = json_object_new(); /* whichever orchestrator has their shard */
+    json_set_bool(wake, "wake", true);
+    broadcast(scheduler->orchestrator, TOPIC_CONTROL, wake);
+}
+
+static void on_release_committed(void *user, enum err code, const struct error *error)
+{
+    struct scheduler *scheduler = user;
+    (void)error; /* looked at again soon */
+    if (code != ERR_OK)
+        scheduler->released = 0;
+    loop_post(scheduler->orchestrator->options.loop, on_released, scheduler);
+}
+
 static void on_look(void *user)
 {
     struct scheduler *scheduler = user;
     struct orchestrator *o = scheduler->orchestrator;
     loop_timer_set(scheduler->timer, LOOK_MS);
-    if (scheduler->firings != NULL || o->stopped)
+    if (scheduler_is_busy(scheduler) || o->stopped)
         return;
     struct store_session *session;
     struct error error;
-    struct json *due = NULL;
+    AUTO_JSON struct json *due = NULL;
+    AUTO_JSON struct json *backfills = NULL;
     if (store_read_begin(o->options.store, &session, &error) != ERR_OK)
         return;
     int64_t now = loop_now_ms(o->options.loop);
-    if (store_schedules_due(session, now, FIRINGS_MAX, &due, &error) == ERR_OK) {
-        for (size_t i = 0; i < json_count(due); i++)
-            if (shards_own(o, json_get_str(json_at(due, i), "id")))
-                fire(scheduler, json_at(due, i), now);
-    } else {
-        log_event(LOG_WARN, "due schedules cannot be read", LOG_STR("error", error.message), LOG_END);
-    }
-    json_unref(due);
+    enum err code = store_schedules_due(session, now, FIRINGS_MAX, &due, &error);
+    if (code == ERR_OK)
+        code = store_all(session, STORE_BACKFILLS, &backfills, &error);
+    bool waiting = code == ERR_OK && shards_lead(o) && store_schedules_waiting(session);
     store_read_end(o->options.store, session);
+    if (code != ERR_OK)
+        log_event(LOG_WARN, "due schedules cannot be read", LOG_STR("error", error.message), LOG_END);
+    fire_due(scheduler, due, now);
+    fill(scheduler, backfills, now);
+    if (!waiting)
+        return;
+    scheduler->releasing = true;
+    scheduler->released = 0;
+    scheduler->now_ms = now;
+    store_write_async(o->options.store, write_release, scheduler, on_release_committed, scheduler);
 }
 
 struct scheduler *scheduler_new(struct orchestrator *orchestrator)
@@ -175,7 +214,7 @@ struct scheduler *scheduler_new(struct orchestrator *orchestrator)
 
 bool scheduler_is_busy(const struct scheduler *scheduler)
 {
-    return scheduler != NULL && scheduler->firings != NULL;
+    return scheduler != NULL && (scheduler->firings != NULL || scheduler->releasing);
 }
 
 void scheduler_free(struct scheduler *scheduler)
@@ -183,7 +222,9 @@ void scheduler_free(struct scheduler *scheduler)
     if (scheduler == NULL)
         return;
     loop_timer_free(scheduler->timer);
-    while (scheduler->firings != NULL) { /* committed, and not heard of yet */
+    if (scheduler->releasing) /* committed, and not heard of yet; so are the firings */
+        loop_unpost(scheduler->orchestrator->options.loop, on_released, scheduler);
+    while (scheduler->firings != NULL) {
         loop_unpost(scheduler->orchestrator->options.loop, on_written, scheduler->firings);
         firing_free(scheduler->firings);
     }

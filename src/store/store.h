@@ -64,8 +64,8 @@ enum store_fault {
 void store_set_fault_hook(struct store *store, enum store_fault (*hook)(void *user), void *user);
 
 /* ---- flows. Documents:
- * {id,name,description,nodes,connections,settings,version,status,metadata,createdBy,createdAt,updatedAt} (times ISO).
- * Each save with changed nodes, connections or settings is a new version. */
+ * {id,name,description,nodes,connections,settings,version,publishedVersion|null,status,metadata,createdBy,createdAt,updatedAt}
+ * (times ISO). Each save with changed nodes, connections or settings is a new version. */
 enum err store_flow_insert(struct store_session *s, const struct json *flow, int64_t now_ms,
                            struct error *reterr) ERROR_MUST_CHECK; /* CONFLICT: name taken */
 /* Only members present in `changes` change; note and author of the version come from `changes.note`,
@@ -77,8 +77,12 @@ enum err store_flow_delete(struct store_session *s, const char *id, struct error
                          unfinished */
 enum err store_flow_load(struct store_session *s, const char *id, struct json **ret,
                          struct error *reterr) ERROR_MUST_CHECK;
-/* Its present version, without loading it. */
-enum err store_flow_version(struct store_session *s, const char *id, int *ret, struct error *reterr) ERROR_MUST_CHECK;
+/* Its present version, without loading it; with `published` the published one, if there is one. */
+enum err store_flow_version(struct store_session *s, const char *id, bool published, int *ret,
+                            struct error *reterr) ERROR_MUST_CHECK;
+/* From now on triggers use that version; 0: the newest again. NOT_FOUND: no such version. */
+enum err store_flow_publish(struct store_session *s, const char *id, int version, int64_t now_ms,
+                            struct error *reterr) ERROR_MUST_CHECK;
 enum err store_flow_load_version(struct store_session *s, const char *id, int version, struct json **ret,
                                  struct error *reterr) ERROR_MUST_CHECK;
 enum err store_flow_find_by_name(struct store_session *s, const char *name, char ret_id[40],
@@ -117,6 +121,32 @@ enum err store_schedule_load(struct store_session *s, const char *id, struct jso
 enum err store_schedules_due(struct store_session *s, int64_t now_ms, size_t limit, struct json **ret,
                              struct error *reterr) ERROR_MUST_CHECK; /* enabled, nextRun <= now; array */
 
+/* What became of an instant of a schedule, or of all from instant_ms to last_ms: told once. */
+struct store_instant {
+    const char *schedule_id;
+    int64_t instant_ms, last_ms, count;
+    bool more;                              /* there were more than `count` */
+    const char *outcome;                    /* "fired", "waiting" (its execution waits for another one), "skipped" */
+    const char *reason;                     /* skipped; or NULL */
+    const char *execution_id, *backfill_id; /* or NULL */
+    int64_t at_ms;
+};
+enum err store_instant_insert(struct store_session *s, const struct store_instant *instant,
+                              struct error *reterr) ERROR_MUST_CHECK; /* CONFLICT: told already */
+/* A page, newest first, of {instant,last,count,more,outcome,reason,executionId,backfillId,at}; filter scheduleId. */
+enum err store_instant_list(struct store_session *s, const struct json *filter, struct json **ret,
+                            struct error *reterr) ERROR_MUST_CHECK;
+/* The unfinished executions of a schedule, oldest first, without those of backfills: array of {id, waiting}. */
+enum err store_schedule_unfinished(struct store_session *s, const char *schedule_id, size_t limit, struct json **ret,
+                                   struct error *reterr) ERROR_MUST_CHECK;
+/* The number of unfinished executions of a backfill. */
+enum err store_backfill_unfinished(struct store_session *s, const char *schedule_id, const char *backfill_id,
+                                   int64_t *ret, struct error *reterr) ERROR_MUST_CHECK;
+/* Lets executions that waited for others of their schedule go on when all of those have ended: due at once. */
+enum err store_schedules_release(struct store_session *s, int64_t now_ms, int64_t *ret_released,
+                                 struct error *reterr) ERROR_MUST_CHECK;
+bool store_schedules_waiting(struct store_session *s); /* whether some wait so */
+
 /* ---- executions */
 struct store_execution {
     const char *id, *flow_id;
@@ -126,7 +156,12 @@ struct store_execution {
     const char *trigger, *trigger_node;
     int priority;                                          /* 0 low, 1 normal, 2 high */
     const char *input_json, *metadata_json, *restore_json; /* texts or NULL; restore: checkpoints taken over (retry) */
-    const char *idempotency_key; /* unique per flow: ERR_CONFLICT, existing id in reterr->field */
+    /* Unique per flow: ERR_CONFLICT with the existing id in reterr->field; UNPROCESSABLE (field idempotencyKey) when
+     * that one's request_hash is another. */
+    const char *idempotency_key;
+    int64_t request_hash;     /* of what the start asked for; 0: not known */
+    const char *options_json; /* of a run by hand: {untilNode, pins}, or NULL */
+    const char *waiting_for;  /* why it may not start yet (wake_ms is set too), or NULL */
     int64_t created_ms;
     int retry_count;
     int64_t wake_ms; /* > 0: it waits until then, as if parked; store_executions_due finds it */
@@ -183,7 +218,7 @@ enum err store_event_apply(struct store_session *s, const struct store_event *ev
 /* What a worker needs to go on. Texts live in `arena`. */
 struct store_dispatch {
     const char *id, *flow_id, *trigger, *trigger_node;
-    const char *input_json, *restore_json;
+    const char *input_json, *restore_json, *options_json;
     const char *checkpoints_json; /* array of {nodeId,attempt,state (its
                                      name),outputs,records,startedMs,endedMs,wakeMs,errorId,errorMessage}, or NULL */
     int flow_version, epoch, priority;
@@ -250,7 +285,10 @@ enum store_table {
     STORE_API_KEYS,
     STORE_SETTINGS,
     STORE_AUDIT,
-    STORE_NODE_DEFINITIONS
+    STORE_NODE_DEFINITIONS,
+    STORE_BACKFILLS,
+    STORE_VARIABLES, /* id: scope/name, see worker/vault.h */
+    STORE_SECRETS
 };
 enum err store_put(struct store_session *s, enum store_table table, const char *id, const struct json *document,
                    int64_t now_ms, struct error *reterr) ERROR_MUST_CHECK;

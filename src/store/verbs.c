@@ -45,9 +45,15 @@ enum err store_flow_load(struct store_session *s, const char *id, struct json **
     return sql_flow_load(s, id, ret, reterr);
 }
 
-enum err store_flow_version(struct store_session *s, const char *id, int *ret, struct error *reterr)
+enum err store_flow_version(struct store_session *s, const char *id, bool published, int *ret, struct error *reterr)
 {
-    return sql_flow_version(s, id, ret, reterr);
+    return sql_flow_version(s, id, published, ret, reterr);
+}
+
+enum err store_flow_publish(struct store_session *s, const char *id, int version, int64_t now_ms, struct error *reterr)
+{
+    enum err refused = refuse_read_only(s, reterr);
+    return refused != ERR_OK ? refused : sql_flow_publish(s, id, version, now_ms, reterr);
 }
 
 enum err store_flow_load_version(struct store_session *s, const char *id, int version, struct json **ret,
@@ -128,6 +134,40 @@ enum err store_schedules_due(struct store_session *s, int64_t now_ms, size_t lim
                              struct error *reterr)
 {
     return sql_schedules_due(s, now_ms, limit, ret, reterr);
+}
+
+enum err store_instant_insert(struct store_session *s, const struct store_instant *instant, struct error *reterr)
+{
+    enum err refused = refuse_read_only(s, reterr);
+    return refused != ERR_OK ? refused : sql_instant_insert(s, instant, reterr);
+}
+
+enum err store_instant_list(struct store_session *s, const struct json *filter, struct json **ret, struct error *reterr)
+{
+    return sql_instant_list(s, filter, ret, reterr);
+}
+
+enum err store_schedule_unfinished(struct store_session *s, const char *schedule_id, size_t limit, struct json **ret,
+                                   struct error *reterr)
+{
+    return sql_schedule_unfinished(s, schedule_id, limit, ret, reterr);
+}
+
+enum err store_backfill_unfinished(struct store_session *s, const char *schedule_id, const char *backfill_id,
+                                   int64_t *ret, struct error *reterr)
+{
+    return sql_backfill_unfinished(s, schedule_id, backfill_id, ret, reterr);
+}
+
+enum err store_schedules_release(struct store_session *s, int64_t now_ms, int64_t *ret_released, struct error *reterr)
+{
+    enum err refused = refuse_read_only(s, reterr);
+    return refused != ERR_OK ? refused : sql_schedules_release(s, now_ms, ret_released, reterr);
+}
+
+bool store_schedules_waiting(struct store_session *s)
+{
+    return sql_schedules_waiting(s);
 }
 
 enum err store_execution_insert(struct store_session *s, const struct store_execution *row, struct error *reterr)

@@ -2,6 +2,7 @@
 import os
 import subprocess
 import sys
+import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -62,6 +63,145 @@ class Ports(ApiTest):
             lines = [line for line in ended.stderr.splitlines() if line]
             self.assertEqual(len(lines), 1, ended.stderr)
             self.assertIn(f"{variable}: Cannot listen", lines[0])
+
+
+class Schedules(ApiTest):
+    def slow(self):
+        return self.flow([node("t", "schedule-trigger"), node("d", "delay", {"durationMs": 60000})], chain("t", "d"))
+
+    def schedule(self, flow, **more):
+        answer = self.caudal.post("/scheduler/schedules", {"flowId": flow["id"], "name": self.name(), "cronExpression": "* * * * * *", "maxRetries": 0, **more})
+        self.assertEqual(answer.status, 201, answer.text)
+        return answer.data
+
+    def until(self, question, timeout=60):
+        end = time.monotonic() + timeout
+        while time.monotonic() < end:
+            found = question()
+            if found:
+                return found
+            time.sleep(0.05)
+        self.fail("it did not come")
+
+    def instants(self, schedule, outcome=None):
+        query = f"?limit=100&outcome={outcome}" if outcome else "?limit=100"
+        return self.caudal.get(f"/scheduler/schedules/{schedule['id']}/instants{query}").data["data"]
+
+    def end(self, schedule):
+        self.caudal.post(f"/scheduler/schedules/{schedule['id']}/disable")
+        for row in self.caudal.get(f"/scheduler/executions?scheduleId={schedule['id']}&limit=100").data["data"]:
+            self.caudal.post(f"/scheduler/executions/{row['id']}/cancel")
+
+    def test_members_and_refusals(self):
+        flow = self.flow()
+        schedule = self.schedule(flow, cronExpression="@yearly")
+        self.assertEqual((schedule["overlap"], schedule["catchUp"], schedule["catchUpWindow"]), ("allow", "last", None))
+        place = f"/scheduler/schedules/{schedule['id']}"
+        changed = self.caudal.call("PUT", place, {"overlap": "queue", "catchUp": "all", "catchUpWindow": 60}).data
+        self.assertEqual((changed["overlap"], changed["catchUp"], changed["catchUpWindow"]), ("queue", "all", 60))
+        self.assertEqual(self.caudal.call("PUT", place, {"catchUpWindow": None}).data["catchUpWindow"], None)
+        for field, bad in (("overlap", "both"), ("catchUp", "some"), ("catchUpWindow", -1), ("catchUpWindow", 99999999)):
+            self.refused(self.caudal.call("PUT", place, {field: bad}), 400, "VALIDATION_ERROR", field)
+        runs = self.caudal.get(place + "/next?count=3").data["nextRuns"]
+        self.assertEqual(len(runs), 3)
+        self.assertEqual(runs[0], schedule["nextRun"])
+        self.refused(self.caudal.get(place + "/next?count=0"), 400, "VALIDATION_ERROR", "count")
+        self.refused(self.caudal.get(place + "/instants?outcome=odd"), 400, "VALIDATION_ERROR", "outcome")
+        self.refused(self.caudal.get(f"/scheduler/schedules/{UNKNOWN}/next"), 404, "NOT_FOUND")
+        self.refused(self.caudal.get(f"/scheduler/schedules/{UNKNOWN}/instants"), 404, "NOT_FOUND")
+
+    def test_overlap_skip(self):
+        schedule = self.schedule(self.slow(), overlap="skip")
+        skipped = self.until(lambda: self.instants(schedule, "skipped"))
+        self.end(schedule)
+        self.assertIn("overlap", skipped[0]["reason"])
+        self.assertIsNone(skipped[0]["executionId"])
+        self.assertEqual(len(self.instants(schedule, "fired")), 1)
+
+    def test_overlap_queue(self):
+        schedule = self.schedule(self.slow(), overlap="queue")
+        self.until(lambda: self.instants(schedule, "skipped"))
+        self.caudal.post(f"/scheduler/schedules/{schedule['id']}/disable")
+        waiting, fired = self.instants(schedule, "waiting"), self.instants(schedule, "fired")
+        self.assertEqual((len(waiting), len(fired)), (1, 1))
+        detail = self.caudal.get(f"/scheduler/executions/{waiting[0]['executionId']}").data
+        self.assertEqual((detail["status"], detail["waitingFor"]), ("pending", "schedule"))
+        self.caudal.post(f"/scheduler/executions/{fired[0]['executionId']}/cancel")
+        detail = self.caudal.wait_until(waiting[0]["executionId"], "running")
+        self.assertIsNone(detail["waitingFor"])
+        self.end(schedule)
+
+    def test_overlap_cancel(self):
+        schedule = self.schedule(self.slow(), overlap="cancel")
+        self.until(lambda: len(self.instants(schedule, "fired")) >= 3)
+        self.caudal.post(f"/scheduler/schedules/{schedule['id']}/disable")
+        rows = self.caudal.get(f"/scheduler/executions?scheduleId={schedule['id']}&limit=100").data["data"]
+        newest = self.instants(schedule, "fired")[0]["executionId"]
+        self.assertEqual({row["status"] for row in rows if row["id"] != newest}, {"cancelled"})
+        self.assertIn([row["status"] for row in rows if row["id"] == newest][0], ("pending", "running"))
+        self.end(schedule)
+
+    def test_every_instant_once_over_a_kill(self):
+        caudal = type(self.caudal)()
+        try:
+            flow = caudal.flow("kill", [node("t", "schedule-trigger"), node("l", "log", {"message": "x"})], chain("t", "l"))
+            schedule = caudal.post("/scheduler/schedules", {"flowId": flow["id"], "name": "s", "cronExpression": "* * * * * *", "catchUp": "all"}).data
+            rows = lambda: caudal.get(f"/scheduler/schedules/{schedule['id']}/instants?limit=100").data["data"]  # noqa: E731
+            for _ in range(2):
+                former = len(rows())
+                self.until(lambda: len(rows()) > former)
+                caudal.kill()
+                caudal.start()
+            former = len(rows())
+            self.until(lambda: len(rows()) > former)
+            caudal.post(f"/scheduler/schedules/{schedule['id']}/disable")
+            told = rows()
+            seconds = sorted(int(time.mktime(time.strptime(row["instant"][:19], "%Y-%m-%dT%H:%M:%S"))) for row in told)
+            self.assertEqual(seconds, list(range(seconds[0], seconds[0] + len(seconds))), "each instant, none twice")
+            self.assertEqual({row["outcome"] for row in told}, {"fired"})
+            for row in told:
+                self.assertEqual(caudal.wait(row["executionId"])["status"], "success")
+            listed = caudal.get(f"/scheduler/executions?scheduleId={schedule['id']}&limit=100").data["data"]
+            self.assertEqual(len(listed), len(told))
+        finally:
+            caudal.stop()
+
+    def test_backfill(self):
+        flow = self.flow([node("t", "schedule-trigger"), node("l", "log", {"message": "x"})], chain("t", "l"))
+        schedule = self.schedule(flow, cronExpression="0 * * * *", enabled=False)
+        place = f"/scheduler/schedules/{schedule['id']}"
+        period = {"from": "2025-01-01T00:00:00Z", "to": "2025-01-01T05:30:00Z"}
+        made = self.caudal.post(place + "/backfill", {**period, "concurrency": 2})
+        self.assertEqual(made.status, 201, made.text)
+        self.assertEqual((made.data["total"], made.data["status"]), (6, "running"))
+        done = self.until(lambda: [b for b in self.caudal.get(place + "/backfills").data if b["status"] == "done"])[0]
+        self.assertEqual((done["fired"], done["skipped"], done["next"]), (6, 0, "2025-01-01T06:00:00.000Z"))
+        told = self.instants(schedule)
+        self.assertEqual([row["instant"][11:13] for row in told], ["05", "04", "03", "02", "01", "00"])
+        detail = self.caudal.wait(told[0]["executionId"])
+        self.assertEqual(detail["input"], {"scheduleId": schedule["id"], "scheduledTime": "2025-01-01T05:00:00.000Z", "backfillId": done["id"]})
+        again = self.caudal.post(place + "/backfill", {"from": "2025-01-01T05:00:00Z", "to": "2025-01-01T06:00:00Z"}).data
+        done = self.until(lambda: [b for b in self.caudal.get(place + "/backfills").data if b["id"] == again["id"] and b["status"] == "done"])[0]
+        self.assertEqual((done["fired"], done["skipped"]), (1, 1), "an instant is fired once")
+        refuse = lambda body, field: self.refused(self.caudal.post(place + "/backfill", body), 400, "VALIDATION_ERROR", field)  # noqa: E731
+        refuse({"from": "x", "to": period["to"]}, "from")
+        refuse({"from": period["to"], "to": period["from"]}, "from")
+        refuse({"from": period["from"], "to": "2999-01-01T00:00:00Z"}, "to")
+        refuse({"from": "2020-01-01T00:00:00Z", "to": "2025-01-01T00:00:00Z"}, "to")
+        refuse({"from": "2025-01-01T00:01:00Z", "to": "2025-01-01T00:02:00Z"}, "from")
+        refuse({**period, "concurrency": 0}, "concurrency")
+
+    def test_backfill_is_cancelled(self):
+        schedule = self.schedule(self.slow(), cronExpression="0 * * * *", enabled=False)
+        place = f"/scheduler/schedules/{schedule['id']}"
+        made = self.caudal.post(place + "/backfill", {"from": "2025-01-01T00:00:00Z", "to": "2025-01-02T00:00:00Z"}).data
+        self.until(lambda: self.instants(schedule))
+        self.refused(self.caudal.post(place + "/backfill", {"from": "2025-01-01T00:00:00Z", "to": "2025-01-02T00:00:00Z"}), 409, "CONFLICT")
+        self.assertEqual(self.caudal.post(f"{place}/backfills/{made['id']}/cancel").data["status"], "cancelled")
+        self.refused(self.caudal.post(f"{place}/backfills/{made['id']}/cancel"), 409, "CONFLICT")
+        self.refused(self.caudal.post(f"{place}/backfills/{UNKNOWN}/cancel"), 404, "NOT_FOUND")
+        self.end(schedule)
+        self.assertEqual(len(self.instants(schedule)), 1)
 
 
 if __name__ == "__main__":

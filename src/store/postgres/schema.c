@@ -145,7 +145,25 @@ static const char version_1[] =
     " AND coalesce(ended_ms, created_ms) < before_ms ORDER BY created_ms LIMIT greatest(most - dropped, 0));"
     " GET DIAGNOSTICS n = ROW_COUNT; RETURN dropped + n; END $$;";
 
-static const char *const migrations[] = {version_1};
+/* As SQLite's version 4. */
+static const char version_2[] =
+    "ALTER TABLE schedules ADD COLUMN overlap text NOT NULL DEFAULT 'allow', ADD COLUMN catch_up text NOT NULL DEFAULT"
+    " 'last', ADD COLUMN catch_up_window bigint NOT NULL DEFAULT -1;"
+    "CREATE TABLE schedule_instants(schedule_id text COLLATE \"C\" NOT NULL REFERENCES schedules(id) ON DELETE CASCADE,"
+    " instant_ms bigint NOT NULL, id text COLLATE \"C\" NOT NULL, last_ms bigint NOT NULL, outcome text NOT NULL, "
+    "reason"
+    " text, count bigint NOT NULL, more integer NOT NULL, execution_id text, backfill_id text, at_ms bigint NOT NULL,"
+    " PRIMARY KEY(schedule_id, instant_ms));"
+    "CREATE INDEX schedule_instants_at ON schedule_instants(at_ms);"
+    "CREATE TABLE backfills(LIKE workers INCLUDING ALL);"
+    "CREATE TABLE variables(LIKE workers INCLUDING ALL);"
+    "CREATE TABLE secrets(LIKE workers INCLUDING ALL);"
+    "ALTER TABLE flows ADD COLUMN published_version integer;"
+    "ALTER TABLE executions ADD COLUMN request_hash bigint, ADD COLUMN waiting_for text;"
+    "ALTER TABLE execution_inputs ADD COLUMN options text;"
+    "CREATE INDEX executions_waiting ON executions(waiting_for) WHERE status <= 2 AND waiting_for IS NOT NULL;";
+
+static const char *const migrations[] = {version_1, version_2};
 
 /* Any number that nothing else in the database locks. */
 #define LOCK_SCHEMA "SELECT pg_advisory_xact_lock(4702887161235784051)"

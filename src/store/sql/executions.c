@@ -61,6 +61,22 @@ static enum err find_text(struct store_session *s, const char *sql, const char *
     return code;
 }
 
+/* The same key stands for the same request. */
+static enum err explain_key(struct store_session *s, const struct store_execution *row, const char *found,
+                            struct error *reterr)
+{
+    int64_t hash = 0;
+    enum err code = sql_number(s, &hash, reterr, "SELECT request_hash FROM executions WHERE id=?", "t", found);
+    if (code == ERR_OK && hash != 0 && row->request_hash != 0 && hash != row->request_hash)
+        return error_set(reterr, ERR_UNPROCESSABLE, "idempotencyKey",
+                         "The idempotency key belongs to the execution %.60s, which was started with another body: use "
+                         "another key for another start.",
+                         found);
+    return code != ERR_OK
+               ? code
+               : error_set(reterr, ERR_CONFLICT, found, "An execution with that idempotency key is there already.");
+}
+
 /* Which of the table's rules a refused insert broke; SQLite's message does not say it for foreign keys. */
 static enum err explain_refusal(struct store_session *s, const struct store_execution *row, struct error *reterr)
 {
@@ -82,7 +98,7 @@ static enum err explain_refusal(struct store_session *s, const struct store_exec
         if (code != ERR_OK)
             return code;
         if (found[0] != '\0')
-            return error_set(reterr, ERR_CONFLICT, found, "An execution with that idempotency key is there already.");
+            return explain_key(s, row, found, reterr);
     }
     code = find_text(s, "SELECT id FROM executions WHERE id=?", row->id, NULL, found, sizeof found, reterr);
     if (code == ERR_OK && found[0] != '\0')
@@ -116,7 +132,8 @@ enum err sql_insert_document(struct store_session *s, const struct sql_key *key,
 #define INSERT                                                                                                         \
     "INSERT INTO executions(id, flow_id, flow_version, schedule_id, schedule_instant_ms, trigger_kind, trigger_node,"  \
     " priority, status, epoch, retry_count, created_ms, started_ms, ended_ms, records, error_id, error_message,"       \
-    " idempotency_key, wake_ms, settled) VALUES(?,?,?,?,?,?,?,?,?,1,?,?,?,?,?,?,?,?,?,?)"
+    " idempotency_key, wake_ms, settled, request_hash, waiting_for)"                                                   \
+    " VALUES(?,?,?,?,?,?,?,?,?,1,?,?,?,?,?,?,?,?,?,?,?,?)"
 
 static enum err insert_row(struct store_session *s, const struct store_execution *row, struct error *reterr)
 {
@@ -124,11 +141,11 @@ static enum err insert_row(struct store_session *s, const struct store_execution
     static const char plain[] = INSERT, with_keys[] = "{with_unique_keys}" INSERT;
     const struct store_finish *finish = row->finish == NULL ? &none : row->finish;
     return sql_run(s, reterr, row->schedule_id == NULL && row->idempotency_key == NULL ? plain : with_keys,
-                   "ttdtpttdddippitttpd", row->id, row->flow_id, row->flow_version, row->schedule_id,
+                   "ttdtpttdddippitttpdit", row->id, row->flow_id, row->flow_version, row->schedule_id,
                    row->schedule_id == NULL ? (int64_t)0 : row->schedule_instant_ms, row->trigger, row->trigger_node,
                    row->priority, (int)finish->status, row->retry_count, row->created_ms, finish->started_ms,
                    finish->ended_ms, finish->records, finish->error_id, finish->error_message, row->idempotency_key,
-                   row->wake_ms, (int)(row->wake_ms > 0));
+                   row->wake_ms, (int)(row->wake_ms > 0), row->request_hash, row->waiting_for);
 }
 
 enum err sql_execution_insert(struct store_session *s, const struct store_execution *row, struct error *reterr)
@@ -141,9 +158,10 @@ enum err sql_execution_insert(struct store_session *s, const struct store_execut
     if (code != ERR_OK)
         return code;
     struct sql_key key = {.seq = sql_driver_of(s)->last_seq(s), .id = row->id};
-    if (row->input_json != NULL || row->metadata_json != NULL || row->restore_json != NULL)
-        code = sql_run(s, reterr, "INSERT INTO execution_inputs(execution, input, metadata, restore) VALUES(?,?,?,?)",
-                       "kttt", &key, row->input_json, row->metadata_json, row->restore_json);
+    if (row->input_json != NULL || row->metadata_json != NULL || row->restore_json != NULL || row->options_json != NULL)
+        code = sql_run(s, reterr,
+                       "INSERT INTO execution_inputs(execution, input, metadata, restore, options) VALUES(?,?,?,?,?)",
+                       "ktttt", &key, row->input_json, row->metadata_json, row->restore_json, row->options_json);
     return code == ERR_OK && row->finish != NULL ? sql_insert_document(s, &key, row->finish, reterr) : code;
 }
 
@@ -211,17 +229,17 @@ static enum err load_dispatch(struct store_session *s, const struct sql_key *key
 {
     AUTO_RESET struct sql_rows *q = NULL;
     bool row = false;
-    enum err code =
-        sql_query(s, &q, reterr,
-                  "SELECT e.id, e.flow_id, e.trigger_kind, e.trigger_node, i.input, i.restore, e.flow_version, e.epoch,"
-                  " e.priority, e.created_ms, e.status FROM executions e LEFT JOIN execution_inputs i ON i.execution ="
-                  " e.{key} WHERE e.{key}=?",
-                  "k", key);
+    enum err code = sql_query(
+        s, &q, reterr,
+        "SELECT e.id, e.flow_id, e.trigger_kind, e.trigger_node, i.input, i.restore, e.flow_version, e.epoch,"
+        " e.priority, e.created_ms, e.status, i.options FROM executions e LEFT JOIN execution_inputs i ON i.execution ="
+        " e.{key} WHERE e.{key}=?",
+        "k", key);
     if (code == ERR_OK)
         code = sql_step(s, q, &row, reterr);
     if (code != ERR_OK)
         return code;
-    if (!is_json(q, 4) || !is_json(q, 5))
+    if (!is_json(q, 4) || !is_json(q, 5) || !is_json(q, 11))
         return sql_damaged("execution", sql_text(q, 0), reterr);
     *ret = (struct store_dispatch){.id = sql_dup(q, 0, arena),
                                    .flow_id = sql_dup(q, 1, arena),
@@ -229,6 +247,7 @@ static enum err load_dispatch(struct store_session *s, const struct sql_key *key
                                    .trigger_node = sql_dup(q, 3, arena),
                                    .input_json = sql_dup(q, 4, arena),
                                    .restore_json = sql_dup(q, 5, arena),
+                                   .options_json = sql_dup(q, 11, arena),
                                    .flow_version = (int)sql_int(q, 6),
                                    .epoch = (int)sql_int(q, 7),
                                    .priority = (int)sql_int(q, 8),
@@ -256,7 +275,8 @@ enum err sql_execution_reassign(struct store_session *s, const char *id, int exp
     if (code == ERR_OK)
         code = sql_run(
             s, reterr,
-            "UPDATE executions SET epoch = epoch + 1, worker_id = NULL, wake_ms = CASE status WHEN 2 THEN wake_ms END,"
+            "UPDATE executions SET epoch = epoch + 1, worker_id = NULL, waiting_for = NULL, wake_ms = CASE status WHEN "
+            "2 THEN wake_ms END,"
             " status = CASE status WHEN 2 THEN 2 ELSE 0 END, lost = CASE settled WHEN 0 THEN 1 ELSE lost END, settled "
             "= 0 WHERE {key}=?",
             "k", &at.key);
@@ -335,11 +355,11 @@ enum err sql_execution_cancel(struct store_session *s, const char *id, int64_t n
     enum err code = sql_locate_or_fail(s, id, &at, reterr);
     if (code == ERR_OK && at.status >= RUN_SUCCESS)
         return refuse("cancelled", id, at.status, reterr);
-    return code != ERR_OK
-               ? code
-               : sql_run(s, reterr,
-                         "UPDATE executions SET status=5, ended_ms=?, epoch=epoch+1, wake_ms=NULL WHERE {key}=?", "ik",
-                         now_ms, &at.key);
+    return code != ERR_OK ? code
+                          : sql_run(s, reterr,
+                                    "UPDATE executions SET status=5, ended_ms=?, epoch=epoch+1, wake_ms=NULL, "
+                                    "waiting_for=NULL WHERE {key}=?",
+                                    "ik", now_ms, &at.key);
 }
 
 enum err sql_execution_fail(struct store_session *s, const char *id, int64_t now_ms, const struct error *why,

@@ -102,7 +102,7 @@ enum err sql_flow_insert(struct store_session *s, const struct json *flow, int64
 
 #define FLOW_COLUMNS                                                                                                   \
     "id, name, description, nodes, connections, settings, version, status, metadata, created_by, created_ms, "         \
-    "updated_ms"
+    "updated_ms, published_version"
 
 static struct json *decode(struct sql_rows *q, bool *damaged)
 {
@@ -119,6 +119,7 @@ static struct json *decode(struct sql_rows *q, bool *damaged)
     json_set_str(flow, "createdBy", sql_text(q, 9));
     store_set_time(flow, "createdAt", sql_int(q, 10));
     store_set_time(flow, "updatedAt", sql_int(q, 11));
+    json_set(flow, "publishedVersion", sql_int(q, 12) > 0 ? json_int_new(sql_int(q, 12)) : NULL);
     return flow;
 }
 
@@ -146,14 +147,32 @@ enum err sql_flow_load(struct store_session *s, const char *id, struct json **re
     return sql_decoded(flow, damaged, "flow", id, ret, reterr);
 }
 
-enum err sql_flow_version(struct store_session *s, const char *id, int *ret, struct error *reterr)
+enum err sql_flow_version(struct store_session *s, const char *id, bool published, int *ret, struct error *reterr)
 {
     int64_t version = 0;
-    enum err code = sql_number(s, &version, reterr, "SELECT version FROM flows WHERE id = ?", "t", id);
+    enum err code = published
+                        ? sql_number(s, &version, reterr,
+                                     "SELECT coalesce(published_version, version) FROM flows WHERE id = ?", "t", id)
+                        : sql_number(s, &version, reterr, "SELECT version FROM flows WHERE id = ?", "t", id);
     if (code == ERR_OK && version == 0)
         return not_found(id, reterr);
     *ret = (int)version;
     return code;
+}
+
+enum err sql_flow_publish(struct store_session *s, const char *id, int version, int64_t now_ms, struct error *reterr)
+{
+    int64_t changed = 0, found = 0;
+    enum err code = ERR_OK;
+    if (version > 0)
+        code = sql_number(s, &found, reterr, "SELECT version FROM flow_versions WHERE flow_id=? AND version=?", "td",
+                          id, version);
+    if (code == ERR_OK && version > 0 && found == 0)
+        return error_set(reterr, ERR_NOT_FOUND, "version", "There is no version %d of a flow %.60s.", version, id);
+    if (code == ERR_OK)
+        code = sql_change(s, &changed, reterr, "UPDATE flows SET published_version=?, updated_ms=? WHERE id=?", "pit",
+                          (int64_t)version, now_ms, id);
+    return code == ERR_OK && changed == 0 ? not_found(id, reterr) : code;
 }
 
 static bool changes_version(const struct json *old, const struct json *merged)
@@ -236,7 +255,8 @@ enum err sql_flow_load_version(struct store_session *s, const char *id, int vers
     enum err code =
         sql_query(s, &q, reterr,
                   "SELECT f.id, f.name, f.description, v.nodes, v.connections, v.settings, v.version, f.status, "
-                  "f.metadata, f.created_by, f.created_ms, v.created_ms FROM flow_versions v JOIN flows f ON f.id = "
+                  "f.metadata, f.created_by, f.created_ms, v.created_ms, f.published_version FROM flow_versions v JOIN "
+                  "flows f ON f.id = "
                   "v.flow_id WHERE v.flow_id=? AND v.version=?",
                   "td", id, version);
     if (code == ERR_OK)

@@ -8,8 +8,8 @@
 #define EXECUTION_COLUMNS                                                                                              \
     "created_ms, id, flow_id, schedule_id, status, ended_ms, records, error_message, retry_count, error_id, "          \
     "priority, "                                                                                                       \
-    "flow_version, trigger_kind, wake_ms"
-enum { AFTER_EXECUTION = 14 }; /* the first column behind them */
+    "flow_version, trigger_kind, wake_ms, waiting_for"
+enum { AFTER_EXECUTION = 15 }; /* the first column behind them */
 
 /* startTime is the time of creation (contract 3.4). */
 static struct json *decode(struct sql_rows *q)
@@ -32,6 +32,7 @@ static struct json *decode(struct sql_rows *q)
     json_set_str(execution, "trigger", sql_text(q, 12));
     int64_t wake_ms = sql_int(q, 13);
     store_set_time(execution, "waitingUntil", wake_ms == INT64_MAX ? 0 : wake_ms);
+    json_set_str(execution, "waitingFor", sql_text(q, 14));
     return execution;
 }
 

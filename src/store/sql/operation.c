@@ -30,6 +30,9 @@ static const struct table {
     [STORE_SETTINGS] = {.noun = "setting", STATEMENTS("settings")},
     [STORE_AUDIT] = {.noun = "audit entry", .time_member = "at", STATEMENTS("audit_log")},
     [STORE_NODE_DEFINITIONS] = {.noun = "node definition", STATEMENTS("node_definitions")},
+    [STORE_BACKFILLS] = {.noun = "backfill", .status_member = "status", STATEMENTS("backfills")},
+    [STORE_VARIABLES] = {.noun = "variable", STATEMENTS("variables")},
+    [STORE_SECRETS] = {.noun = "secret", STATEMENTS("secrets")},
 };
 
 static enum err check_table(enum store_table table, const struct table **ret, struct error *reterr)

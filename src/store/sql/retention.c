@@ -50,6 +50,8 @@ enum err sql_retention_apply(struct store_session *s, int64_t before_ms, int64_t
         code = sql_driver_of(s)->drop_old(s, before_ms, most, &deleted, reterr);
     if (code == ERR_OK && before_ms > 0 && deleted < most)
         code = delete_old(s, before_ms - sql_driver_of(s)->retention_grace_ms, most, &deleted, reterr);
+    if (code == ERR_OK && before_ms > 0) /* what became of instants is told for as long */
+        code = sql_instants_prune(s, before_ms, reterr);
     if (code == ERR_OK && keep > 0)
         code = delete_excess(s, keep, most, &deleted, reterr);
     if (code == ERR_OK)

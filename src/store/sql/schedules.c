@@ -8,7 +8,7 @@
 #define SCHEDULE_COLUMNS                                                                                               \
     "created_ms, id, flow_id, name, description, cron, timezone, enabled, max_retries, retry_delay, last_run_ms, "     \
     "next_run_ms, "                                                                                                    \
-    "metadata, created_by, updated_ms"
+    "metadata, created_by, updated_ms, overlap, catch_up, catch_up_window"
 
 static struct json *decode(struct sql_rows *q, bool *damaged)
 {
@@ -28,6 +28,9 @@ static struct json *decode(struct sql_rows *q, bool *damaged)
     json_set_str(schedule, "createdBy", sql_text(q, 13));
     store_set_time(schedule, "createdAt", sql_int(q, 0));
     store_set_time(schedule, "updatedAt", sql_int(q, 14));
+    json_set_str(schedule, "overlap", sql_text(q, 15));
+    json_set_str(schedule, "catchUp", sql_text(q, 16));
+    json_set(schedule, "catchUpWindow", sql_int(q, 17) < 0 ? NULL : json_int_new(sql_int(q, 17)));
     return schedule;
 }
 
@@ -51,6 +54,12 @@ static const char *timezone_of(const struct json *schedule)
     return zone == NULL ? "UTC" : zone;
 }
 
+static const char *or_else(const struct json *schedule, const char *member, const char *otherwise)
+{
+    const char *text = json_get_str(schedule, member);
+    return text == NULL ? otherwise : text;
+}
+
 static enum err parse_runs(const struct json *schedule, int64_t *ret_last, int64_t *ret_next, struct error *reterr)
 {
     enum err code = store_time_parse(schedule, "lastRun", 0, ret_last, reterr);
@@ -71,13 +80,14 @@ enum err sql_schedule_insert(struct store_session *s, const struct json *schedul
     code = sql_run(
         s, reterr,
         "INSERT INTO schedules(id, flow_id, name, description, cron, timezone, enabled, max_retries, retry_delay,"
-        " last_run_ms, next_run_ms, metadata, created_by, created_ms, updated_ms) "
-        "VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-        "ttttttdiippttii", json_get_str(schedule, "id"), flow_id, json_get_str(schedule, "name"),
+        " last_run_ms, next_run_ms, metadata, created_by, created_ms, updated_ms, overlap, catch_up, catch_up_window) "
+        "VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+        "ttttttdiippttiitti", json_get_str(schedule, "id"), flow_id, json_get_str(schedule, "name"),
         json_get_str(schedule, "description"), json_get_str(schedule, "cronExpression"), timezone_of(schedule),
         (int)json_get_bool(schedule, "enabled", true), json_get_int(schedule, "maxRetries", 3),
         json_get_int(schedule, "retryDelay", 300), last_ms, next_ms, text, json_get_str(schedule, "createdBy"), now_ms,
-        now_ms);
+        now_ms, or_else(schedule, "overlap", "allow"), or_else(schedule, "catchUp", "last"),
+        json_get_int(schedule, "catchUpWindow", -1));
     if (code == ERR_CONFLICT && sql_constraint(s) == SQL_CONSTRAINT_REFERENCE)
         return error_set(reterr, ERR_NOT_FOUND, "flowId", "There is no flow %.60s.", flow_id);
     if (code == ERR_CONFLICT && sql_constraint(s) != SQL_CONSTRAINT_NONE)
@@ -107,7 +117,8 @@ enum err sql_schedule_load(struct store_session *s, const char *id, struct json 
 static struct json *merge(const struct json *old, const struct json *changes)
 {
     static const char *const keys[] = {"name",       "description", "cronExpression", "timezone", "enabled",
-                                       "maxRetries", "retryDelay",  "lastRun",        "nextRun",  "metadata"};
+                                       "maxRetries", "retryDelay",  "lastRun",        "nextRun",  "metadata",
+                                       "overlap",    "catchUp",     "catchUpWindow"};
     struct json *merged = json_dup(old);
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         if (json_has(changes, keys[i]))
@@ -134,11 +145,12 @@ enum err sql_schedule_update(struct store_session *s, const char *id, const stru
     return sql_run(
         s, reterr,
         "UPDATE schedules SET name=?, description=?, cron=?, timezone=?, enabled=?, max_retries=?, retry_delay=?,"
-        " last_run_ms=?, next_run_ms=?, metadata=?, updated_ms=? WHERE id=?",
-        "ttttdiipptit", json_get_str(merged, "name"), json_get_str(merged, "description"),
+        " last_run_ms=?, next_run_ms=?, metadata=?, updated_ms=?, overlap=?, catch_up=?, catch_up_window=? WHERE id=?",
+        "ttttdiipptittit", json_get_str(merged, "name"), json_get_str(merged, "description"),
         json_get_str(merged, "cronExpression"), timezone_of(merged), (int)json_get_bool(merged, "enabled", true),
         json_get_int(merged, "maxRetries", 3), json_get_int(merged, "retryDelay", 300), last_ms, next_ms, text, now_ms,
-        id);
+        or_else(merged, "overlap", "allow"), or_else(merged, "catchUp", "last"),
+        json_get_int(merged, "catchUpWindow", -1), id);
 }
 
 enum err sql_schedule_delete(struct store_session *s, const char *id, struct error *reterr)

@@ -172,7 +172,8 @@ enum err sql_flow_update(struct store_session *s, const char *id, const struct j
                          struct error *reterr);
 enum err sql_flow_delete(struct store_session *s, const char *id, struct error *reterr);
 enum err sql_flow_load(struct store_session *s, const char *id, struct json **ret, struct error *reterr);
-enum err sql_flow_version(struct store_session *s, const char *id, int *ret, struct error *reterr);
+enum err sql_flow_version(struct store_session *s, const char *id, bool published, int *ret, struct error *reterr);
+enum err sql_flow_publish(struct store_session *s, const char *id, int version, int64_t now_ms, struct error *reterr);
 enum err sql_flow_load_version(struct store_session *s, const char *id, int version, struct json **ret,
                                struct error *reterr);
 enum err sql_flow_find_by_name(struct store_session *s, const char *name, char ret_id[40], struct error *reterr);
@@ -193,6 +194,15 @@ enum err sql_schedule_delete(struct store_session *s, const char *id, struct err
 enum err sql_schedule_load(struct store_session *s, const char *id, struct json **ret, struct error *reterr);
 enum err sql_schedules_due(struct store_session *s, int64_t now_ms, size_t limit, struct json **ret,
                            struct error *reterr);
+enum err sql_instant_insert(struct store_session *s, const struct store_instant *instant, struct error *reterr);
+enum err sql_instant_list(struct store_session *s, const struct json *filter, struct json **ret, struct error *reterr);
+enum err sql_instants_prune(struct store_session *s, int64_t before_ms, struct error *reterr);
+enum err sql_schedule_unfinished(struct store_session *s, const char *schedule_id, size_t limit, struct json **ret,
+                                 struct error *reterr);
+enum err sql_backfill_unfinished(struct store_session *s, const char *schedule_id, const char *backfill_id,
+                                 int64_t *ret, struct error *reterr);
+enum err sql_schedules_release(struct store_session *s, int64_t now_ms, int64_t *ret_released, struct error *reterr);
+bool sql_schedules_waiting(struct store_session *s);
 enum err sql_execution_insert(struct store_session *s, const struct store_execution *row, struct error *reterr);
 enum err sql_event_apply(struct store_session *s, const struct store_event *event, bool *ret_applied,
                          struct error *reterr);

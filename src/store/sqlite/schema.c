@@ -90,7 +90,32 @@ static const char version_3[] = "ALTER TABLE executions ADD COLUMN settled INTEG
                                 "UPDATE executions SET lost = 1 WHERE status <= 2 AND epoch > 1;"
                                 "CREATE INDEX executions_active ON executions(created_ms, id) WHERE status <= 2;";
 
-static const char *const migrations[] = {version_1, version_2, version_3};
+/* Schedules that say what becomes of instants; each instant's outcome, once (last_ms, count: of a range that was passed
+ * over as a whole); backfills; variables and sealed secrets; the version that triggers use; what a run by hand was told
+ * (options), what its start said (request_hash), and what an execution waits for before it may start. */
+static const char version_4[] =
+    "ALTER TABLE schedules ADD COLUMN overlap TEXT NOT NULL DEFAULT 'allow';"
+    "ALTER TABLE schedules ADD COLUMN catch_up TEXT NOT NULL DEFAULT 'last';"
+    "ALTER TABLE schedules ADD COLUMN catch_up_window INTEGER NOT NULL DEFAULT -1;"
+    "CREATE TABLE schedule_instants(schedule_id TEXT NOT NULL REFERENCES schedules(id) ON DELETE CASCADE, instant_ms "
+    "INTEGER NOT NULL, id TEXT NOT NULL, last_ms INTEGER NOT NULL, outcome TEXT NOT NULL, reason TEXT, count INTEGER "
+    "NOT NULL, more INTEGER NOT NULL, execution_id TEXT, backfill_id TEXT, at_ms INTEGER NOT NULL, PRIMARY "
+    "KEY(schedule_id, instant_ms));"
+    "CREATE INDEX schedule_instants_at ON schedule_instants(at_ms);"
+    "CREATE TABLE backfills(id TEXT PRIMARY KEY NOT NULL, key TEXT UNIQUE, status TEXT, at_ms INTEGER NOT NULL, "
+    "document TEXT NOT NULL);"
+    "CREATE TABLE variables(id TEXT PRIMARY KEY NOT NULL, key TEXT UNIQUE, status TEXT, at_ms INTEGER NOT NULL, "
+    "document TEXT NOT NULL);"
+    "CREATE TABLE secrets(id TEXT PRIMARY KEY NOT NULL, key TEXT UNIQUE, status TEXT, at_ms INTEGER NOT NULL, "
+    "document TEXT NOT NULL);"
+    "ALTER TABLE flows ADD COLUMN published_version INTEGER;"
+    "ALTER TABLE executions ADD COLUMN request_hash INTEGER;"
+    "ALTER TABLE executions ADD COLUMN waiting_for TEXT;"
+    "ALTER TABLE execution_inputs ADD COLUMN options TEXT;"
+    "CREATE INDEX executions_schedule ON executions(schedule_id) WHERE status <= 2 AND schedule_id IS NOT NULL;"
+    "CREATE INDEX executions_waiting ON executions(waiting_for) WHERE status <= 2 AND waiting_for IS NOT NULL;";
+
+static const char *const migrations[] = {version_1, version_2, version_3, version_4};
 
 int sqlite_schema_latest(void)
 {

@@ -14,7 +14,8 @@ static void keeps_flows(void **state)
         "{'id':'" F1 "','name':'orders','description':null,'nodes':[{'id':'1','type':'set'},{'id':'2','type':'wait'}],"
         "'connections':[{'fromNodeId':'1','toNodeId':'2'}],'settings':null,'version':1,'status':'draft','metadata':{'a'"
         ":1},"
-        "'createdBy':null,'createdAt':'2023-11-14T22:13:20.000Z','updatedAt':'2023-11-14T22:13:20.000Z'}");
+        "'createdBy':null,'createdAt':'2023-11-14T22:13:20.000Z','updatedAt':'2023-11-14T22:13:20.000Z','"
+        "publishedVersion':null}");
     AUTO_FREE char *got = json_dup_text(flow), *want = json_dup_text(wanted);
     assert_string_equal(got, want);
     char id[40];
@@ -22,9 +23,9 @@ static void keeps_flows(void **state)
     assert_string_equal(id, F1);
     assert_int_equal(store_flow_find_by_name(s, "Orders", id, &error_), ERR_NOT_FOUND);
     int version = 0;
-    assert_ok(store_flow_version(s, F1, &version, &error_));
+    assert_ok(store_flow_version(s, F1, false, &version, &error_));
     assert_int_equal(version, 1);
-    assert_int_equal(store_flow_version(s, F2, &version, &error_), ERR_NOT_FOUND);
+    assert_int_equal(store_flow_version(s, F2, false, &version, &error_), ERR_NOT_FOUND);
     assert_int_equal(version, 1);
     AUTO_JSON struct json *none = NULL;
     assert_int_equal(store_flow_load(s, F2, &none, &error_), ERR_NOT_FOUND);
@@ -179,7 +180,8 @@ static void keeps_schedules(void **state)
         "{\"id\":\"" S1 "\",\"flowId\":\"" F1 "\",\"name\":\"nightly\",\"description\":null,"
         "\"cronExpression\":\"0 3 * * *\",\"timezone\":\"UTC\",\"enabled\":true,\"maxRetries\":3,\"retryDelay\":300,"
         "\"lastRun\":null,\"nextRun\":\"2023-11-14T23:00:00.000Z\",\"metadata\":{\"k\":1},\"createdBy\":null,"
-        "\"createdAt\":\"2023-11-14T22:13:20.000Z\",\"updatedAt\":\"2023-11-14T22:13:20.000Z\"}");
+        "\"createdAt\":\"2023-11-14T22:13:20.000Z\",\"updatedAt\":\"2023-11-14T22:13:20.000Z\",\"overlap\":\"allow\","
+        "\"catchUp\":\"last\",\"catchUpWindow\":null}");
     AUTO_JSON struct json *changes =
         quoted("{'timezone':'Europe/Paris','nextRun':null,'lastRun':'2023-11-15T00:00:00Z'}");
     assert_ok(WITH(f, do_schedule_update, struct flow_args, .id = S1, .document = changes, .now_ms = T0 + 1));

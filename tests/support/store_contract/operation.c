@@ -37,9 +37,9 @@ static void forgets_by_age_and_number(void **state)
 static void keeps_documents(void **state)
 {
     struct fixture *f = *state;
-    static const enum store_table all_tables[] = {STORE_WORKERS,         STORE_DEAD_LETTERS, STORE_USERS,
-                                                  STORE_API_KEYS,        STORE_SETTINGS,     STORE_AUDIT,
-                                                  STORE_NODE_DEFINITIONS};
+    static const enum store_table all_tables[] = {
+        STORE_WORKERS, STORE_DEAD_LETTERS,     STORE_USERS,     STORE_API_KEYS,  STORE_SETTINGS,
+        STORE_AUDIT,   STORE_NODE_DEFINITIONS, STORE_BACKFILLS, STORE_VARIABLES, STORE_SECRETS};
     for (size_t i = 0; i < sizeof all_tables / sizeof *all_tables; i++) {
         AUTO_JSON struct json *first = quoted("{'id':'a','n':1}"), *second = quoted("{'id':'a','n':2}"), *got = NULL,
                               *list = NULL;
