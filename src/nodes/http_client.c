@@ -1,5 +1,5 @@
 /* The adapter of libcurl's multi interface to the event loop. */
-#include "nodes/http_client.h"
+#include "nodes/http_client_int.h"
 
 #include "base/buf.h"
 #include "base/clock.h"
@@ -14,33 +14,6 @@
 #define HEADERS_MAX 500
 #define HEADER_BYTES_MAX (256 << 10)
 #define REDIRECTS_MAX 10
-
-struct http_client {
-    CURLM *multi;
-    struct loop *loop;
-    struct loop_timer *timer;
-    struct http_transfer *transfers; /* list */
-    struct http_tokens *tokens;      /* NULL until the first is asked for */
-    bool deny_private;
-};
-
-struct http_transfer {
-    struct http_client *client;
-    struct http_transfer *next, *before;
-    CURL *easy;
-    struct curl_slist *headers;
-    char *body_sent;
-    struct buf body;
-    struct http_header *received;
-    size_t received_count, received_bytes, max_bytes;
-    int64_t timeout_ms, started_us;
-    bool is_too_large, follows, is_denied;
-    unsigned redirects;
-    char *method;
-    char error_text[CURL_ERROR_SIZE];
-    http_done_fn done;
-    void *user;
-};
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
@@ -132,10 +105,12 @@ static void fill_error(const struct http_transfer *transfer, CURLcode code, stru
     }
     if (transfer->is_denied) {
         (void)error_set(
-            error, ERR_NODE, "url",
+            error, ERR_NODE, transfer->is_mail ? "host" : "url",
             "%.200s leads to an address of this machine or a private network; HTTP_DENY_PRIVATE forbids that.", url);
         return;
     }
+    if (transfer->is_mail && mail_reply_error(transfer, code, error))
+        return;
     switch (code) {
     case CURLE_OPERATION_TIMEDOUT:
         (void)error_set(error, ERR_NODE_RETRY, NULL, "No complete answer within %lld ms: %s.",
@@ -154,7 +129,7 @@ static void fill_error(const struct http_transfer *transfer, CURLcode code, stru
         (void)error_set(error, ERR_NODE_RETRY, NULL, "The connection failed: %s.", text);
         return;
     default:
-        (void)error_set(error, ERR_NODE, NULL, "The request failed: %s.", text);
+        (void)error_set(error, ERR_NODE, NULL, "The %s failed: %s.", transfer->is_mail ? "sending" : "request", text);
     }
 }
 
@@ -482,21 +457,32 @@ static void set_pem(CURL *easy, CURLoption option, const char *pem)
     curl_easy_setopt(easy, option, &blob);
 }
 
-static void set_network(struct http_transfer *transfer, const struct http_request *request)
+static void set_common(struct http_transfer *transfer, bool skip_tls_checks, const char *ca)
 {
     CURL *easy = transfer->easy;
+    curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer);
+    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)transfer->timeout_ms);
+    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)transfer->timeout_ms);
+    curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, 4096L); /* ten thousand waiting requests hold one each */
+    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->error_text);
     if (transfer->client->deny_private) {
         curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
         curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, transfer);
     }
-    if (request->proxy != NULL)
-        curl_easy_setopt(easy, CURLOPT_PROXY, request->proxy);
-    if (request->skip_tls_checks) {
+    if (skip_tls_checks) {
         curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
         curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
     }
-    if (request->ca != NULL)
-        set_pem(easy, CURLOPT_CAINFO_BLOB, request->ca);
+    if (ca != NULL)
+        set_pem(easy, CURLOPT_CAINFO_BLOB, ca);
+}
+
+static void set_network(struct http_transfer *transfer, const struct http_request *request)
+{
+    CURL *easy = transfer->easy;
+    if (request->proxy != NULL)
+        curl_easy_setopt(easy, CURLOPT_PROXY, request->proxy);
     if (request->certificate != NULL)
         set_pem(easy, CURLOPT_SSLCERT_BLOB, request->certificate);
     if (request->key != NULL)
@@ -506,16 +492,10 @@ static void set_network(struct http_transfer *transfer, const struct http_reques
 static void set_options(struct http_transfer *transfer, const struct http_request *request)
 {
     CURL *easy = transfer->easy;
-    curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer);
     curl_easy_setopt(easy, CURLOPT_URL, request->url);
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)transfer->timeout_ms);
-    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)transfer->timeout_ms);
     curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "");
-    curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, 4096L); /* ten thousand waiting requests hold one each */
     curl_easy_setopt(easy, CURLOPT_USERAGENT, "caudal/" CAUDAL_VERSION);
-    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->error_text);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
     curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
@@ -530,23 +510,17 @@ static void set_options(struct http_transfer *transfer, const struct http_reques
     }
 }
 
-enum err http_client_start(struct http_client *client, const struct http_request *request, http_done_fn done,
-                           void *user, struct http_transfer **ret, struct error *reterr)
+struct http_transfer *http_transfer_new(struct http_client *client, int64_t timeout_ms, size_t max_bytes,
+                                        bool skip_tls_checks, const char *ca, http_done_fn done, void *user)
 {
-    enum err code = check(request, reterr);
-    if (code != ERR_OK)
-        return code;
     struct http_transfer *transfer = mem_alloc(sizeof *transfer);
-    *transfer =
-        (struct http_transfer){.client = client,
-                               .done = done,
-                               .user = user,
-                               .next = client->transfers,
-                               .method = mem_dup(request->method),
-                               .follows = request->follow_redirects,
-                               .started_us = clock_monotonic_us(),
-                               .timeout_ms = request->timeout_ms > 0 ? request->timeout_ms : 30000,
-                               .max_bytes = request->max_response_bytes > 0 ? request->max_response_bytes : 8 << 20};
+    *transfer = (struct http_transfer){.client = client,
+                                       .done = done,
+                                       .user = user,
+                                       .next = client->transfers,
+                                       .started_us = clock_monotonic_us(),
+                                       .timeout_ms = timeout_ms > 0 ? timeout_ms : 30000,
+                                       .max_bytes = max_bytes > 0 ? max_bytes : 8 << 20};
     buf_init(&transfer->body, transfer->max_bytes);
     transfer->easy = curl_easy_init();
     if (transfer->easy == NULL)
@@ -554,11 +528,13 @@ enum err http_client_start(struct http_client *client, const struct http_request
     if (client->transfers != NULL)
         client->transfers->before = transfer;
     client->transfers = transfer;
-    set_options(transfer, request);
-    set_network(transfer, request);
-    set_body(transfer, request);
-    set_headers(transfer, request);
-    CURLMcode added = curl_multi_add_handle(client->multi, transfer->easy);
+    set_common(transfer, skip_tls_checks, ca);
+    return transfer;
+}
+
+enum err http_transfer_begin(struct http_transfer *transfer, struct http_transfer **ret, struct error *reterr)
+{
+    CURLMcode added = curl_multi_add_handle(transfer->client->multi, transfer->easy);
     if (added != CURLM_OK) {
         transfer_free(transfer);
         return error_set(reterr, ERR_INTERNAL, NULL, "The request could not be started: %s.",
@@ -566,6 +542,23 @@ enum err http_client_start(struct http_client *client, const struct http_request
     }
     *ret = transfer;
     return ERR_OK;
+}
+
+enum err http_client_start(struct http_client *client, const struct http_request *request, http_done_fn done,
+                           void *user, struct http_transfer **ret, struct error *reterr)
+{
+    enum err code = check(request, reterr);
+    if (code != ERR_OK)
+        return code;
+    struct http_transfer *transfer = http_transfer_new(client, request->timeout_ms, request->max_response_bytes,
+                                                       request->skip_tls_checks, request->ca, done, user);
+    transfer->method = mem_dup(request->method);
+    transfer->follows = request->follow_redirects;
+    set_options(transfer, request);
+    set_network(transfer, request);
+    set_body(transfer, request);
+    set_headers(transfer, request);
+    return http_transfer_begin(transfer, ret, reterr);
 }
 
 void http_transfer_abort(struct http_transfer *transfer)

@@ -10,6 +10,7 @@ static const struct node_type *const types[] = {
     &node_data_filter,
     &node_deduplicate,
     &node_delay,
+    &node_email_send,
     &node_field_mapper,
     &node_http_request,
     &node_if,
