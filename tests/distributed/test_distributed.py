@@ -1,0 +1,143 @@
+#!/usr/bin/env python3
+"""The distributed system over real servers (tests/support/cluster.py): the API's tests through nginx, what each strategy
+hands to whom, and that the death of any one process of ours loses nothing."""
+import collections
+import os
+import signal
+import subprocess
+import sys
+import time
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+os.environ.setdefault("CAUDAL_CHECK_ANSWERS", "0")
+from support import caudal as support  # noqa: E402
+from support.caudal import FINAL, chain, node  # noqa: E402
+from support.cluster import Cluster, ROOT  # noqa: E402
+
+PATIENCE = 120  # seconds; only a defect waits so long
+
+
+def setUpModule():
+    global cluster, client
+    cluster = Cluster().up()
+    support.AT = str(cluster.port)
+    client = support.Caudal()
+
+
+def tearDownModule():
+    bad = cluster.down(remove=True)
+    client.stop()
+    if bad:
+        raise AssertionError("\n".join(bad))
+
+
+def until(what, condition):
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        if time.monotonic() > end:
+            raise AssertionError("still not: " + what)
+        time.sleep(0.1)
+
+
+def start(flow, count):
+    ids = []
+    while len(ids) < count:
+        answer = client.post(f"/flows/{flow['id']}/run", {})
+        if answer.status == 201:
+            ids.append(answer.data["executionId"])
+        else:  # not accepted, so nothing is owed: a gateway that has just died, too much that waits
+            assert answer.status in (502, 503, 504), answer.text
+            time.sleep(0.05)
+    return ids
+
+
+def ended(ids):
+    return {i: client.wait(i, PATIENCE) for i in ids}
+
+
+class Distributed(unittest.TestCase):
+    def sleepy(self, name, ms):
+        nodes = [node("1", "manual-trigger"), node("wait", "delay", {"durationMs": ms}), node("2", "set-fields", {"fields": [{"field": "done", "value": True}]})]
+        return client.flow(name, nodes, chain("1", "wait", "2"))
+
+    def started(self):
+        return {w["id"]: w["started"] for w in client.get("/workers").data if w["status"] == "online"}
+
+    def handed_out(self, flow, count):
+        """How many of so many executions each worker got, told by the workers themselves."""
+        before = self.started()
+        ended(start(flow, count))
+        until("all starts are reported", lambda: sum(self.started().values()) - sum(before.values()) >= count)
+        return {worker: n - before.get(worker, 0) for worker, n in self.started().items()}
+
+    def test_1_the_api_through_nginx(self):
+        for suite in ("tests/api/test_api.py",):
+            result = subprocess.run([sys.executable, suite], cwd=ROOT, capture_output=True, text=True, check=False,
+                                    env={**os.environ, "CAUDAL_AT": str(cluster.port), "CAUDAL_CHECK_ANSWERS": "1"})
+            self.assertEqual(result.returncode, 0, result.stderr[-4000:])
+
+    def test_2_two_orchestrators_share_the_shards(self):
+        def shares():
+            return sorted(len(o["shards"]) for o in client.get("/orchestrators").data if o["status"] == "online")
+        until("both own some, and all is owned once", lambda: len(shares()) == 2 and sum(shares()) == 16 and shares()[0] > 0)
+
+    def test_3_a_strategy_can_be_changed_while_running(self):
+        flow = self.sleepy("evenly", 1)
+        for strategy in ("least_busy", "weighted", "round_robin"):
+            answer = client.call("PUT", "/settings", {"loadBalanceStrategy": strategy})
+            self.assertEqual((answer.status, answer.data["loadBalanceStrategy"]), (200, strategy))
+            until("both use it", lambda s=strategy: {o["strategy"] for o in client.get("/orchestrators").data if o["status"] == "online"} == {s})
+            got = self.handed_out(flow, 40)
+            # Each of the two orchestrators takes turns by itself: they may be at different places of theirs.
+            self.assertEqual(sum(got.values()), 40, got)
+            if strategy != "least_busy":
+                self.assertLessEqual(max(got.values()) - min(got.values()), 2, (strategy, got))
+
+    def survive(self, name, how):
+        flow = self.sleepy("survives " + name, 1500)
+        ids = start(flow, 30)
+        cluster.kill(name, how)
+        ids += start(flow, 20)
+        details = ended(ids)
+        self.assertEqual(collections.Counter(d["status"] for d in details.values()), {"success": 50})
+        cluster.restart(name)
+        cluster.wait_for_workers(2)
+
+    def test_4_a_worker_dies(self):
+        self.survive("worker0", signal.SIGKILL)
+
+    def test_5_an_orchestrator_dies(self):
+        self.survive("orchestrator0", signal.SIGKILL)
+
+    def test_6_a_gateway_dies(self):
+        self.survive("gateway0", signal.SIGKILL)
+
+    def test_7_redis_dies(self):
+        self.survive("redis", signal.SIGKILL)
+
+    def test_8_postgresql_starts_again(self):
+        flow = self.sleepy("outlives the database", 1500)
+        ids = start(flow, 30)
+        cluster.kill("postgres", signal.SIGINT)
+        cluster.restart("postgres")
+        until("the API answers", lambda: client.get("/flows").status == 200)
+        details = ended(ids + start(flow, 10))
+        self.assertEqual(collections.Counter(d["status"] for d in details.values()), {"success": 40})
+
+    def test_9_a_worker_is_drained_by_the_api(self):
+        cluster.start_service("worker", 9)
+        cluster.wait_for_workers(3)
+        flow = self.sleepy("drained", 1000)
+        ids = start(flow, 30)
+        self.assertEqual(client.post("/workers/worker9/drain").status, 202)
+        self.assertEqual(cluster.parts["worker9"].process.wait(timeout=PATIENCE), 0)
+        details = ended(ids)
+        self.assertEqual(collections.Counter(d["status"] for d in details.values()), {"success": 30})
+        for detail in details.values():  # it ended or handed back what it had: nothing ran twice
+            self.assertEqual([n["attempt"] for n in detail["nodeExecutions"]], [1, 1, 1], detail["nodeExecutions"])
+        self.assertEqual(client.post("/workers/nobody/drain").status, 404)
+
+
+if __name__ == "__main__":
+    unittest.main(failfast="CAUDAL_FAILFAST" in os.environ)
