@@ -62,7 +62,9 @@ void apply_message(struct shard *shard, struct broker_consumer *consumer, struct
     shard->unacked++;
     const struct json *events = json_get(take_message, "events"), *work = json_get(take_message, "work");
     for (size_t i = 0; i < json_count(events); i++) {
-        add_entry(batch)->event = json_at(events, i);
+        struct entry *entry = add_entry(batch);
+        entry->event = json_at(events, i);
+        entry->worker = json_get_str(take_message, "worker");
         if (shard->state == SHARD_OWNED)
             dispatch_adopt(o, json_get_str(take_message, "worker"), json_at(events, i));
     }
@@ -207,7 +209,7 @@ static enum err apply_entry(struct store_session *session, struct entry *entry, 
         struct store_finish finish;
         AUTO_BUF struct buf packed;
         buf_init(&packed, 0);
-        if (decode(entry->event, NULL, &event, &finish, &packed))
+        if (decode(entry->event, entry->worker, &event, &finish, &packed))
             code = store_event_apply(session, &event, &entry->applied, &error);
         if (code == ERR_OK && entry->applied && event.kind == STORE_EVENT_FINISHED)
             code = schedule_retry(session, &event, &entry->retry_at_ms, &error);

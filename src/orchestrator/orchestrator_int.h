@@ -102,6 +102,7 @@ struct batch {
     size_t tag_count, tag_cap;
     struct entry {
         struct json *event; /* an event, or an item that came back, or NULL */
+        const char *worker; /* who told of it, or NULL; of the message */
         char *reassign_id;  /* raise the epoch and dispatch again */
         int reassign_epoch;
         bool skip, applied;
