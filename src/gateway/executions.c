@@ -66,7 +66,7 @@ static void insertion_fill(struct insertion *insertion, const struct start_reque
 
 enum err api_start(struct api *api, const struct start_request *start, char ret_id[ID_TEXT_BYTES], struct error *reterr)
 {
-    struct insertion insertion;
+    struct insertion insertion = {0};
     enum err code = api_check_load(api, reterr);
     if (code != ERR_OK)
         return code;
