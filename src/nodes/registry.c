@@ -5,6 +5,7 @@
 #include <string.h>
 
 static const struct node_type *const types[] = {
+    &node_command,
     &node_csv,
     &node_csv_file,
     &node_data_filter,
