@@ -29,6 +29,8 @@ const struct command cli_commands[] = {
      command_execution_retry},
     {"nodes", "[TYPE]", "List node types, or document one", command_nodes},
     {"config", "[SERVICE]", "Show the configuration in force, secrets masked", command_config},
+    {"migrate", "[--from sqlite:FILE --to URL]",
+     "Bring DATABASE_URL's schema up to date, or move all data to PostgreSQL", command_migrate},
     {"openapi", "", "Print the OpenAPI document", command_openapi},
     {"completion", "", "Print completion for bash: source <(caudal completion)", command_completion},
     {"version", "", "Print the version", command_version},
@@ -95,7 +97,8 @@ static int parse(int argc, char **argv, struct cli *cli)
         {"--url", &cli->url, NULL},       {"--api-key", &cli->api_key, NULL}, {"--input", &cli->input, NULL},
         {"--output", &cli->output, NULL}, {"--status", &cli->status, NULL},   {"--flow", &cli->flow, NULL},
         {"--demo", &cli->demo, NULL},     {"--limit", &limit, NULL},          {"--json", NULL, &cli->json},
-        {"--failed", NULL, &cli->failed}, {"--detach", NULL, &cli->detach}};
+        {"--failed", NULL, &cli->failed}, {"--detach", NULL, &cli->detach},   {"--from", &cli->from, NULL},
+        {"--to", &cli->to, NULL}};
     for (int i = 1; i < argc; i++) {
         if (argv[i][0] != '-' || argv[i][1] == '\0') {
             if (cli->word_count == sizeof cli->words / sizeof *cli->words) {

@@ -17,7 +17,7 @@ struct cli {
     bool terminal;             /* standard output is one: progress may be shown */
     const char *words[16];     /* arguments without options */
     int word_count;
-    const char *input, *output, *status, *flow, *demo; /* values of options; NULL when not given */
+    const char *input, *output, *status, *flow, *demo, *from, *to; /* values of options; NULL when not given */
     int64_t limit;
     bool failed, detach, yes;
 };
@@ -53,6 +53,7 @@ int command_standalone(const struct cli *cli);
 int command_gateway(const struct cli *cli);
 int command_orchestrator(const struct cli *cli);
 int command_worker(const struct cli *cli);
+int command_migrate(const struct cli *cli);
 int command_config(const struct cli *cli);
 int command_nodes(const struct cli *cli);
 int command_openapi(const struct cli *cli);

@@ -123,7 +123,7 @@ int command_completion(const struct cli *cli)
                  "standalone\" -- \"$current\")) ;;\n        esac ;;\n"
                  "    *) COMPREPLY=($(compgen -f -- \"$current\")) ;;\n    esac\n"
                  "    [[ $current == -* ]] && COMPREPLY=($(compgen -W \"--url --api-key --json --input --output "
-                 "--status --flow --limit --failed --detach --help\" -- \"$current\"))\n"
+                 "--status --flow --limit --from --to --failed --detach --help\" -- \"$current\"))\n"
                  "}\ncomplete -o filenames -F _caudal caudal\n");
     return EXIT_OK;
 }

@@ -48,6 +48,22 @@ class CommandLine(unittest.TestCase):
         self.assertEqual(done.returncode, 3)
         self.assertIn("does not answer", done.stderr)
 
+    def test_migrate(self):
+        file = os.path.join(self.directory, "schema.db")
+        done = self.run_command("migrate", "--json", env={"DATABASE_URL": f"sqlite:{file}"})
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertGreaterEqual(json.loads(done.stdout)["schemaVersion"], 4)
+        nowhere = "postgresql://caudal:hunter2@127.0.0.1:1/none"
+        for words, code, expected in ((["--from", f"sqlite:{file}"], 2, "belong together"), (["--to", nowhere], 2, "belong together"),
+                                      (["--from", nowhere, "--to", nowhere], 2, "--from must be sqlite:FILE"), (["--from", f"sqlite:{file}", "--to", "mysql://h/d"], 2, "--to must be a URL"),
+                                      (["--from", f"sqlite:{file}-odd", "--to", nowhere], 1, "There is no file"), (["--from", f"sqlite:{file}", "--to", nowhere], 3, "cannot be reached")):
+            done = self.run_command("migrate", *words)
+            self.assertEqual(done.returncode, code, done.stderr)
+            self.assertIn(expected, done.stderr)
+            self.assertNotIn("hunter2", done.stdout + done.stderr)
+        self.assertFalse(os.path.exists(f"{file}-odd"), "a source that is not there is not made")
+        self.assertEqual(self.run_command("migrate", env={"DATABASE_URL": nowhere}).returncode, 3)
+
     def test_validate(self):
         good = self.run_command("flow", "validate", self.file("good.json", FLOW))
         self.assertEqual((good.returncode, good.stderr), (0, ""))
