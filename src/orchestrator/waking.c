@@ -6,6 +6,7 @@
 
 #define PAGE 500
 #define WAKE_AT_MOST_MS 60000 /* the wall clock may jump */
+#define WAKE_AMONG_MS 1000    /* others may store waits of a shard that is owned here */
 #define WAKE_AGAIN_MS 1000    /* when the store does not answer */
 #define SWEEP_ON_MS 50        /* between two pages of a sweep */
 
@@ -90,8 +91,8 @@ void waking_at(struct orchestrator *o, int64_t at_ms)
     int64_t now = loop_now_ms(o->options.loop);
     if (at_ms < o->wake_at_ms || o->wake_at_ms == 0)
         o->wake_at_ms = at_ms;
-    int64_t delay = o->wake_at_ms - now;
-    loop_timer_set(o->wake_timer, delay < 0 ? 0 : delay > WAKE_AT_MOST_MS ? WAKE_AT_MOST_MS : delay);
+    int64_t delay = o->wake_at_ms - now, most = o->options.id == NULL ? WAKE_AT_MOST_MS : WAKE_AMONG_MS;
+    loop_timer_set(o->wake_timer, delay < 0 ? 0 : delay > most ? most : delay);
 }
 
 void waking_look(void *user)
