@@ -198,6 +198,18 @@ const struct answer answer_schedule_page = {"Schedule", schedule_fields, ANSWER_
 const struct answer answer_schedule_instants = {"Instants", instants_fields, ANSWER_ONE};
 const struct answer answer_bulk_switch = {"BulkSwitch", bulk_fields, ANSWER_ONE};
 
+/* ---- webhooks */
+static const struct field webhook_fields[] = {
+    ALWAYS("method", FIELD_STRING),
+    ALWAYS("path", FIELD_STRING),
+    ALWAYS("flowId", FIELD_STRING),
+    ALWAYS("flowName", FIELD_STRING),
+    ALWAYS("nodeId", FIELD_STRING),
+    {.name = "active", .kind = FIELD_BOOL, .required = true, .help = "Whether the flow's status lets it answer."},
+    {.name = "waits", .kind = FIELD_BOOL, .required = true, .help = "Whether the caller gets the flow's result."},
+    {0}};
+const struct answer answer_webhooks = {"Webhook", webhook_fields, ANSWER_LIST};
+
 /* ---- catalog (api-contract 1.5) */
 static const struct field pin_fields[] = {ALWAYS("name", FIELD_STRING),      ALWAYS("type", FIELD_STRING),
                                           MAYBE("required", FIELD_BOOL),     MAYBE("description", FIELD_STRING),

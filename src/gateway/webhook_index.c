@@ -180,6 +180,34 @@ static enum err refresh(struct webhook_index *index, struct store *store, unsign
     return old ? rebuild(index, store, generation, reterr) : ERR_OK;
 }
 
+static void list_each(void *user, const char *key, void *value)
+{
+    const struct webhook *webhook = value;
+    struct json *entry = json_object_new();
+    size_t method = strcspn(key, " ");
+    json_set(entry, "method", json_string_new_n(key, method));
+    json_set_str(entry, "path", key + method + 1);
+    json_set_str(entry, "flowId", webhook->flow_id);
+    json_set_str(entry, "flowName", webhook->flow_name);
+    json_set_str(entry, "nodeId", webhook->node_id);
+    json_set_bool(entry, "active", webhook->active);
+    json_set_bool(entry, "waits", webhook->answers);
+    json_push(user, entry);
+}
+
+enum err webhook_list(struct webhook_index *index, struct store *store, unsigned generation, struct json **ret,
+                      struct error *reterr)
+{
+    enum err code = refresh(index, store, generation, reterr);
+    if (code != ERR_OK)
+        return code;
+    *ret = json_array_new();
+    pthread_rwlock_rdlock(&index->lock);
+    map_each(&index->paths, list_each, *ret);
+    pthread_rwlock_unlock(&index->lock);
+    return ERR_OK;
+}
+
 /* Two methods meet when they are the same, or one is ANY. */
 static bool meet(const char *one, const char *other)
 {

@@ -557,6 +557,17 @@ static enum err receive(struct api *api, struct http_request *request, struct er
     return ERR_OK;
 }
 
+static enum err list_webhooks(struct api *api, struct http_request *request, struct error *reterr)
+{
+    struct json *list = NULL;
+    enum err code = webhook_list(api->webhooks, api->options.store, atomic_load(&api->generation), &list, reterr);
+    if (code == ERR_OK)
+        http_reply(request, 200, list);
+    return code;
+}
+
 const struct route webhook_routes[] = {{"*", "/webhooks/*", ROLE_NONE, ROUTE_INLINE | ROUTE_UNLIMITED, NULL, NULL, 200,
                                         "webhooks", "Start the flow that listens on this path", receive, NULL},
+                                       {"GET", "/api/v1/webhooks", ROLE_VIEWER, 0, NULL, NULL, 200, "webhooks",
+                                        "List the paths that flows listen on", list_webhooks, &answer_webhooks},
                                        {0}};

@@ -24,6 +24,10 @@ enum err webhook_find(struct webhook_index *index, struct store *store, unsigned
                       const char *path, struct webhook **ret, struct error *reterr) ERROR_MUST_CHECK;
 void webhook_release(struct webhook *webhook);
 
+/* All of them, by path: array of {method,path,flowId,flowName,nodeId,active,waits}; yours. */
+enum err webhook_list(struct webhook_index *index, struct store *store, unsigned generation, struct json **ret,
+                      struct error *reterr) ERROR_MUST_CHECK;
+
 /* Whether a flow may be active beside the others: CONFLICT (field nodes[i].config.path) when a webhook of it is that of
  * another active flow, whose name the message tells, or stands in it twice. */
 enum err webhook_check(struct webhook_index *index, struct store *store, unsigned generation, const struct json *flow,

@@ -451,6 +451,16 @@ class Webhooks(ApiTest):
         self.refused(self.caudal.get(f"/scheduler/executions/{answer.headers['x-execution-id']}"), 404, "NOT_FOUND")
 
 
+class WebhookList(ApiTest):
+    def test_paths_are_listed_with_their_flows(self):
+        flow = self.flow([node("hook", "webhook-trigger", {"path": "list/me", "method": "PUT", "responseMode": "lastNode"})], [])
+        mine = [one for one in self.caudal.call("GET", "/api/v1/webhooks").data if one["flowId"] == flow["id"]]
+        expected = {"method": "PUT", "path": "list/me", "flowId": flow["id"], "flowName": flow["name"], "nodeId": "hook", "active": False, "waits": True}
+        self.assertEqual(mine, [expected])
+        self.caudal.call("PUT", f"/flows/{flow['id']}", {"status": "active"})
+        self.assertTrue([one for one in self.caudal.call("GET", "/api/v1/webhooks").data if one["flowId"] == flow["id"]][0]["active"])
+
+
 class Operation(ApiTest):
     def test_health(self):
         health = self.caudal.get("/health").json

@@ -22,7 +22,7 @@ export interface Destination {
         | '/flows'
         | '/executions'
         | '/schedules'
-        | '/webhooks'
+        | '/hooks'
         | '/variables'
         | '/access'
         | '/workers'
@@ -40,7 +40,7 @@ export const destinations: Destination[] = [
     { name: 'executions', to: '/executions', icon: Activity, letter: 'e', group: 'watch' },
     { name: 'flows', to: '/flows', icon: Waypoints, letter: 'f', group: 'build' },
     { name: 'schedules', to: '/schedules', icon: CalendarClock, letter: 's', group: 'build' },
-    { name: 'webhooks', to: '/webhooks', icon: Webhook, letter: 'h', group: 'build' },
+    { name: 'webhooks', to: '/hooks', icon: Webhook, letter: 'h', group: 'build' },
     { name: 'variables', to: '/variables', icon: KeyRound, letter: 'v', group: 'build' },
     { name: 'workers', to: '/workers', icon: Server, letter: 'w', group: 'operate' },
     {

@@ -46,21 +46,21 @@ export function Dialog({ open, onClose, title, description, wide, children, foot
         >
             <BaseDialog.Portal>
                 <BaseDialog.Backdrop className={css.backdrop} />
-                <BaseDialog.Popup
-                    className={wide ? `${css.dialog ?? ''} ${css.wide ?? ''}` : css.dialog}
-                    {...(onSubmit !== undefined && {
-                        render: (
-                            <form
-                                noValidate
-                                onSubmit={(event: FormEvent) => {
-                                    event.preventDefault();
-                                    onSubmit();
-                                }}
-                            />
-                        ),
-                    })}
-                >
-                    {content}
+                <BaseDialog.Popup className={wide ? `${css.dialog ?? ''} ${css.wide ?? ''}` : css.dialog}>
+                    {onSubmit === undefined ? (
+                        content
+                    ) : (
+                        <form
+                            noValidate
+                            className={css.form}
+                            onSubmit={(event: FormEvent) => {
+                                event.preventDefault();
+                                onSubmit();
+                            }}
+                        >
+                            {content}
+                        </form>
+                    )}
                 </BaseDialog.Popup>
             </BaseDialog.Portal>
         </BaseDialog.Root>

@@ -1,16 +1,189 @@
-import { MailX } from 'lucide-react';
+/* Messages that could not be handled: why, what was in them; sent again or put away. */
+import { keepPreviousData, useQuery } from '@tanstack/react-query';
+import { Link } from '@tanstack/react-router';
+import { MailX, RotateCcw, X } from 'lucide-react';
+import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
-import { Card, EmptyState, Page } from '@/ui/layout';
+import { call } from '@/lib/api/client';
+import type { Json, Page as PageOf } from '@/lib/api/models';
+import { useAct } from '@/ui/act';
+import { Button } from '@/ui/button';
+import { DataView } from '@/ui/data-view';
+import { Dialog } from '@/ui/dialog';
+import {
+    Ago,
+    Card,
+    EmptyState,
+    ErrorState,
+    Loading,
+    Page,
+    Pager,
+    TableScroll,
+    tableClass,
+    Toolbar,
+} from '@/ui/layout';
+import { Segments } from '@/ui/tabs';
+import { say } from '@/ui/toast';
+
+interface DeadLetter {
+    id: string;
+    executionId?: string | null;
+    queue?: string | null;
+    reason: string;
+    payload?: Json;
+    status: string;
+    createdAt?: string | null;
+}
+const base = '/api/v1/dead-letters';
+const LIMIT = 20;
+const states = ['open', 'retried', 'discarded'] as const;
 
 export function DeadLettersPage() {
     const { t } = useTranslation('dead-letters');
+    const [state, setState] = useState<(typeof states)[number]>('open');
+    const [page, setPage] = useState(1);
+    const [shown, setShown] = useState<DeadLetter | null>(null);
+    const act = useAct('dead-letters');
+    const letters = useQuery({
+        queryKey: ['dead-letters', state, page],
+        queryFn: ({ signal }) =>
+            call<PageOf<DeadLetter>>(
+                'GET',
+                `${base}?status=${state}&page=${String(page)}&limit=${String(LIMIT)}`,
+                undefined,
+                signal,
+            ),
+        placeholderData: keepPreviousData,
+        refetchInterval: 15_000,
+    });
+    const close = (id: string, verb: 'retry' | 'discard'): void =>
+        void act.run(async () => {
+            await call('POST', `${base}/${encodeURIComponent(id)}/${verb}`);
+            say(t(verb === 'retry' ? 'retried' : 'discarded'));
+        });
     return (
         <Page title={t('title')} lead={t('lead')}>
-            <Card>
-                <EmptyState icon={MailX} title={t('empty.title')}>
-                    {t('empty.help')}
-                </EmptyState>
+            <Toolbar>
+                <Segments
+                    label={t('state')}
+                    value={state}
+                    options={states.map((value) => ({ value, label: t(`states.${value}`) }))}
+                    onChange={(value) => {
+                        setState(value);
+                        setPage(1);
+                    }}
+                />
+            </Toolbar>
+            <Card flush>
+                {letters.isPending && <Loading />}
+                {letters.isError && (
+                    <ErrorState error={letters.error} onRetry={() => void letters.refetch()} />
+                )}
+                {letters.isSuccess && letters.data.data.length === 0 && (
+                    <EmptyState icon={MailX} title={t('empty.title')}>
+                        {t('empty.help')}
+                    </EmptyState>
+                )}
+                {letters.isSuccess && letters.data.data.length > 0 && (
+                    <>
+                        <TableScroll label={t('title')}>
+                            <table className={tableClass}>
+                                <thead>
+                                    <tr>
+                                        <th scope="col">{t('reason')}</th>
+                                        <th scope="col">{t('queue')}</th>
+                                        <th scope="col">{t('execution')}</th>
+                                        <th scope="col">{t('at')}</th>
+                                        <th scope="col" data-align="end">
+                                            <span className="visually-hidden">{t('actions')}</span>
+                                        </th>
+                                    </tr>
+                                </thead>
+                                <tbody>
+                                    {letters.data.data.map((letter) => (
+                                        <tr key={letter.id}>
+                                            <td>{letter.reason}</td>
+                                            <td>
+                                                <code>{letter.queue ?? '–'}</code>
+                                            </td>
+                                            <td>
+                                                {letter.executionId ? (
+                                                    <Link
+                                                        to="/executions/$executionId"
+                                                        params={{ executionId: letter.executionId }}
+                                                    >
+                                                        <code>…{letter.executionId.slice(-8)}</code>
+                                                    </Link>
+                                                ) : (
+                                                    '–'
+                                                )}
+                                            </td>
+                                            <td>
+                                                <Ago at={letter.createdAt} />
+                                            </td>
+                                            <td data-align="end">
+                                                <Button
+                                                    small
+                                                    variant="ghost"
+                                                    onClick={() => {
+                                                        setShown(letter);
+                                                    }}
+                                                >
+                                                    {t('look')}
+                                                </Button>
+                                                {letter.status === 'open' && (
+                                                    <>
+                                                        <Button
+                                                            small
+                                                            icon={RotateCcw}
+                                                            busy={act.busy}
+                                                            onClick={() => {
+                                                                close(letter.id, 'retry');
+                                                            }}
+                                                        >
+                                                            {t('retry')}
+                                                        </Button>
+                                                        <Button
+                                                            small
+                                                            variant="ghost"
+                                                            icon={X}
+                                                            busy={act.busy}
+                                                            onClick={() => {
+                                                                close(letter.id, 'discard');
+                                                            }}
+                                                        >
+                                                            {t('discard')}
+                                                        </Button>
+                                                    </>
+                                                )}
+                                            </td>
+                                        </tr>
+                                    ))}
+                                </tbody>
+                            </table>
+                        </TableScroll>
+                        <Pager
+                            page={page}
+                            limit={LIMIT}
+                            total={letters.data.pagination.total}
+                            onPage={setPage}
+                        />
+                    </>
+                )}
             </Card>
+            {shown !== null && (
+                <Dialog
+                    open
+                    wide
+                    title={t('payload')}
+                    description={shown.reason}
+                    onClose={() => {
+                        setShown(null);
+                    }}
+                >
+                    <DataView label={t('payload')} value={shown.payload} />
+                </Dialog>
+            )}
         </Page>
     );
 }
