@@ -89,24 +89,46 @@ static void wait_until_up(struct test_postgres *server)
     }
 }
 
-struct test_postgres *test_postgres_start(void)
+/* A server's folder, the prefix of commands that fill it, its port. */
+static struct test_postgres *make_folder(const char **ret_as_user)
 {
     struct test_postgres *server = mem_alloc(sizeof *server);
     (void)snprintf(server->folder, sizeof server->folder, "/tmp/caudal-pg-XXXXXX");
     assert_non_null(mkdtemp(server->folder));
-    const char *as_user = "";
+    *ret_as_user = "";
     if (geteuid() == 0) {
         struct passwd *user = getpwnam("postgres");
         assert_non_null(user);
         assert_int_equal(chown(server->folder, user->pw_uid, user->pw_gid), 0);
-        as_user = "runuser -u postgres -- ";
+        *ret_as_user = "runuser -u postgres -- ";
     }
+    server->port = free_port();
+    (void)snprintf(server->url, sizeof server->url, "postgresql://caudal@127.0.0.1:%d/postgres", server->port);
+    return server;
+}
+
+struct test_postgres *test_postgres_start(void)
+{
+    const char *as_user;
+    struct test_postgres *server = make_folder(&as_user);
     AUTO_FREE char *init = mem_printf(
         "cd / && %s" BIN "initdb -D %s/data -U caudal -A trust -E UTF8 --no-sync --locale=C >%s/../%s.log 2>&1",
         as_user, server->folder, server->folder, server->folder + 5);
     run(init);
-    server->port = free_port();
-    (void)snprintf(server->url, sizeof server->url, "postgresql://caudal@127.0.0.1:%d/postgres", server->port);
+    start_server(server);
+    wait_until_up(server);
+    return server;
+}
+
+struct test_postgres *test_postgres_replica(const struct test_postgres *primary)
+{
+    const char *as_user;
+    struct test_postgres *server = make_folder(&as_user);
+    AUTO_FREE char *copy =
+        mem_printf("cd / && %s" BIN "pg_basebackup -R -D %s/data -h 127.0.0.1 -p %d -U caudal -c fast"
+                   " --no-sync >%s.log 2>&1",
+                   as_user, server->folder, primary->port, server->folder);
+    run(copy);
     start_server(server);
     wait_until_up(server);
     return server;
