@@ -7,6 +7,13 @@
 #define LIMIT_FLOW_NODES 2000         /* nodes of one flow */
 #define LIMIT_FLOW_CONNECTIONS 10000  /* connections of one flow */
 #define LIMIT_NODE_ID_BYTES 64
+#define LIMIT_LOOP_ITERATIONS 1000     /* passes of a loop, default */
+#define LIMIT_FOR_EACH_DEPTH 4         /* for-each nodes inside each other */
+#define LIMIT_FOR_EACH_ITEMS 100000    /* items of one for-each */
+#define LIMIT_FOR_EACH_CONCURRENCY 100 /* iterations of one for-each at once */
+#define LIMIT_SUB_FLOW_DEPTH 16        /* executions that started each other as sub-flows */
+#define LIMIT_HISTORY_ITERATIONS 100   /* iterations of a node that its history keeps in full; the rest is counted */
+#define LIMIT_SIGNALS 1000             /* signals of one execution that no node has taken yet */
 #define LIMIT_NAME_CHARS 100
 #define LIMIT_DESCRIPTION_CHARS 500
 #define LIMIT_OUTPUT_BYTES (64 << 20)    /* all outputs of one run, default */

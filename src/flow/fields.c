@@ -30,6 +30,11 @@ static const struct field node_fields[] = {
      .required = true,
      .fields = position_fields,
      .help = "Place on the canvas."},
+    {.name = "parentId",
+     .kind = FIELD_STRING,
+     .nullable = true,
+     .max = LIMIT_NODE_ID_BYTES,
+     .help = "The for-each that this node is inside of."},
     {0}};
 
 static const struct field connection_fields[] = {{.name = "fromNodeId",
@@ -113,6 +118,14 @@ const struct field flow_node_settings_fields[] = {
      .group = RUNNING,
      .label = "Retries",
      .help = "How failures that may pass are tried again."},
+    {.name = "maxIterations",
+     .kind = FIELD_INT,
+     .min = 1,
+     .max = 1000000,
+     .default_json = "1000",
+     .group = RUNNING,
+     .label = "Most passes of a loop",
+     .help = "Of the node that a loop begins with: how often it may run before the execution fails."},
     {0}};
 
 static const char *const durabilities[] = {"step", "run", NULL};

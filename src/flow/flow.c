@@ -71,7 +71,8 @@ static void read_common(struct compiler *c, struct flow_node *node, unsigned ind
     char where[40];
     (void)snprintf(where, sizeof where, "nodes[%u].config", index);
     add_field_problems(c->problems, "INVALID_CONFIG", node->id, where, flow_node_settings_fields, node->config);
-    node->timeout_ms = json_get_int(node->config, "timeout", LIMIT_NODE_TIMEOUT_MS);
+    bool container = node->spec != NULL && node->spec->container; /* takes as long as what is inside */
+    node->timeout_ms = json_get_int(node->config, "timeout", container ? 0 : LIMIT_NODE_TIMEOUT_MS);
     node->critical = json_get_bool(node->config, "critical", true);
     node->retry = (struct retry_policy){.max_attempts = (int)json_get_int(retry, "maxAttempts", 1),
                                         .delay_ms = json_get_int(retry, "delayMs", 1000),
@@ -104,6 +105,7 @@ static void read_node(struct compiler *c, unsigned index, const struct json *jso
     node->id = json_get_str(json, "id") == NULL ? missing : json_get_str(json, "id");
     node->type = json_get_str(json, "type") == NULL ? missing : json_get_str(json, "type");
     node->config = json_get(json, "config");
+    node->parent = node->inner = node->apart = node->loop = node->heads = FLOW_NONE;
     node->spec = c->catalog->find(c->catalog, node->type);
     if (node->spec == NULL)
         problem_add(c->problems, "UNKNOWN_NODE_TYPE", node->id, field,
@@ -111,6 +113,8 @@ static void read_node(struct compiler *c, unsigned index, const struct json *jso
                     node->type);
     else if (!node->spec->pure && node->spec->trigger == NULL)
         c->flow->pure = false;
+    const char *mode = json_get_str(node->config, "mode");
+    node->join_first = node->spec != NULL && node->spec->join_first && mode != NULL && strcmp(mode, "first") == 0;
     read_id(c, node, index);
     read_common(c, node, index);
 }
@@ -155,11 +159,13 @@ static void read_connection(struct compiler *c, unsigned index, const struct jso
     const char *output = json_get_str(json, "fromOutput"), *input = json_get_str(json, "toInput");
     output = output == NULL ? "" : output;
     input = input == NULL ? "" : input;
-    *connection = (struct flow_connection){.from = (unsigned)from, .to = (unsigned)to, .output = "", .input = ""};
-    source->out_count++;
-    target->in_count++;
-    if (source->spec == NULL || target->spec == NULL)
+    *connection = (struct flow_connection){
+        .from = (unsigned)from, .to = (unsigned)to, .output = "", .input = "", .leave = FLOW_NONE};
+    if (source->spec == NULL || target->spec == NULL) {
+        source->out_count++;
+        target->in_count++;
         return;
+    }
     const char *out = pins_resolve_output(source->spec, target->spec, output);
     const char *in = pins_resolve_input(source->spec, target->spec, input);
     if (out == NULL)
@@ -169,6 +175,9 @@ static void read_connection(struct compiler *c, unsigned index, const struct jso
     connection->output = out == NULL ? "" : out;
     connection->input = in == NULL ? "" : in;
     source->error_connected |= strcmp(connection->output, "error") == 0;
+    bodies_check_connection(c->flow, connection, index, c->problems);
+    source->out_count += connection->kind != FLOW_CONNECTION_ITEM;
+    target->in_count += connection->kind != FLOW_CONNECTION_RESULT;
 }
 
 static void link_nodes(struct flow *flow)
@@ -181,8 +190,22 @@ static void link_nodes(struct flow *flow)
     }
     for (unsigned i = 0; i < flow->connection_count; i++) {
         struct flow_node *from = &flow->nodes[flow->connections[i].from], *to = &flow->nodes[flow->connections[i].to];
-        from->out[from->out_count++] = i;
-        to->in[to->in_count++] = i;
+        if (flow->connections[i].kind != FLOW_CONNECTION_ITEM)
+            from->out[from->out_count++] = i;
+        if (flow->connections[i].kind != FLOW_CONNECTION_RESULT)
+            to->in[to->in_count++] = i;
+    }
+}
+
+/* A node has effects when its type has, or when a node inside it has. */
+static void find_effects(struct flow *flow)
+{
+    for (unsigned i = 0; i < flow->node_count; i++) {
+        const struct flow_node_spec *spec = flow->nodes[i].spec;
+        if (spec == NULL || spec->pure || spec->trigger != NULL)
+            continue;
+        for (unsigned n = i; n != FLOW_NONE && !flow->nodes[n].effects; n = flow->nodes[n].parent)
+            flow->nodes[n].effects = true;
     }
 }
 
@@ -200,6 +223,14 @@ static void read_settings(struct compiler *c)
         .timeout_ms = json_get_int(settings, "timeoutMs", 0),
         .max_steps = json_get_int(settings, "maxSteps", LIMIT_RUN_STEPS),
         .max_output_bytes = json_get_int(settings, "maxOutputBytes", LIMIT_OUTPUT_BYTES)};
+}
+
+static bool has_border_problem(const struct json *problems)
+{
+    for (size_t i = 0; i < json_count(problems); i++)
+        if (strcmp(json_get_str(json_at(problems, i), "code"), "INVALID_SCOPE") == 0)
+            return true;
+    return false;
 }
 
 static void compile(struct compiler *c)
@@ -221,20 +252,24 @@ static void compile(struct compiler *c)
                     "A flow may have %d connections, not %zu.", LIMIT_FLOW_CONNECTIONS, connection_count);
     if (node_count > LIMIT_FLOW_NODES || connection_count > LIMIT_FLOW_CONNECTIONS)
         return;
-    flow->nodes = arena_alloc(&flow->arena, node_count * sizeof *flow->nodes);
-    flow->connections = arena_alloc(&flow->arena, connection_count * sizeof *flow->connections);
+    /* Twice: a for-each may get a node and three connections of its own (distribute.c). */
+    flow->nodes = arena_alloc(&flow->arena, 2 * node_count * sizeof *flow->nodes);
+    flow->connections = arena_alloc(&flow->arena, (connection_count + 3 * node_count) * sizeof *flow->connections);
     flow->node_count = (unsigned)node_count;
     flow->pure = true;
     for (unsigned i = 0; i < node_count; i++)
         read_node(c, i, json_at(nodes, i));
+    bodies_find_parents(flow, c->problems);
     for (unsigned i = 0; i < connection_count; i++)
         read_connection(c, i, json_at(connections, i));
+    distribute_add_nodes(flow, c->catalog, c->problems);
     link_nodes(flow);
+    find_effects(flow);
     read_settings(c);
-    int cycle = graph_find_cycle(flow);
-    if (cycle >= 0)
-        problem_add(c->problems, "CYCLE", flow->nodes[cycle].id, "connections",
-                    "Node %.64s depends on itself through its connections.", flow->nodes[cycle].id);
+    bodies_link(flow);
+    if (has_border_problem(c->problems)) /* the bodies do not hold together */
+        return;
+    loops_find(flow, c->problems);
 }
 
 static struct flow *compile_new(const char *id, int version, const struct json *definition,
@@ -247,6 +282,7 @@ static struct flow *compile_new(const char *id, int version, const struct json *
     flow->name = mem_dup(name == NULL ? "" : name);
     flow->version = version;
     flow->definition = json_ref(definition);
+    flow->made = json_array_new();
     struct compiler compiler = {.flow = flow, .definition = definition, .catalog = catalog, .problems = problems};
     map_init(&compiler.index);
     compile(&compiler);
@@ -278,7 +314,7 @@ enum err flow_compile(const char *id, int version, const struct json *definition
 static void warn_orphans(const struct flow *flow, struct json *warnings)
 {
     for (unsigned i = 0; i < flow->node_count; i++)
-        if (flow->nodes[i].in_count == 0 && flow->nodes[i].out_count == 0)
+        if (flow->nodes[i].in_count == 0 && flow->nodes[i].out_count == 0 && flow->nodes[i].parent == FLOW_NONE)
             problem_add(warnings, "ORPHANED_NODE", flow->nodes[i].id, NULL, "Node %.64s has no connection.",
                         flow->nodes[i].id);
 }
@@ -320,6 +356,7 @@ void flow_free(struct flow *flow)
     if (flow == NULL)
         return;
     json_unref(flow->definition);
+    json_unref(flow->made);
     free(flow->id);
     free(flow->name);
     arena_done(&flow->arena);

@@ -12,8 +12,20 @@ const char *pins_resolve_output(const struct flow_node_spec *source, const struc
 const char *pins_resolve_input(const struct flow_node_spec *source, const struct flow_node_spec *target,
                                const char *written);
 
+/* bodies.c: who is inside whom. First of all parents, then, when the connections are read, the bodies. */
+void bodies_find_parents(struct flow *flow, struct json *problems);
+/* With both ends known: which kind it is, or INVALID_SCOPE. */
+void bodies_check_connection(const struct flow *flow, struct flow_connection *connection, unsigned index,
+                             struct json *problems);
+void bodies_link(struct flow *flow);
+
+/* distribute.c: what a for-each that has its items run elsewhere gets inside. Room for one node and three connections
+ * of each is there. */
+void distribute_add_nodes(struct flow *flow, const struct flow_catalog *catalog, struct json *problems);
+
+/* loops.c: the loops of all bodies; CYCLE for what is none. */
+void loops_find(struct flow *flow, struct json *problems);
+
 /* Kahn's order over nodes: reached[i] when node i can become ready once all before it have ended. */
 void graph_find_reached(const struct flow *flow, bool *reached);
 bool graph_is_on_cycle(const struct flow *flow, unsigned node);
-/* The first node on a cycle, or -1. */
-int graph_find_cycle(const struct flow *flow);

@@ -1,4 +1,4 @@
-/* Order and cycles. */
+/* Order: what can become ready. */
 #include "flow/flow_int.h"
 
 #include <stdlib.h>
@@ -7,16 +7,21 @@ void graph_find_reached(const struct flow *flow, bool *reached)
 {
     unsigned *open = mem_array(flow->node_count, sizeof *open), *ready = mem_array(flow->node_count, sizeof *ready);
     unsigned head = 0, tail = 0;
-    for (unsigned i = 0; i < flow->node_count; i++)
-        if ((open[i] = flow->nodes[i].in_count) == 0)
+    for (unsigned i = 0; i < flow->node_count; i++) {
+        for (unsigned k = 0; k < flow->nodes[i].in_count; k++) {
+            const struct flow_connection *c = &flow->connections[flow->nodes[i].in[k]];
+            open[i] += !c->back && c->kind == FLOW_CONNECTION_PLAIN;
+        }
+        if (open[i] == 0)
             ready[tail++] = i;
+    }
     while (head < tail) {
         const struct flow_node *node = &flow->nodes[ready[head]];
         reached[ready[head++]] = true;
         for (unsigned i = 0; i < node->out_count; i++) {
-            unsigned to = flow->connections[node->out[i]].to;
-            if (--open[to] == 0)
-                ready[tail++] = to;
+            const struct flow_connection *c = &flow->connections[node->out[i]];
+            if (!c->back && c->kind == FLOW_CONNECTION_PLAIN && --open[c->to] == 0)
+                ready[tail++] = c->to;
         }
     }
     free(open);
@@ -33,7 +38,7 @@ bool graph_is_on_cycle(const struct flow *flow, unsigned node)
         const struct flow_node *from = &flow->nodes[todo[--count]];
         for (unsigned i = 0; i < from->out_count; i++) {
             unsigned to = flow->connections[from->out[i]].to;
-            if (seen[to])
+            if (seen[to] || flow->connections[from->out[i]].kind != FLOW_CONNECTION_PLAIN)
                 continue;
             seen[to] = true;
             todo[count++] = to;
@@ -42,17 +47,5 @@ bool graph_is_on_cycle(const struct flow *flow, unsigned node)
     bool found = seen[node];
     free(seen);
     free(todo);
-    return found;
-}
-
-int graph_find_cycle(const struct flow *flow)
-{
-    bool *reached = mem_array(flow->node_count, sizeof *reached);
-    graph_find_reached(flow, reached);
-    int found = -1;
-    for (unsigned i = 0; i < flow->node_count && found < 0; i++)
-        if (!reached[i] && graph_is_on_cycle(flow, i))
-            found = (int)i;
-    free(reached);
     return found;
 }

@@ -10,11 +10,20 @@
  * Triggers: of the nodes whose spec is a trigger only options.trigger_node runs (NULL: those of kind options.trigger,
  * or else the first trigger); the others are skipped. The run's input reaches a manual trigger as `output`; its members
  * overlay the configuration of the other triggers.
+ * Loops: a connection back to a loop's header starts the loop's nodes again once all of them have ended in this pass;
+ * without one delivered the loop has ended, and only then the connections that leave it count, with the last value that
+ * each of them delivered. For-each: its nodes run in a scope of their own for each item, at most `concurrency` at once.
+ * A node's state is that of one iteration; its place is (scope, node), its name over crashes (node id, iteration).
+ * Iteration texts: for each for-each around it from the outside `<item>.` (`<pass>-<item>.` when that for-each itself
+ * is in pass > 0 of a loop), then the node's own pass: "0" for a node that runs once.
+ * docs/internals/engine.md has the whole of it.
  */
 #pragma once
 #include "flow/flow.h"
 
-#define ID_TEXT_BYTES_MAX 160
+#define RUN_ITERATION_BYTES_MAX 80
+#define ID_TEXT_BYTES_MAX 224
+#define RUN_WAKE_NEVER INT64_C(253402300799000) /* the end of the year 9999: a wait without a deadline */
 
 enum run_status { RUN_PENDING, RUN_RUNNING, RUN_PAUSED, RUN_SUCCESS, RUN_FAILED, RUN_CANCELLED, RUN_TIMEOUT };
 const char *run_status_name(enum run_status status); /* "pending" … "timeout" (contract 3.4) */
@@ -30,10 +39,11 @@ enum node_state {
     NODE_SUCCEEDED,
     NODE_FAILED,
     NODE_SKIPPED,
-    NODE_ABORTED
+    NODE_ABORTED,
+    NODE_ITERATING /* a for-each: its items are under way */
 };
 const char *node_state_name(enum node_state state); /* "idle", "ready", "running", "waiting", "backoff", "success",
-                                                       "failed", "skipped", "aborted" */
+                                                       "failed", "skipped", "aborted", "iterating" */
 enum err node_state_parse(const char *name, enum node_state *ret) ERROR_MUST_CHECK; /* NULL is refused */
 
 struct run_options {
@@ -41,6 +51,7 @@ struct run_options {
     const char *trigger;      /* "manual", "webhook", "schedule", "api" */
     const char *trigger_node; /* node id or NULL */
     int64_t created_ms;       /* the flow timeout counts from here */
+    const char *body;         /* for-each id or NULL: run its nodes alone, once, with input {item, index} */
     uint64_t seed;            /* for jitter */
     int epoch;                /* 1 = first dispatch */
     bool lost_epoch; /* an earlier epoch ended without a word (crash): nodes with effects and without a checkpoint
@@ -50,12 +61,24 @@ struct run_options {
 /* A node's fact that survives a crash. */
 struct run_checkpoint {
     const char *node_id;
+    const char *iteration; /* NULL: "0" */
     int attempt;
     enum node_state state; /* NODE_SUCCEEDED, NODE_FAILED (for good), NODE_WAITING, NODE_BACKOFF */
     const struct json *outputs;
     int64_t records, started_ms, ended_ms;
     int64_t wake_ms; /* WAITING, BACKOFF */
     const char *error_id, *error_message;
+    /* What it waits for, or what its success brings about: {kind: "time" | "signal" | "child", …}; NULL: time. */
+    const struct json *waiting;
+    int64_t signal_id; /* SUCCEEDED: the signal that it took, or 0 */
+};
+
+/* A word from outside to a waiting node. Kept until a node takes it; each id counts once. */
+struct run_signal {
+    int64_t id;    /* rising */
+    bool of_child; /* the end of a child execution: payload {status, result, error, executionId} */
+    const char *name, *node_id, *iteration; /* which wait it is for: what is NULL fits any */
+    struct json *payload;                   /* borrowed */
 };
 
 enum run_event_kind {
@@ -66,30 +89,42 @@ enum run_event_kind {
     RUN_EVENT_TIME,
     RUN_EVENT_PAUSE,
     RUN_EVENT_RESUME,
-    RUN_EVENT_CANCEL
+    RUN_EVENT_CANCEL,
+    RUN_EVENT_SIGNAL
 };
 
 struct run_event {
     enum run_event_kind kind;
     int64_t now_ms;
-    unsigned node;
+    unsigned scope, node;      /* as commanded */
     int attempt;               /* events of another attempt than the present one are ignored */
     struct json *take_outputs; /* DONE: object pin -> value; consumed */
     int64_t records;           /* DONE */
     int64_t wake_ms;           /* WAIT: the node is done at that time, with take_outputs */
     const struct error *error; /* FAILED; CANCEL: may carry the reason */
     bool retryable;            /* FAILED */
+    /* WAIT: for what; the outputs are those of the deadline then (time: of the success). {kind: "signal", name} takes a
+     * signal, {kind: "child", …} the end of a child. DONE: goes into the checkpoint. Consumed. */
+    struct json *take_waiting;
+    const struct run_signal *signal; /* SIGNAL */
 };
 
-enum run_command_kind { RUN_COMMAND_START_NODE, RUN_COMMAND_ABORT_NODE, RUN_COMMAND_CHECKPOINT, RUN_COMMAND_FINISH };
+enum run_command_kind {
+    RUN_COMMAND_START_NODE,
+    RUN_COMMAND_ABORT_NODE,
+    RUN_COMMAND_CHECKPOINT,
+    RUN_COMMAND_CANCEL_CHILD,
+    RUN_COMMAND_FINISH
+};
 
 struct run_command {
     enum run_command_kind kind;
-    unsigned node;
+    unsigned scope, node;
     int attempt;
-    struct json *inputs; /* START_NODE: effective inputs; valid until the run is freed or the node ends */
-    struct run_checkpoint
-        checkpoint;         /* CHECKPOINT: borrowed from the run; only of nodes with effects, waits, backoffs */
+    struct json *inputs; /* START_NODE: effective inputs; valid until the node ends */
+    /* CHECKPOINT, valid until the next command is taken; only of nodes with effects, waits, backoffs.
+     * CANCEL_CHILD: its `waiting` tells which, nobody waits for it any more. */
+    struct run_checkpoint checkpoint;
     enum run_status status; /* FINISH */
 };
 
@@ -121,10 +156,20 @@ bool flow_run_has_response(
 const struct flow *flow_run_flow(const struct flow_run *run);
 void flow_run_progress(const struct flow_run *run, unsigned *ret_done, unsigned *ret_total);
 
+/* Where a node is: false when it is inside no for-each (or the scope is gone), else the item and the index, borrowed.
+ */
+bool flow_run_scope(const struct flow_run *run, unsigned scope, const struct json **ret_item, int64_t *ret_index);
+/* What an earlier node gave, as seen from that scope: its own nodes first, then those around it; NULL: nothing. */
+const struct json *flow_run_node_outputs(const struct flow_run *run, unsigned scope, const char *node_id);
+/* The iteration of the node that runs there (see above). */
+void flow_run_iteration(const struct flow_run *run, unsigned scope, unsigned node, char out[RUN_ITERATION_BYTES_MAX]);
+int64_t flow_run_signals_seen(const struct flow_run *run); /* the latest signal's id, or 0 */
+
 /* Stable over attempts and epochs: execution, node, iteration (see docs/decisions/0001). */
-void flow_run_idempotency_key(const struct flow_run *run, unsigned node, char out[ID_TEXT_BYTES_MAX]);
+void flow_run_idempotency_key(const struct flow_run *run, unsigned scope, unsigned node, char out[ID_TEXT_BYTES_MAX]);
 
 /* The history document: {nodes:[{nodeId,nodeType,status,startTime,endTime,duration,recordsProcessed,errorMessage,
- * input,output,attempts:[{attempt,epoch,status,startTime,endTime,error}]}]}; nodes that never started are left out.
- * Yours. */
+ * input,output,attempts:[{attempt,epoch,status,startTime,endTime,error}]}]}; nodes that never started are left out. A
+ * node of a loop or a for-each is there once, as of its latest iteration, with `iteration`, `iterationCount` and
+ * `iterations`: those before, of which the first LIMIT_HISTORY_ITERATIONS, and as many that failed, are kept. Yours. */
 struct json *flow_run_document(const struct flow_run *run);

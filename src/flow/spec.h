@@ -26,6 +26,8 @@ struct flow_node_spec {
     bool pure;              /* no effects, computed again rather than checkpointed */
     bool any_output;        /* output pins depend on the configuration (switch) */
     bool any_input;
+    bool container;  /* runs the nodes whose parentId is its id once for each item (for-each) */
+    bool join_first; /* with config.mode "first" the first delivered connection starts it, the others are ignored */
 };
 
 /* Looks a type up; borrowed, NULL when unknown. Aliases (postgres-query) are its business. */

@@ -59,7 +59,8 @@ void node_call_free_results(struct node_call *call)
 {
     json_unref(call->outputs);
     json_unref(call->logs);
-    call->outputs = call->logs = NULL;
+    json_unref(call->waiting);
+    call->outputs = call->logs = call->waiting = NULL;
     call->records = call->wake_ms = 0;
     call->is_wait = false;
     call->error = (struct error){0};
@@ -93,7 +94,8 @@ void node_call_pass(struct node_call *call, const char *pin, const char *name)
 
 bool node_is_engine_field(const char *name)
 {
-    return strcmp(name, "timeout") == 0 || strcmp(name, "retry") == 0 || strcmp(name, "critical") == 0;
+    return strcmp(name, "timeout") == 0 || strcmp(name, "retry") == 0 || strcmp(name, "critical") == 0 ||
+           strcmp(name, "maxIterations") == 0;
 }
 
 /* ---- catalog documents (api-contract 1.5) ---- */

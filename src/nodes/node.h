@@ -51,6 +51,7 @@ struct node_call {
     const struct node_type *type;
     const struct json *inputs; /* effective inputs, object */
     const char *execution_id, *flow_id, *node_id;
+    const char *iteration; /* "0" outside of loops and for-each (flow/run.h) */
     char idempotency_key[ID_TEXT_BYTES_MAX];
     int attempt;
     int64_t now_ms, timeout_ms; /* start of the attempt; at most this long (0 = unlimited) */
@@ -62,6 +63,7 @@ struct node_call {
     struct json *logs; /* array of {level,message} */
     struct error error;
     bool is_wait;
+    struct json *waiting; /* flow/run.h: what it waits for, or what its success brings about; NULL: time */
     /* ASYNC completion, set by the engine; called once with the result fields filled */
     void (*on_complete)(struct node_call *call, enum err code);
     void *engine; /* the engine's own */

@@ -202,7 +202,7 @@ struct store_event {
     const char *worker_id;
     int64_t at_ms;
     struct run_checkpoint checkpoint; /* CHECKPOINT; its outputs as text in checkpoint_outputs_json */
-    const char *checkpoint_outputs_json;
+    const char *checkpoint_outputs_json, *checkpoint_waiting_json;
     int64_t
         wake_ms; /* PARKED; INT64_MAX = waits for the person who paused it: if resumed meanwhile, it is due at once */
     const struct store_finish *finish;
@@ -210,8 +210,9 @@ struct store_event {
     const char *logs_json; /* LOGS: array of {timestamp,level,message,nodeId} */
 };
 /* Applies one event. An event of an older epoch, or for a final execution, changes nothing but the attempt ledger:
- * *ret_applied = false, OK. A CHECKPOINT replaces the node's former one. FINISHED removes checkpoints. Repeatable: an
- * event delivered again changes nothing. Log lines beyond LIMIT_LOG_LINES push the oldest out. */
+ * *ret_applied = false, OK. A CHECKPOINT replaces the former one of the node's same iteration. FINISHED removes
+ * checkpoints. Repeatable: an event delivered again changes nothing. Log lines beyond LIMIT_LOG_LINES push the oldest
+ * out. */
 enum err store_event_apply(struct store_session *s, const struct store_event *event, bool *ret_applied,
                            struct error *reterr) ERROR_MUST_CHECK;
 
@@ -220,7 +221,8 @@ struct store_dispatch {
     const char *id, *flow_id, *trigger, *trigger_node;
     const char *input_json, *restore_json, *options_json;
     const char *checkpoints_json; /* array of {nodeId,attempt,state (its
-                                     name),outputs,records,startedMs,endedMs,wakeMs,errorId,errorMessage}, or NULL */
+                                     name),outputs,records,startedMs,endedMs,wakeMs,errorId,errorMessage,
+                                     iteration,waiting}, or NULL */
     int flow_version, epoch, priority;
     int64_t created_ms;
     bool paused; /* a person paused it */

@@ -82,7 +82,7 @@ void flow_entry_release(struct worker *worker, struct flow_entry *entry)
 void active_free(struct active *active)
 {
     struct worker *worker = active->worker;
-    calls_abort(active, 0, 0);
+    calls_abort(active, NULL);
     if (map_get(&worker->active, active->id) == active)
         (void)map_put(&worker->active, active->id, NULL);
     atomic_store(&worker->active_count, (unsigned)worker->active.count);
@@ -132,11 +132,14 @@ static void drive(struct active *active)
             calls_start(active, &command);
             break;
         case RUN_COMMAND_ABORT_NODE:
-            calls_abort(active, command.node, command.attempt);
+            calls_abort(active, &command);
             break;
         case RUN_COMMAND_CHECKPOINT:
             if (flow_run_flow(active->run)->settings.durability == FLOW_DURABLE_STEP)
                 event_checkpoint(active, &command.checkpoint);
+            break;
+        case RUN_COMMAND_CANCEL_CHILD:
+            event_cancel_child(active, &command.checkpoint);
             break;
         case RUN_COMMAND_FINISH:
             break;
@@ -186,6 +189,8 @@ static void restore(struct active *active, const struct json *list)
             outputs = parsed;
         struct run_checkpoint checkpoint = {
             .node_id = json_get_str(entry, "nodeId"),
+            .iteration = json_get_str(entry, "iteration"),
+            .waiting = json_get(entry, "waiting"),
             .attempt = (int)json_get_int(entry, "attempt", 1),
             .outputs = outputs,
             .records = json_get_int(entry, "records", 0),

@@ -16,13 +16,14 @@ static struct call *call_new(struct active *active, const struct run_command *co
     call->active = active;
     call->worker = worker;
     call->started_us = loop_monotonic_us(worker->options.loop);
+    call->scope = command->scope;
     call->node = command->node;
     call->execution_id = mem_dup(active->id);
     call->flow_id = mem_dup(flow->id);
     call->node_id = mem_dup(node->id);
     call->node_call = (struct node_call){
         .type = worker->options.find_type(node->type),
-        .inputs = command->inputs,
+        .inputs = call->inputs = json_ref(command->inputs), /* its iteration may be over before the call */
         .execution_id = call->execution_id,
         .flow_id = call->flow_id,
         .node_id = call->node_id,
@@ -32,7 +33,7 @@ static struct call *call_new(struct active *active, const struct run_command *co
         .host = worker->options.host,
         .engine = call,
     };
-    flow_run_idempotency_key(active->run, command->node, call->node_call.idempotency_key);
+    flow_run_idempotency_key(active->run, command->scope, command->node, call->node_call.idempotency_key);
     call->next = worker->calls;
     call->place = &worker->calls;
     if (call->next != NULL)
@@ -50,6 +51,7 @@ static void call_free(struct call *call)
     if (call->active != NULL)
         call->active->calls--;
     node_call_free_results(&call->node_call);
+    json_unref(call->inputs);
     json_unref(call->own_inputs);
     free(call->execution_id);
     free(call->flow_id);
@@ -70,8 +72,10 @@ static void finish(struct call *call, enum err code)
     struct error error = result->error;
     if (code != ERR_OK && error.code == ERR_OK)
         (void)error_set(&error, code, NULL, "%s", error_text(code));
-    struct run_event event = {
-        .now_ms = loop_now_ms(active->worker->options.loop), .node = call->node, .attempt = result->attempt};
+    struct run_event event = {.now_ms = loop_now_ms(active->worker->options.loop),
+                              .scope = call->scope,
+                              .node = call->node,
+                              .attempt = result->attempt};
     if (code != ERR_OK) {
         event.kind = RUN_EVENT_NODE_FAILED;
         event.error = &error;
@@ -81,7 +85,8 @@ static void finish(struct call *call, enum err code)
         event.take_outputs = result->outputs == NULL ? json_object_new() : result->outputs;
         event.records = result->records;
         event.wake_ms = result->wake_ms;
-        result->outputs = NULL;
+        event.take_waiting = result->waiting;
+        result->outputs = result->waiting = NULL;
     }
     call_free(call);
     active_advance(active, &event);
@@ -128,12 +133,17 @@ void calls_start(struct active *active, const struct run_command *command)
     }
 }
 
-void calls_abort(struct active *active, unsigned node, int attempt)
+static bool is_of(const struct call *call, const struct run_command *command)
+{
+    return call->scope == command->scope && call->node == command->node && call->node_call.attempt == command->attempt;
+}
+
+void calls_abort(struct active *active, const struct run_command *which)
 {
     struct call *next;
     for (struct call *call = active->worker->calls; call != NULL && active->calls > 0; call = next) {
         next = call->next;
-        if (call->active != active || (attempt != 0 && (call->node != node || call->node_call.attempt != attempt)))
+        if (call->active != active || (which != NULL && !is_of(call, which)))
             continue;
         if (call->pooled) { /* the thread cannot be stopped; its result will find nobody */
             call->active = NULL;

@@ -77,6 +77,19 @@ void event_checkpoint(struct active *active, const struct run_checkpoint *checkp
     json_set_str(event, "errorId", checkpoint->error_id);
     json_set_str(event, "errorMessage", checkpoint->error_message);
     set_text(event, "outputs", checkpoint->outputs);
+    if (checkpoint->iteration != NULL)
+        json_set_str(event, "iteration", checkpoint->iteration);
+    set_text(event, "waiting", checkpoint->waiting);
+    if (checkpoint->signal_id > 0)
+        json_set_int(event, "signalId", checkpoint->signal_id);
+    send(active->outbox, event);
+}
+
+/* Nobody waits for that execution any more. */
+void event_cancel_child(struct active *active, const struct run_checkpoint *of)
+{
+    struct json *event = event_new(active, "cancelChild");
+    json_set_str(event, "childId", json_get_str(of->waiting, "childId"));
     send(active->outbox, event);
 }
 

@@ -22,6 +22,7 @@ static void run_node(struct flow_run *run, const struct run_command *command, co
     enum err code = call.type->execute(&call, &call.error);
     struct run_event event = {.kind = call.is_wait ? RUN_EVENT_NODE_WAIT : RUN_EVENT_NODE_DONE,
                               .now_ms = clock_now_ms(),
+                              .scope = command->scope,
                               .node = command->node,
                               .attempt = command->attempt};
     struct error error = call.error;

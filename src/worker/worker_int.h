@@ -94,8 +94,9 @@ struct call {
     struct call *next, **place;
     struct active *active; /* NULL: the run no longer waits for it */
     struct worker *worker;
-    unsigned node;
+    unsigned scope, node;
     struct node_call node_call;
+    struct json *inputs;     /* its own reference */
     struct json *own_inputs; /* BLOCKING: a copy that belongs to the pool's thread meanwhile */
     char *execution_id, *flow_id, *node_id;
     int64_t started_us; /* monotonic */
@@ -115,6 +116,7 @@ struct outbox *outbox_of(struct worker *worker, const char *execution_id);
 /* events.c: the events of an execution as JSON into the outbox */
 void event_started(struct active *active);
 void event_checkpoint(struct active *active, const struct run_checkpoint *checkpoint);
+void event_cancel_child(struct active *active, const struct run_checkpoint *of);
 void event_parked(struct active *active, int64_t wake_ms);
 void event_finished(struct active *active);
 void event_progress(struct active *active, unsigned node);
@@ -130,7 +132,7 @@ void report_send(void *worker); /* also a timer callback */
 
 /* calls.c */
 void calls_start(struct active *active, const struct run_command *command);
-void calls_abort(struct active *active, unsigned node, int attempt); /* attempt 0: all of the run */
+void calls_abort(struct active *active, const struct run_command *which); /* NULL: all of the run */
 void calls_free(struct worker *worker);
 
 /* active.c */

@@ -10,6 +10,14 @@
 
 static const struct flow_pin ins[] = {{.name = "in", .type = "any"}, {.name = "data", .type = "any"}, {0}};
 static const struct flow_pin outs[] = {{.name = "out", .type = "any"}, {.name = "other", .type = "any"}, {0}};
+static const struct flow_pin each_ins[] = {{.name = "items", .type = "any"}, {.name = "result", .type = "any"}, {0}};
+static const struct flow_pin each_outs[] = {{.name = "results", .type = "array"}, {.name = "failures", .type = "array"},
+                                            {.name = "count", .type = "number"},  {.name = "item", .type = "any"},
+                                            {.name = "index", .type = "number"},  {0}};
+static const struct flow_pin child_ins[] = {{.name = "input", .type = "any"}, {.name = "index", .type = "number"}, {0}};
+static const struct flow_pin child_outs[] = {
+    {.name = "output", .type = "any"}, {.name = "executionId", .type = "string"}, {0}};
+static const struct flow_pin wait_outs[] = {{.name = "output", .type = "any"}, {.name = "timeout", .type = "any"}, {0}};
 static const struct flow_rule rules[] = {{"effect", "other", "in", "full"}, {0}};
 static const struct field no_fields[] = {{0}};
 static const struct field typed_fields[] = {
@@ -21,6 +29,16 @@ static const struct flow_node_spec specs[] = {
     {.type = "effect", .inputs = ins, .outputs = outs, .fields = no_fields, .data_input = "data"},
     {.type = "free", .fields = no_fields, .pure = true, .any_input = true, .any_output = true},
     {.type = "respond", .inputs = ins, .fields = no_fields, .pure = true},
+    {.type = "each",
+     .inputs = each_ins,
+     .outputs = each_outs,
+     .fields = no_fields,
+     .data_input = "items",
+     .pure = true,
+     .container = true},
+    {.type = "merge", .fields = no_fields, .pure = true, .join_first = true, .any_input = true, .outputs = outs},
+    {.type = "wait", .inputs = ins, .outputs = wait_outs, .fields = no_fields},
+    {.type = "sub-flow", .inputs = child_ins, .outputs = child_outs, .fields = no_fields},
     {.type = "typed", .inputs = ins, .outputs = outs, .fields = typed_fields, .pure = true}};
 
 static const struct flow_node_spec *find(const struct flow_catalog *catalog, const char *type)
@@ -68,6 +86,11 @@ static void add_nodes(struct json *list, char *text)
         char *colon = strchr(word, ':'), *config = strchr(word, '{');
         AUTO_FREE char *id = mem_dup_n(word, (size_t)(colon - word));
         AUTO_FREE char *type = config == NULL ? mem_dup(colon + 1) : mem_dup_n(colon + 1, (size_t)(config - colon - 1));
+        char *parent = strchr(type, '@');
+        if (parent != NULL) {
+            *parent = '\0';
+            json_set_str(node, "parentId", parent + 1);
+        }
         json_set_str(node, "id", id);
         json_set_str(node, "type", type);
         json_set(node, "config", config == NULL ? json_object_new() : kit_json(config));

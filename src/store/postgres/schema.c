@@ -163,7 +163,15 @@ static const char version_2[] =
     "ALTER TABLE execution_inputs ADD COLUMN options text;"
     "CREATE INDEX executions_waiting ON executions(waiting_for) WHERE status <= 2 AND waiting_for IS NOT NULL;";
 
-static const char *const migrations[] = {version_1, version_2};
+/* A node may run once for each pass of a loop and each item of a for-each. `waiting`: for what, or what is to come of a
+ * node's success. */
+static const char version_3[] =
+    "ALTER TABLE checkpoints ADD COLUMN iteration text COLLATE \"C\" NOT NULL DEFAULT '0', ADD COLUMN waiting text,"
+    " DROP CONSTRAINT checkpoints_pkey, ADD PRIMARY KEY(execution, node_id, iteration);"
+    "ALTER TABLE attempts ADD COLUMN iteration text COLLATE \"C\" NOT NULL DEFAULT '0', DROP CONSTRAINT attempts_pkey,"
+    " ADD PRIMARY KEY(execution, epoch, node_id, iteration, attempt);";
+
+static const char *const migrations[] = {version_1, version_2, version_3};
 
 /* Any number that nothing else in the database locks. */
 #define LOCK_SCHEMA "SELECT pg_advisory_xact_lock(4702887161235784051)"

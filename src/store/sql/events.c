@@ -25,17 +25,23 @@ static enum err apply_started(struct store_session *s, const struct target *t, b
                       "tpkd", t->event->worker_id, t->event->at_ms, &t->key, t->event->epoch);
 }
 
+static const char *iteration_of(const struct run_checkpoint *checkpoint)
+{
+    return checkpoint->iteration == NULL ? "0" : checkpoint->iteration;
+}
+
 static enum err enter_attempt(struct store_session *s, const struct target *t, struct error *reterr)
 {
     const struct run_checkpoint *c = &t->event->checkpoint;
     return sql_run(s, reterr,
                    "INSERT INTO attempts(execution, node_id, epoch, attempt, state, worker_id, started_ms, ended_ms,"
-                   " error_message) SELECT {key}, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9 FROM executions WHERE {key} = ?1"
-                   " ON CONFLICT(execution, epoch, node_id, attempt) DO UPDATE SET state=excluded.state,"
+                   " error_message, iteration) SELECT {key}, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10 FROM executions"
+                   " WHERE {key} = ?1 ON CONFLICT(execution, epoch, node_id, iteration, attempt) DO UPDATE SET "
+                   "state=excluded.state,"
                    " worker_id=excluded.worker_id, started_ms=excluded.started_ms, ended_ms=excluded.ended_ms,"
                    " error_message=excluded.error_message",
-                   "ktddttppt", &t->key, c->node_id, t->event->epoch, c->attempt, node_state_name(c->state),
-                   t->event->worker_id, c->started_ms, c->ended_ms, c->error_message);
+                   "ktddttpptt", &t->key, c->node_id, t->event->epoch, c->attempt, node_state_name(c->state),
+                   t->event->worker_id, c->started_ms, c->ended_ms, c->error_message, iteration_of(c));
 }
 
 static enum err apply_checkpoint(struct store_session *s, const struct target *t, bool *ret_counts,
@@ -48,15 +54,17 @@ static enum err apply_checkpoint(struct store_session *s, const struct target *t
                : sql_expect(
                      s, ret_counts, reterr,
                      "INSERT INTO checkpoints(execution, node_id, attempt, epoch, state, outputs, records, started_ms,"
-                     " ended_ms, wake_ms, error_id, error_message) SELECT {key}, ?3, ?4, epoch, ?5, ?6, ?7, ?8, ?9,"
-                     " ?10, ?11, ?12 FROM executions WHERE {key} = ?1 AND epoch = ?2 AND status <= 2{share}"
-                     " ON CONFLICT(execution, node_id) DO UPDATE SET attempt=excluded.attempt, epoch=excluded.epoch,"
+                     " ended_ms, wake_ms, error_id, error_message, iteration, waiting) SELECT {key}, ?3, ?4, epoch,"
+                     " ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14 FROM executions WHERE {key} = ?1 AND epoch = ?2 AND "
+                     "status <= 2{share}"
+                     " ON CONFLICT(execution, node_id, iteration) DO UPDATE SET attempt=excluded.attempt, "
+                     "epoch=excluded.epoch,"
                      " state=excluded.state, outputs=excluded.outputs, records=excluded.records,"
                      " started_ms=excluded.started_ms, ended_ms=excluded.ended_ms, wake_ms=excluded.wake_ms,"
-                     " error_id=excluded.error_id, error_message=excluded.error_message",
-                     "kdtdttippptt", &t->key, t->event->epoch, c->node_id, c->attempt, node_state_name(c->state),
+                     " error_id=excluded.error_id, error_message=excluded.error_message, waiting=excluded.waiting",
+                     "kdtdttippptttt", &t->key, t->event->epoch, c->node_id, c->attempt, node_state_name(c->state),
                      t->event->checkpoint_outputs_json, c->records, c->started_ms, c->ended_ms, c->wake_ms, c->error_id,
-                     c->error_message);
+                     c->error_message, iteration_of(c), t->event->checkpoint_waiting_json);
 }
 
 /* What a person has paused does not wake by the clock. A run that parked for a person who has resumed it meanwhile goes

@@ -198,6 +198,10 @@ static void add_checkpoint(struct buf *out, struct sql_rows *q)
                (long long)sql_int(q, 5), (long long)sql_int(q, 6), (long long)sql_int(q, 7));
     add_member(out, "errorId", sql_text(q, 8));
     add_member(out, "errorMessage", sql_text(q, 9));
+    add_member(out, "iteration", sql_text(q, 10));
+    const char *waiting = sql_text(q, 11);
+    if (waiting != NULL)
+        buf_printf(out, ",\"waiting\":%s", waiting);
     buf_add_char(out, '}');
 }
 
@@ -210,10 +214,10 @@ static enum err load_checkpoints(struct store_session *s, const struct sql_key *
     enum err code =
         sql_query(s, &q, reterr,
                   "SELECT node_id, attempt, state, outputs, records, started_ms, ended_ms, wake_ms, error_id, "
-                  "error_message FROM checkpoints WHERE execution=? ORDER BY ended_ms, node_id",
+                  "error_message, iteration, waiting FROM checkpoints WHERE execution=? ORDER BY ended_ms, node_id",
                   "k", key);
     while (code == ERR_OK && (code = sql_step(s, q, &row, reterr)) == ERR_OK && row) {
-        if (!is_json(q, 3))
+        if (!is_json(q, 3) || !is_json(q, 11))
             return sql_damaged("execution", key->id, reterr);
         add_checkpoint(&out, q);
     }

@@ -113,21 +113,6 @@ static struct json *node_of_checkpoint(struct sql_rows *q, const struct json *ty
     return node;
 }
 
-static enum err nodes_of_checkpoints(struct store_session *s, const struct sql_key *key, const struct json *types,
-                                     int64_t created_ms, struct json *nodes, bool *damaged, struct error *reterr)
-{
-    AUTO_RESET struct sql_rows *q = NULL;
-    bool row = false;
-    enum err code = sql_query(
-        s, &q, reterr,
-        "SELECT node_id, state, outputs, records, started_ms, ended_ms, wake_ms, error_message FROM checkpoints"
-        " WHERE execution=? ORDER BY started_ms, node_id",
-        "k", key);
-    while (code == ERR_OK && (code = sql_step(s, q, &row, reterr)) == ERR_OK && row)
-        json_push(nodes, node_of_checkpoint(q, types, created_ms, damaged));
-    return code;
-}
-
 static struct json *find_node(const struct json *nodes, const char *id)
 {
     for (size_t i = 0; id != NULL && i < json_count(nodes); i++) {
@@ -138,12 +123,47 @@ static struct json *find_node(const struct json *nodes, const char *id)
     return NULL;
 }
 
-static bool has_attempt(const struct json *attempts, int64_t epoch, int64_t attempt)
+/* A node of a loop or a for-each is there once, as of the latest of its iterations that is known. */
+static void add_iteration(struct json *nodes, struct json *take_node, const char *iteration)
 {
-    for (size_t i = 0; i < json_count(attempts); i++)
+    struct json *former = find_node(nodes, json_get_str(take_node, "nodeId"));
+    if (strcmp(iteration, "0") != 0 || former != NULL) {
+        json_set_str(take_node, "iteration", iteration);
+        json_set_int(take_node, "iterationCount", json_get_int(former, "iterationCount", former == NULL ? 0 : 1) + 1);
+    }
+    if (former == NULL) {
+        json_push(nodes, take_node);
+        return;
+    }
+    struct json_iter member;
+    JSON_EACH(take_node, member) json_set(former, member.key, json_ref(member.value));
+    json_unref(take_node);
+}
+
+static enum err nodes_of_checkpoints(struct store_session *s, const struct sql_key *key, const struct json *types,
+                                     int64_t created_ms, struct json *nodes, bool *damaged, struct error *reterr)
+{
+    AUTO_RESET struct sql_rows *q = NULL;
+    bool row = false;
+    enum err code = sql_query(s, &q, reterr,
+                              "SELECT node_id, state, outputs, records, started_ms, ended_ms, wake_ms, error_message, "
+                              "iteration FROM checkpoints"
+                              " WHERE execution=? ORDER BY started_ms, node_id",
+                              "k", key);
+    while (code == ERR_OK && (code = sql_step(s, q, &row, reterr)) == ERR_OK && row)
+        add_iteration(nodes, node_of_checkpoint(q, types, created_ms, damaged), sql_text(q, 8));
+    return code;
+}
+
+static bool has_attempt(const struct json *attempts, int64_t epoch, int64_t attempt, const char *iteration)
+{
+    for (size_t i = 0; i < json_count(attempts); i++) {
+        const char *its = json_get_str(json_at(attempts, i), "iteration");
         if (json_get_int(json_at(attempts, i), "epoch", 0) == epoch &&
-            json_get_int(json_at(attempts, i), "attempt", 0) == attempt)
+            json_get_int(json_at(attempts, i), "attempt", 0) == attempt &&
+            strcmp(its == NULL ? "0" : its, iteration) == 0)
             return true;
+    }
     return false;
 }
 
@@ -165,11 +185,14 @@ static void add_attempt(struct sql_rows *q, struct json *nodes, const struct jso
     if (!json_is(json_get(node, "attempts"), JSON_ARRAY))
         json_set(node, "attempts", json_array_new());
     struct json *attempts = json_get(node, "attempts");
-    if (has_attempt(attempts, sql_int(q, 1), sql_int(q, 2)))
+    const char *iteration = sql_text(q, 8);
+    if (has_attempt(attempts, sql_int(q, 1), sql_int(q, 2), iteration))
         return;
     struct json *attempt = json_object_new();
     json_set_int(attempt, "attempt", sql_int(q, 2));
     json_set_int(attempt, "epoch", sql_int(q, 1));
+    if (strcmp(iteration, "0") != 0)
+        json_set_str(attempt, "iteration", iteration);
     json_set_str(attempt, "status", sql_text(q, 3));
     json_set_str(attempt, "worker", sql_text(q, 4));
     store_set_time(attempt, "startTime", started_ms);
@@ -185,8 +208,8 @@ static enum err add_attempts(struct store_session *s, const struct sql_key *key,
     bool row = false;
     enum err code =
         sql_query(s, &q, reterr,
-                  "SELECT node_id, epoch, attempt, state, worker_id, started_ms, ended_ms, error_message FROM attempts"
-                  " WHERE execution=? ORDER BY epoch, node_id, attempt",
+                  "SELECT node_id, epoch, attempt, state, worker_id, started_ms, ended_ms, error_message, iteration"
+                  " FROM attempts WHERE execution=? ORDER BY epoch, node_id, started_ms, iteration, attempt",
                   "k", key);
     while (code == ERR_OK && (code = sql_step(s, q, &row, reterr)) == ERR_OK && row)
         add_attempt(q, nodes, types, created_ms);

@@ -115,7 +115,32 @@ static const char version_4[] =
     "CREATE INDEX executions_schedule ON executions(schedule_id) WHERE status <= 2 AND schedule_id IS NOT NULL;"
     "CREATE INDEX executions_waiting ON executions(waiting_for) WHERE status <= 2 AND waiting_for IS NOT NULL;";
 
-static const char *const migrations[] = {version_1, version_2, version_3, version_4};
+/* A node may run once for each pass of a loop and each item of a for-each. `waiting`: for what, or what is to come of a
+ * node's success. */
+static const char version_5[] =
+    "CREATE TABLE checkpoints_5(execution INTEGER NOT NULL REFERENCES executions(seq) ON DELETE CASCADE, node_id TEXT "
+    "NOT NULL,"
+    " iteration TEXT NOT NULL, attempt INTEGER NOT NULL, epoch INTEGER NOT NULL, state TEXT NOT NULL, outputs TEXT,"
+    " records INTEGER NOT NULL, started_ms INTEGER, ended_ms INTEGER, wake_ms INTEGER, error_id TEXT, error_message "
+    "TEXT,"
+    " waiting TEXT, PRIMARY KEY(execution, node_id, iteration));"
+    "INSERT INTO checkpoints_5(execution, node_id, iteration, attempt, epoch, state, outputs, records, started_ms,"
+    " ended_ms, wake_ms, error_id, error_message) SELECT execution, node_id, '0', attempt, epoch, state, outputs,"
+    " records, started_ms, ended_ms, wake_ms, error_id, error_message FROM checkpoints;"
+    "DROP TABLE checkpoints;"
+    "ALTER TABLE checkpoints_5 RENAME TO checkpoints;"
+    "CREATE TABLE attempts_5(execution INTEGER NOT NULL REFERENCES executions(seq) ON DELETE CASCADE, node_id TEXT NOT "
+    "NULL,"
+    " iteration TEXT NOT NULL, epoch INTEGER NOT NULL, attempt INTEGER NOT NULL, state TEXT NOT NULL, worker_id TEXT,"
+    " started_ms INTEGER, ended_ms INTEGER, error_message TEXT,"
+    " PRIMARY KEY(execution, epoch, node_id, iteration, attempt)) WITHOUT ROWID;"
+    "INSERT INTO attempts_5(execution, node_id, iteration, epoch, attempt, state, worker_id, started_ms, ended_ms,"
+    " error_message) SELECT execution, node_id, '0', epoch, attempt, state, worker_id, started_ms, ended_ms,"
+    " error_message FROM attempts;"
+    "DROP TABLE attempts;"
+    "ALTER TABLE attempts_5 RENAME TO attempts;";
+
+static const char *const migrations[] = {version_1, version_2, version_3, version_4, version_5};
 
 int sqlite_schema_latest(void)
 {

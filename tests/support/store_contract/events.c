@@ -480,6 +480,42 @@ static void merges_logs_of_events_and_document(void **state)
     assert_int_equal(json_count(lines), 2);
 }
 
+/* A node of a loop or a for-each has a checkpoint for each iteration; each replaces its own only. */
+static void keeps_a_checkpoint_for_each_iteration(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const iterations[] = {NULL, "1", "5.0", "1"};
+    add_flow(f, F1, "orders", T0);
+    add_execution(f, E1, F1, T0);
+    for (size_t i = 0; i < 4; i++) {
+        struct store_event event = checkpoint(E1, 1, "n", (int)i + 1, NODE_SUCCEEDED, "{\"output\":1}");
+        event.checkpoint.iteration = iterations[i];
+        event.checkpoint_waiting_json = "{\"kind\":\"time\"}";
+        assert_true(apply(f, event));
+    }
+    AUTO_ARENA struct arena arena;
+    arena_init(&arena);
+    struct reassign_args again = {.id = E1, .arena = &arena};
+    assert_ok(write_now(f, do_reassign, &again, &error_));
+    AUTO_JSON struct json *known = NULL;
+    assert_ok(json_parse(again.dispatch.checkpoints_json, strlen(again.dispatch.checkpoints_json), &known, &error_));
+    assert_int_equal(json_count(known), 3);
+    int attempts = 0;
+    for (size_t i = 0; i < 3; i++) {
+        attempts += (int)json_get_int(json_at(known, i), "attempt", 0);
+        assert_string_equal(json_get_str(json_get(json_at(known, i), "waiting"), "kind"), "time");
+    }
+    assert_int_equal(attempts, 1 + 4 + 3);
+    AUTO_JSON struct json *detail = NULL;
+    READ(f, s);
+    assert_ok(store_execution_load_detail(s, E1, &detail, &error_));
+    store_read_end(f->store, s);
+    const struct json *nodes = json_get(detail, "nodeExecutions");
+    assert_int_equal(json_count(nodes), 1);
+    assert_int_equal(json_get_int(json_at(nodes, 0), "iterationCount", 0), 3);
+    assert_int_equal(json_count(json_get(json_at(nodes, 0), "attempts")), 4);
+}
+
 const struct CMUnitTest store_contract_events[] = {
     CONTRACT_TEST(follows_a_run),
     CONTRACT_TEST(discards_when_asked),
@@ -496,6 +532,7 @@ const struct CMUnitTest store_contract_events[] = {
     CONTRACT_TEST(does_not_take_a_persons_pause_for_parking),
     CONTRACT_TEST(parks_an_epoch_once),
     CONTRACT_TEST(refuses_a_checkpoint_of_no_node),
+    CONTRACT_TEST(keeps_a_checkpoint_for_each_iteration),
     CONTRACT_TEST(merges_logs_of_events_and_document),
     {0},
 };

@@ -117,9 +117,11 @@ static void test_warnings(void **state)
     is_warned("{'nodes':[" NODE("a", "trigger") "," NODE("b", "pure") "],'connections':[{'fromNodeId':'a','toNodeId':"
                                                                       "'b','toInput':'nose'}]}",
               "UNKNOWN_PIN", "b", "connections[0].toInput", "it has in, data");
-    is_warned(FLOW(NODE("a", "trigger") "," NODE("b", "pure") "," NODE("c", "pure"),
-                   LINK("a", "b") "," LINK("b", "c") "," LINK("c", "b")),
+    is_warned(FLOW(NODE("a", "trigger") "," NODE("b", "pure") "," NODE("c", "pure"), LINK("b", "c") "," LINK("c", "b")),
               "CYCLE", "b", "connections", "depends on itself");
+    is_warned(FLOW(NODE("a", "trigger") "," NODE("b", "pure") "," NODE("c", "pure"),
+                   LINK("a", "b") "," LINK("a", "c") "," LINK("b", "c") "," LINK("c", "b")),
+              "CYCLE", "b", "connections", "entered at c too");
     is_warned(FLOW(NODE("b", "pure") "," NODE("c", "pure") "," NODE("d", "pure"),
                    LINK("b", "c") "," LINK("c", "b") "," LINK("c", "d")),
               "UNREACHABLE_NODE", "d", "connections", "never run");
@@ -135,11 +137,40 @@ static void test_warnings(void **state)
 static void test_a_cycle_is_told_once(void **state)
 {
     (void)state;
-    struct verdict verdict = judge(FLOW(NODE("a", "trigger") "," NODE("b", "pure") "," NODE("c", "pure"),
-                                        LINK("a", "b") "," LINK("b", "c") "," LINK("c", "b")));
+    struct verdict verdict = judge(FLOW(NODE("b", "pure") "," NODE("c", "pure"), LINK("b", "c") "," LINK("c", "b")));
     assert_int_equal(json_count(verdict.warnings), 1);
     verdict_done(&verdict);
     is_warned(FLOW(NODE("a", "pure"), LINK("a", "a")), "CYCLE", "a", "connections", "depends on itself");
+}
+
+static void test_a_loop_with_one_entry_is_no_cycle(void **state)
+{
+    (void)state;
+    struct verdict verdict = judge(FLOW(NODE("a", "trigger") "," NODE("b", "pure") "," NODE("c", "pure"),
+                                        LINK("a", "b") "," LINK("b", "c") "," LINK("c", "b")));
+    assert_int_equal(json_count(verdict.warnings), 0);
+    verdict_done(&verdict);
+}
+
+#define INSIDE(id, type, parent) "{'id':'" id "','type':'" type "','config':{},'parentId':'" parent "'}"
+#define PIN_LINK(from, out, to, in)                                                                                    \
+    "{'fromNodeId':'" from "','fromOutput':'" out "','toNodeId':'" to "','toInput':'" in "'}"
+
+static void test_what_stands_inside_a_for_each(void **state)
+{
+    (void)state;
+    is_warned(FLOW(NODE("a", "trigger") "," INSIDE("b", "pure", "a"), ""), "INVALID_PARENT", "b", "nodes[1].parentId",
+              "the id of a for-each");
+    is_warned(FLOW(NODE("e", "each") "," INSIDE("b", "trigger", "e"), ""), "INVALID_PARENT", "b", "nodes[1].parentId",
+              "cannot stand inside");
+    is_warned(FLOW(INSIDE("e", "each", "f") "," INSIDE("f", "each", "e"), ""), "INVALID_PARENT", "e", "nodes",
+              "inside itself");
+    is_warned(FLOW(NODE("a", "trigger") "," NODE("e", "each") "," INSIDE("b", "pure", "e"), LINK("a", "b")),
+              "INVALID_SCOPE", "a", "connections[0]", "crosses the border");
+    is_warned(FLOW(NODE("e", "each") "," NODE("b", "pure"), PIN_LINK("e", "item", "b", "in")), "INVALID_SCOPE", "e",
+              "connections[0]", "nodes inside it only");
+    is_warned(FLOW(NODE("e", "each") "," NODE("b", "pure"), PIN_LINK("b", "out", "e", "result")), "INVALID_SCOPE", "e",
+              "connections[0]", "from nodes inside it only");
 }
 
 static void test_all_problems_come_at_once(void **state)
@@ -341,6 +372,8 @@ int main(void)
                                        cmocka_unit_test(test_errors),
                                        cmocka_unit_test(test_warnings),
                                        cmocka_unit_test(test_a_cycle_is_told_once),
+                                       cmocka_unit_test(test_a_loop_with_one_entry_is_no_cycle),
+                                       cmocka_unit_test(test_what_stands_inside_a_for_each),
                                        cmocka_unit_test(test_all_problems_come_at_once),
                                        cmocka_unit_test(test_limits),
                                        cmocka_unit_test(test_messages_are_always_utf8),

@@ -121,6 +121,9 @@ static void add_word(struct stage *s, const struct run_command *command)
         assert_string_equal(command->checkpoint.node_id, id);
         buf_printf(&s->seen, "keep %s#%d %s", id, command->attempt, node_state_name(command->checkpoint.state));
         return;
+    case RUN_COMMAND_CANCEL_CHILD:
+        buf_printf(&s->seen, "drop %s", json_get_str(command->checkpoint.waiting, "childId"));
+        return;
     case RUN_COMMAND_FINISH:
         buf_printf(&s->seen, "end %s", run_status_name(command->status));
         return;
@@ -602,12 +605,12 @@ static void test_a_repeat_keeps_its_idempotency_key(void **state)
     (void)state;
     char before[ID_TEXT_BYTES_MAX], after[ID_TEXT_BYTES_MAX], another[ID_TEXT_BYTES_MAX];
     struct stage s = stage_new("a:trigger b:effect", "a>b", NULL);
-    flow_run_idempotency_key(s.run, 1, before);
-    flow_run_idempotency_key(s.run, 0, another);
+    flow_run_idempotency_key(s.run, 0, 1, before);
+    flow_run_idempotency_key(s.run, 0, 0, another);
     flow_run_free(s.run);
     buf_done(&s.seen);
     stage_run(&s, (struct run_options){.trigger = "manual", .epoch = 7, .lost_epoch = true}, NULL);
-    flow_run_idempotency_key(s.run, 1, after);
+    flow_run_idempotency_key(s.run, 0, 1, after);
     assert_string_equal(before, after);
     assert_string_not_equal(before, another);
     stage_done(&s);

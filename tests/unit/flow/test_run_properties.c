@@ -180,6 +180,8 @@ static void take_commands(struct flow_run *run, struct history *h)
         case RUN_COMMAND_CHECKPOINT:
             keep_checkpoint(h, &command);
             break;
+        case RUN_COMMAND_CANCEL_CHILD:
+            break;
         case RUN_COMMAND_FINISH:
             assert_false(h->finished);
             h->finished = true;

@@ -114,7 +114,8 @@ static void definitions_have_forms(void **state)
             for (size_t i = 0; i < json_count(form); i++)
                 found |= strcmp(json_get_str(json_at(form, i), "name"), pin->name) == 0 &&
                          json_get_bool(json_at(form, i), "pin", false);
-            if (!found && !(*type)->spec.any_input)
+            bool inner = (*type)->spec.container && strcmp(pin->name, "result") == 0; /* nothing to set */
+            if (!found && !(*type)->spec.any_input && !inner)
                 fail_msg("%s: the form lacks the pin %s", (*type)->spec.type, pin->name);
         }
     }
@@ -183,7 +184,8 @@ static void examples_of_pure_types_are_true(void **state)
         if (!(*type)->spec.pure ||
             strcmp((*type)->spec.type, "stop-with-error") == 0) /* its output is an error: test_logic */
             continue;
-        node_assert_examples((*type)->spec.type);
+        if (!(*type)->spec.container) /* their outputs are the run's (flow/run_each.c) */
+            node_assert_examples((*type)->spec.type);
         count++;
     }
     assert_true(count >= 8);
