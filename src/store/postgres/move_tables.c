@@ -79,16 +79,16 @@ const struct move_table move_tables[] = {
      .keys = 1,
      .insert = "INSERT INTO node_executions(execution, document, result) VALUES(?, ?, ?) ON CONFLICT DO NOTHING"},
     {.name = "checkpoints",
-     .source = "(SELECT e.id AS execution, c.node_id, c.attempt, c.epoch, c.state, c.outputs, c.records, "
-               "c.started_ms, c.ended_ms, c.wake_ms, c.error_id, c.error_message FROM checkpoints c JOIN executions "
-               "e ON e.seq = c.execution)",
-     .columns = "execution, node_id, attempt, epoch, state, outputs, records, started_ms, ended_ms, wake_ms, "
-                "error_id, error_message",
-     .kinds = "ttiittiiiitt",
-     .keys = 2,
-     .insert = "INSERT INTO checkpoints(execution, node_id, attempt, epoch, state, outputs, records, started_ms, "
-               "ended_ms, wake_ms, error_id, error_message) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT "
-               "DO NOTHING"},
+     .source = "(SELECT e.id AS execution, c.node_id, c.iteration, c.attempt, c.epoch, c.state, c.outputs, c.records, "
+               "c.started_ms, c.ended_ms, c.wake_ms, c.error_id, c.error_message, c.waiting FROM checkpoints c JOIN "
+               "executions e ON e.seq = c.execution)",
+     .columns = "execution, node_id, iteration, attempt, epoch, state, outputs, records, started_ms, ended_ms, "
+                "wake_ms, error_id, error_message, waiting",
+     .kinds = "tttiittiiiittt",
+     .keys = 3,
+     .insert = "INSERT INTO checkpoints(execution, node_id, iteration, attempt, epoch, state, outputs, records, "
+               "started_ms, ended_ms, wake_ms, error_id, error_message, waiting) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
+               "?, ?, ?, ?) ON CONFLICT DO NOTHING"},
     {.name = "execution_logs",
      .source = "(SELECT e.id AS execution, c.chunk, c.lines, c.content FROM execution_logs c JOIN executions e ON "
                "e.seq = c.execution)",
@@ -98,13 +98,13 @@ const struct move_table move_tables[] = {
      .insert = "INSERT INTO execution_logs(execution, chunk, lines, content) VALUES(?, ?, ?, ?) ON CONFLICT DO "
                "NOTHING"},
     {.name = "attempts",
-     .source = "(SELECT e.id AS execution, c.epoch, c.node_id, c.attempt, c.state, c.worker_id, c.started_ms, "
-               "c.ended_ms, c.error_message FROM attempts c JOIN executions e ON e.seq = c.execution)",
-     .columns = "execution, epoch, node_id, attempt, state, worker_id, started_ms, ended_ms, error_message",
-     .kinds = "titittiit",
-     .keys = 4,
-     .insert = "INSERT INTO attempts(execution, epoch, node_id, attempt, state, worker_id, started_ms, ended_ms, "
-               "error_message) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"},
+     .source = "(SELECT e.id AS execution, c.epoch, c.node_id, c.iteration, c.attempt, c.state, c.worker_id, "
+               "c.started_ms, c.ended_ms, c.error_message FROM attempts c JOIN executions e ON e.seq = c.execution)",
+     .columns = "execution, epoch, node_id, iteration, attempt, state, worker_id, started_ms, ended_ms, error_message",
+     .kinds = "tittittiit",
+     .keys = 5,
+     .insert = "INSERT INTO attempts(execution, epoch, node_id, iteration, attempt, state, worker_id, started_ms, "
+               "ended_ms, error_message) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"},
     {.name = "workers",
      .source = "workers",
      .columns = "id, key, status, at_ms, document",

@@ -76,13 +76,14 @@ static enum err run_executions(struct store_session *s, struct error *reterr)
                                    .created_ms = T0};
     struct store_execution final = {
         .id = "final", .flow_id = "f", .flow_version = 1, .trigger = "api", .created_ms = T0, .finish = &finish};
-    struct store_event checkpoint = {.kind = STORE_EVENT_CHECKPOINT,
-                                     .execution_id = "open",
-                                     .epoch = 1,
-                                     .worker_id = "w",
-                                     .at_ms = T0 + 1,
-                                     .checkpoint = {.node_id = "a", .attempt = 2, .state = NODE_SUCCEEDED},
-                                     .checkpoint_outputs_json = "{\"out\":[1]}"};
+    struct store_event checkpoint = {
+        .kind = STORE_EVENT_CHECKPOINT,
+        .execution_id = "open",
+        .epoch = 1,
+        .worker_id = "w",
+        .at_ms = T0 + 1,
+        .checkpoint = {.node_id = "a", .iteration = "5.0", .attempt = 2, .state = NODE_SUCCEEDED},
+        .checkpoint_outputs_json = "{\"out\":[1]}"};
     struct store_event logs = {.kind = STORE_EVENT_LOGS,
                                .execution_id = "open",
                                .epoch = 1,
@@ -132,7 +133,8 @@ static void add_many(void)
         " 1700000000001 + i * 300000 FROM n;"
         "INSERT INTO execution_logs SELECT seq, 1, 1, x'0001ff00' FROM executions WHERE seq > 3;"
         "INSERT INTO node_executions SELECT seq, x'', NULL FROM executions WHERE seq > 3;"
-        "INSERT INTO attempts SELECT seq, 'ñ' || (seq % 3), 1, 1, 'success', NULL, NULL, -5, 'it''s \"odd\"\n' FROM"
+        "INSERT INTO attempts SELECT seq, 'ñ' || (seq % 3), '5.' || seq, 1, 1, 'success', NULL, NULL, -5, 'it''s "
+        "\"odd\"\n' FROM"
         " executions WHERE seq > 3;";
     sqlite3 *db = NULL;
     char *problem = NULL;
