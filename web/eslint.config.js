@@ -22,6 +22,7 @@ export default typescript.config(
                 { name: 'fetch', message: 'Use lib/api: it knows the session and the errors.' },
             ],
             'jsx-a11y/no-autofocus': 'off',
+            '@typescript-eslint/no-unused-vars': ['error', { varsIgnorePattern: '^_' }],
         },
     },
     { files: ['src/lib/**'], rules: { 'no-restricted-globals': 'off' } },

@@ -77,7 +77,9 @@ static bool begins(const char *path, const char *with)
 /* Of the service, whatever the page says: a mistyped route is an error, never a page. */
 static bool is_reserved(const char *path)
 {
-    static const char *const names[] = {"/api", "/webhooks", "/ws", "/metrics", "/wait"};
+    static const char *const names[] = {"/api", "/ws", "/metrics", "/wait"};
+    if (begins(path, "/webhooks") && path[strlen("/webhooks")] == '/') /* /webhooks itself is the page's list of them */
+        return true;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (begins(path, names[i]))
             return true;

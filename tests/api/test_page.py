@@ -45,7 +45,7 @@ class Page(unittest.TestCase):
         shutil.rmtree(cls.web)
 
     def test_the_pages_own_addresses_give_its_index(self):
-        for path in ("/", "/flows", "/flows/0123", "/executions/a/b?x=1"):
+        for path in ("/", "/flows", "/webhooks", "/flows/0123", "/executions/a/b?x=1"):
             answer = request(self.caudal, path)
             self.assertEqual((answer.status, answer.text), (200, INDEX), path)
             self.assertEqual(answer.headers["content-type"], "text/html; charset=utf-8")

@@ -1,0 +1,113 @@
+/* CodeMirror, in a shadow root: there it styles itself without a <style> element, which the policy would refuse. */
+import {
+    autocompletion,
+    closeBrackets,
+    type CompletionContext,
+    type CompletionResult,
+} from '@codemirror/autocomplete';
+import { defaultKeymap, history, historyKeymap } from '@codemirror/commands';
+import { javascript } from '@codemirror/lang-javascript';
+import { json } from '@codemirror/lang-json';
+import { sql } from '@codemirror/lang-sql';
+import { defaultHighlightStyle, syntaxHighlighting } from '@codemirror/language';
+import { EditorState } from '@codemirror/state';
+import { EditorView, keymap, placeholder } from '@codemirror/view';
+import { useEffect, useRef } from 'react';
+
+export type CodeLanguage = 'json' | 'javascript' | 'sql' | 'text';
+const languages = { json, javascript, sql, text: () => [] };
+
+export default function CodeEditor({
+    label,
+    language,
+    value,
+    onChange,
+    names,
+}: {
+    label: string;
+    language: CodeLanguage;
+    value: string;
+    onChange: (text: string) => void;
+    /** What can be completed: nodes and their outputs. */
+    names: string[];
+}) {
+    const host = useRef<HTMLDivElement>(null);
+    const view = useRef<EditorView | null>(null);
+    const latest = useRef({ onChange, names });
+    latest.current = { onChange, names };
+    useEffect(() => {
+        const parent = host.current;
+        if (parent === null) return undefined;
+        const root = parent.shadowRoot ?? parent.attachShadow({ mode: 'open' });
+        const complete = (context: CompletionContext): CompletionResult | null => {
+            const word = context.matchBefore(/[\w.$-]+/);
+            if (word === null && !context.explicit) return null;
+            return {
+                from: word?.from ?? context.pos,
+                options: [
+                    ...[
+                        'input',
+                        'nodes',
+                        'variables',
+                        'secrets',
+                        'execution',
+                        'flow',
+                        'item',
+                        'index',
+                        'now',
+                    ],
+                    ...latest.current.names.map((name) => `nodes.${name}`),
+                ].map((name) => ({ label: name, type: 'variable' })),
+                validFor: /^[\w.$-]*$/,
+            };
+        };
+        const editor = new EditorView({
+            parent: root,
+            root,
+            state: EditorState.create({
+                doc: value,
+                extensions: [
+                    history(),
+                    closeBrackets(),
+                    keymap.of([...defaultKeymap, ...historyKeymap]),
+                    languages[language](),
+                    autocompletion({ override: [complete] }),
+                    syntaxHighlighting(defaultHighlightStyle, { fallback: true }),
+                    EditorView.lineWrapping,
+                    placeholder(language === 'json' ? '{ }' : ''),
+                    EditorView.contentAttributes.of({ 'aria-label': label }),
+                    EditorView.theme({
+                        '&': {
+                            fontSize: '12.5px',
+                            border: '1px solid var(--line-strong)',
+                            borderRadius: '6px',
+                            background: '#ffffff',
+                            color: '#16211f',
+                        },
+                        '&.cm-focused': { outline: '2px solid var(--focus)' },
+                        '.cm-content': {
+                            fontFamily: 'var(--mono)',
+                            minHeight: '4.5rem',
+                            caretColor: '#16211f',
+                        },
+                        '.cm-scroller': { maxHeight: '18rem', overflow: 'auto' },
+                    }),
+                    EditorView.updateListener.of((update) => {
+                        if (update.docChanged) latest.current.onChange(update.state.doc.toString());
+                    }),
+                ],
+            }),
+        });
+        view.current = editor;
+        return () => {
+            editor.destroy();
+        };
+        // eslint-disable-next-line react-hooks/exhaustive-deps -- the text is the editor's own from here on
+    }, [label, language]);
+    useEffect(() => {
+        const editor = view.current;
+        if (editor !== null && !editor.hasFocus && editor.state.doc.toString() !== value)
+            editor.dispatch({ changes: { from: 0, to: editor.state.doc.length, insert: value } });
+    }, [value]);
+    return <div ref={host} data-keys />;
+}

@@ -1,0 +1,268 @@
+/* One node: its settings, its documentation, and what it did in the last run. */
+import { useQuery } from '@tanstack/react-query';
+import { Trash2 } from 'lucide-react';
+import { useState } from 'react';
+import { useTranslation } from 'react-i18next';
+import { call, type Schemas } from '@/lib/api/client';
+import type { ExecutionDetail } from '@/lib/api/models';
+import { useFormats } from '@/lib/format/format';
+import { IconButton } from '@/ui/button';
+import { DataView } from '@/ui/data-view';
+import { SelectField, TextField } from '@/ui/field';
+import { Loading, Notice, Status, tableClass } from '@/ui/layout';
+import { Tabs } from '@/ui/tabs';
+import { useCatalog } from './catalog';
+import css from './editor.module.css';
+import { FieldInput } from './fields-form';
+import { misfit, outputsOf, type DrawnNode } from './model';
+import { useLogs } from './run';
+import { configure, connect, remove, renameNode, useEditor } from './store';
+
+export function Inspector({ node, execution }: { node: DrawnNode; execution: ExecutionDetail | undefined }) {
+    const { t } = useTranslation('editor');
+    const [tab, setTab] = useState<'settings' | 'output' | 'input' | 'logs' | 'doc'>('settings');
+    const ran = execution?.nodeExecutions.filter((one) => one.nodeId === node.id).at(-1);
+    return (
+        <div className={css.panel}>
+            <NodeName key={node.id} node={node} />
+            <Tabs
+                label={node.id}
+                value={tab}
+                onChange={setTab}
+                tabs={[
+                    {
+                        value: 'settings',
+                        label: t('settings'),
+                        content: <Settings key={node.id} node={node} />,
+                    },
+                    ...(execution === undefined
+                        ? []
+                        : [
+                              {
+                                  value: 'input' as const,
+                                  label: t('input'),
+                                  content: <Ran ran={ran} part="input" />,
+                              },
+                              {
+                                  value: 'output' as const,
+                                  label: t('output'),
+                                  content: <Ran ran={ran} part="output" />,
+                              },
+                              {
+                                  value: 'logs' as const,
+                                  label: t('logs'),
+                                  content: (
+                                      <Logs
+                                          executionId={execution.id}
+                                          nodeId={node.id}
+                                          status={execution.status}
+                                      />
+                                  ),
+                              },
+                          ]),
+                    { value: 'doc', label: t('doc'), content: <Documentation type={node.data.type} /> },
+                ]}
+            />
+        </div>
+    );
+}
+
+function NodeName({ node }: { node: DrawnNode }) {
+    const { t } = useTranslation('editor');
+    const [name, setName] = useState(node.id);
+    const [bad, setBad] = useState(false);
+    return (
+        <div className={css.bottomHead}>
+            <TextField
+                label={t('nodeId')}
+                value={name}
+                problem={bad ? t('nodeIdBad') : null}
+                onChange={setName}
+                onBlur={() => {
+                    setBad(name !== node.id && !renameNode(node.id, name));
+                }}
+            />
+            <IconButton icon={Trash2} label={t('delete')} keys="Del" onClick={remove} />
+        </div>
+    );
+}
+
+function Settings({ node }: { node: DrawnNode }) {
+    const { t } = useTranslation('editor');
+    const catalog = useCatalog();
+    const nodes = useEditor((s) => s.nodes);
+    const problem = useEditor((s) => s.problems[node.id]);
+    const names = nodes
+        .filter((one) => one.id !== node.id)
+        .flatMap((one) => (catalog.get(one.data.type)?.outputs ?? []).map((pin) => `${one.id}.${pin.name}`));
+    const type = catalog.get(node.data.type);
+    if (type === undefined) return <Notice>{node.data.type}</Notice>;
+    const groups = [...new Set((type.fields ?? []).map((field) => field.group ?? ''))];
+    return (
+        <div className={css.panel} style={{ padding: '1rem 0 0' }}>
+            {problem !== undefined && <Notice>{problem}</Notice>}
+            {groups.map((group) => {
+                const inputs = (type.fields ?? [])
+                    .filter((field) => (field.group ?? '') === group)
+                    .map((field) => (
+                        <FieldInput
+                            key={field.name}
+                            field={field}
+                            value={node.data.config[field.name]}
+                            names={names}
+                            onChange={(value) => {
+                                configure(node.id, field.name, value);
+                            }}
+                        />
+                    ));
+                return group === '' ? (
+                    inputs
+                ) : (
+                    <details key={group}>
+                        <summary>{group}</summary>
+                        <div className={css.panel}>{inputs}</div>
+                    </details>
+                );
+            })}
+            <Connector node={node} label={t('connectTo')} />
+        </div>
+    );
+}
+
+/** Connecting without a pointer: the pins that fit, by name. */
+function Connector({ node, label }: { node: DrawnNode; label: string }) {
+    const { t } = useTranslation('editor');
+    const catalog = useCatalog();
+    const nodes = useEditor((s) => s.nodes);
+    const edges = useEditor((s) => s.edges);
+    const type = catalog.get(node.data.type);
+    const options = (type === undefined ? [] : outputsOf(type)).flatMap((output) =>
+        nodes.flatMap((target) =>
+            (catalog.get(target.data.type)?.inputs ?? []).flatMap((input) => {
+                const connection = {
+                    source: node.id,
+                    sourceHandle: output.name,
+                    target: target.id,
+                    targetHandle: input.name,
+                };
+                if (misfit(connection, { nodes, edges }, catalog) !== null) return [];
+                return [
+                    {
+                        value: JSON.stringify(connection),
+                        label: `${output.name} → ${target.id}.${input.name}`,
+                    },
+                ];
+            }),
+        ),
+    );
+    if (options.length === 0) return null;
+    return (
+        <SelectField
+            label={label}
+            value=""
+            options={[{ value: '', label: t('connectChoose') }, ...options]}
+            onChange={(value) => {
+                if (value === '') return;
+                const c = JSON.parse(value) as {
+                    source: string;
+                    sourceHandle: string;
+                    target: string;
+                    targetHandle: string;
+                };
+                connect({
+                    fromNodeId: c.source,
+                    fromOutput: c.sourceHandle,
+                    toNodeId: c.target,
+                    toInput: c.targetHandle,
+                });
+            }}
+        />
+    );
+}
+
+type RanNode = ExecutionDetail['nodeExecutions'][number] | undefined;
+function Ran({ ran, part }: { ran: RanNode; part: 'input' | 'output' }) {
+    const { t } = useTranslation('editor');
+    const { duration, time } = useFormats();
+    if (ran === undefined) return <p className="muted">{t('noRun')}</p>;
+    return (
+        <div className={css.panel} style={{ padding: '1rem 0 0' }}>
+            <div className={css.bottomHead}>
+                <Status status={ran.status} />
+                <span className="num">{duration(ran.duration)}</span>
+            </div>
+            {ran.errorMessage !== null && <Notice>{ran.errorMessage}</Notice>}
+            <DataView label={t(part)} value={ran[part]} />
+            {part === 'output' && ran.attempts !== undefined && ran.attempts.length > 0 && (
+                <table className={tableClass}>
+                    <caption>{t('attempts')}</caption>
+                    <tbody>
+                        {ran.attempts.map((attempt) => (
+                            <tr key={attempt.attempt}>
+                                <td>{attempt.attempt}</td>
+                                <td>
+                                    <Status status={attempt.status} />
+                                </td>
+                                <td>{attempt.startTime != null && time(attempt.startTime)}</td>
+                                <td>{attempt.error}</td>
+                            </tr>
+                        ))}
+                    </tbody>
+                </table>
+            )}
+        </div>
+    );
+}
+
+function Logs({ executionId, nodeId, status }: { executionId: string; nodeId: string; status: string }) {
+    const { t } = useTranslation('editor');
+    const { time } = useFormats();
+    const logs = useLogs(executionId, nodeId, status);
+    if (logs.isPending) return <Loading lines={3} />;
+    if (logs.isError) return <Notice>{logs.error.message}</Notice>;
+    if (logs.data.length === 0) return <p className="muted">{t('noLogs')}</p>;
+    return (
+        <ul className={css.panel} style={{ padding: '1rem 0 0' }}>
+            {logs.data.map((line, index) => (
+                <li key={index}>
+                    <span className="mono muted">
+                        {time(line.timestamp)} {line.level}
+                    </span>{' '}
+                    {line.message}
+                </li>
+            ))}
+        </ul>
+    );
+}
+
+function Documentation({ type }: { type: string }) {
+    const doc = useQuery({
+        queryKey: ['catalog', 'documentation', type],
+        queryFn: ({ signal }) =>
+            call<Schemas['NodeDocumentation']>(
+                'GET',
+                `/api/v1/catalog/documentation/${type}`,
+                undefined,
+                signal,
+            ),
+        staleTime: Infinity,
+    });
+    if (doc.isPending) return <Loading />;
+    if (doc.isError) return <Notice>{doc.error.message}</Notice>;
+    return (
+        <div className={css.panel} style={{ padding: '1rem 0 0' }}>
+            <h3>{doc.data.name}</h3>
+            <p>{doc.data.purpose}</p>
+            <dl>
+                {[...doc.data.inputs, ...doc.data.outputs].map((pin) => (
+                    <div key={pin.name}>
+                        <dt className="mono">
+                            {pin.name}: {pin.type}
+                        </dt>
+                        <dd className="muted">{pin.description}</dd>
+                    </div>
+                ))}
+            </dl>
+        </div>
+    );
+}
