@@ -11,7 +11,7 @@ const paths = [
     '/flows/new',
     '/executions',
     '/schedules',
-    '/webhooks',
+    '/hooks',
     '/variables',
     '/access',
     '/workers',
