@@ -58,7 +58,7 @@ test('a schedule is made in plain words, shows its instants, is switched off, ch
     await page.getByRole('combobox', { name: 'When the one before still runs' }).click();
     await page.getByRole('option', { name: 'Leave this one out' }).click();
     await page.getByRole('button', { name: 'Save' }).click();
-    await page.getByRole('dialog').waitFor({ state: 'detached' });
+    await page.getByRole('dialog', { name: 'Change the schedule' }).waitFor({ state: 'detached' });
     const [schedule] = (await service.call('GET', '/scheduler/schedules')).data;
     assert.deepEqual([schedule.overlap, schedule.enabled], ['skip', false]);
     await page.getByRole('button', { name: 'Actions for Every night' }).click();
