@@ -52,8 +52,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     (void)argv;
     must(config_load(SERVICE_STANDALONE, no_variable, NULL, &config, &error), &error);
     must(store_open("sqlite::memory:", NULL, &options.store, &error), &error);
-    must(broker_open("memory:", &options.broker, &error), &error);
-    must(cache_open("memory:", 1 << 20, &options.cache, &error), &error);
+    must(broker_open("memory:", "", &options.broker, &error), &error);
+    must(cache_open("memory:", false, 1 << 20, &options.cache, &error), &error);
     must(auth_start(&config, options.store, options.cache, &options.auth, &error), &error);
     options.metrics = metrics_new();
     options.loop = loop_new();

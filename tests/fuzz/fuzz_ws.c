@@ -24,7 +24,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     (void)argc;
     (void)argv;
     if (store_open("sqlite::memory:", NULL, &options.store, &error) != ERR_OK ||
-        broker_open("memory:", &options.broker, &error) != ERR_OK)
+        broker_open("memory:", "", &options.broker, &error) != ERR_OK)
         abort();
     options.metrics = metrics_new();
     hub = ws_start(&options);
