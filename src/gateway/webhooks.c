@@ -476,7 +476,7 @@ static void on_committed(void *user, enum err code, const struct error *error)
     if (code == ERR_OK) {
         announce_finished(waiter);
         answer_finished(waiter);
-    } else if (code == ERR_CONFLICT && waiter->idempotency_key != NULL && error != NULL && id_is_valid(error->field)) {
+    } else if (code == ERR_CONFLICT && waiter->idempotency_key != NULL && id_is_valid(error->field)) {
         answer_accepted(waiter->request, error->field, "duplicate");
     } else {
         http_reply_error(waiter->request, error, NULL);
