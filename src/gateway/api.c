@@ -191,7 +191,8 @@ enum err api_admit(void *user, struct http_request *request, bool *ret_inline, s
                          request->params[0]);
     request->route = route;
     bool waits = route->role > ROLE_NONE && auth_is_required(api->options.auth);
-    *ret_inline = (route->flags & ROUTE_INLINE) != 0 && !waits;
+    *ret_inline = (route->flags & ROUTE_INLINE) != 0 && !waits &&
+                  ((route->flags & ROUTE_WEBHOOK) == 0 || api_webhook_is_at_hand(api, request));
     return admit_client(api, request, route, reterr);
 }
 

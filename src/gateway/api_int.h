@@ -21,7 +21,8 @@ enum {
     ROUTE_LIST = 4 /* page, limit, cursor */,
     ROUTE_FLAT = 8,
     ROUTE_UNLIMITED = 16 /* API_RATE_LIMIT does not count it */,
-    ROUTE_UNAUDITED = 32 /* writes, but leaves traces of its own */
+    ROUTE_UNAUDITED = 32 /* writes, but leaves traces of its own */,
+    ROUTE_WEBHOOK = 64 /* inline unless the store must be asked first */
 };
 
 struct route {
@@ -120,5 +121,8 @@ struct audit {
 void api_audit(struct api *api, const struct http_request *request, const struct audit *audit);
 
 /* webhooks.c */
+bool api_webhook_is_at_hand(struct api *api, const struct http_request *request); /* no need to ask the store */
+/* From here on flows are known that any gateway changed before that time. */
+enum err api_webhooks_renew(struct api *api, int64_t since_us, struct error *reterr) ERROR_MUST_CHECK;
 void api_waiters_start(struct api *api);
 void api_waiters_free(struct api *api);

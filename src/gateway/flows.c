@@ -209,7 +209,9 @@ static enum err write_checked(struct api *api, const struct json *saved, struct 
     if (!is_active(saved))
         return store_write(api->options.store, write_change, change, reterr);
     pthread_mutex_lock(&api->activation);
-    enum err code = webhook_check(api->webhooks, api->options.store, atomic_load(&api->generation), saved, reterr);
+    enum err code = api_webhooks_renew(api, clock_monotonic_us(), reterr);
+    if (code == ERR_OK)
+        code = webhook_check(api->webhooks, api->options.store, atomic_load(&api->generation), saved, reterr);
     if (code == ERR_OK)
         code = store_write(api->options.store, write_change, change, reterr);
     if (code == ERR_OK)

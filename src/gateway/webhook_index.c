@@ -1,6 +1,7 @@
 /* Paths of webhooks. */
 #include "gateway/webhooks.h"
 
+#include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/map.h"
@@ -13,6 +14,9 @@ struct webhook_index {
     pthread_rwlock_t lock;
     struct map paths; /* "METHOD path" -> struct webhook */
     unsigned generation;
+    int64_t stamp;            /* of the flows when they were read (store_flows_stamp) */
+    pthread_mutex_t asking;   /* one asks the store, the others wait for what it says */
+    _Atomic int64_t asked_us; /* when it was asked last: what was saved before that is known */
 };
 
 static const char *const methods[] = {"GET", "POST", "PUT", "PATCH", "DELETE", "ANY"};
@@ -40,6 +44,8 @@ struct webhook_index *webhook_index_new(void)
 {
     struct webhook_index *index = mem_alloc(sizeof *index);
     pthread_rwlock_init(&index->lock, NULL);
+    pthread_mutex_init(&index->asking, NULL);
+    atomic_init(&index->asked_us, INT64_MIN);
     map_init(&index->paths);
     return index;
 }
@@ -51,6 +57,7 @@ void webhook_index_free(struct webhook_index *index)
     map_each(&index->paths, release_each, NULL);
     map_done(&index->paths);
     pthread_rwlock_destroy(&index->lock);
+    pthread_mutex_destroy(&index->asking);
     free(index);
 }
 
@@ -147,13 +154,17 @@ static enum err rebuild(struct webhook_index *index, struct store *store, unsign
     if (code != ERR_OK)
         return code;
     map_init(&paths);
-    code = read_all(session, &paths, reterr);
+    int64_t stamp = 0;
+    code = store_flows_stamp(session, &stamp, reterr);
+    if (code == ERR_OK)
+        code = read_all(session, &paths, reterr);
     store_read_end(store, session);
     pthread_rwlock_wrlock(&index->lock);
     if (code == ERR_OK && index->generation < generation) {
         struct map old = index->paths;
         index->paths = paths;
         index->generation = generation;
+        index->stamp = stamp;
         paths = old;
     }
     pthread_rwlock_unlock(&index->lock);
@@ -178,6 +189,50 @@ static enum err refresh(struct webhook_index *index, struct store *store, unsign
     bool old = index->generation < generation;
     pthread_rwlock_unlock(&index->lock);
     return old ? rebuild(index, store, generation, reterr) : ERR_OK;
+}
+
+bool webhook_is_at_hand(struct webhook_index *index, unsigned generation, const char *method, const char *path,
+                        int64_t since_us)
+{
+    pthread_rwlock_rdlock(&index->lock);
+    struct webhook *webhook = index->generation < generation ? NULL : look_up(index, method, path);
+    bool active = webhook != NULL && webhook->active;
+    pthread_rwlock_unlock(&index->lock);
+    webhook_release(webhook);
+    return active && atomic_load(&index->asked_us) >= since_us;
+}
+
+/* Raises the generation when what the store has is not what was read. */
+static enum err ask(struct webhook_index *index, struct store *store, atomic_uint *generation, struct error *reterr)
+{
+    struct store_session *session;
+    int64_t stamp = 0;
+    enum err code = store_read_begin(store, &session, reterr);
+    if (code != ERR_OK)
+        return code;
+    code = store_flows_stamp(session, &stamp, reterr);
+    store_read_end(store, session);
+    pthread_rwlock_rdlock(&index->lock);
+    bool changed = index->generation > 0 && index->stamp != stamp;
+    pthread_rwlock_unlock(&index->lock);
+    if (code == ERR_OK && changed)
+        atomic_fetch_add(generation, 1);
+    return code;
+}
+
+enum err webhook_renew(struct webhook_index *index, struct store *store, int64_t since_us, atomic_uint *generation,
+                       struct error *reterr)
+{
+    enum err code = ERR_OK;
+    pthread_mutex_lock(&index->asking);
+    if (atomic_load(&index->asked_us) < since_us) {
+        int64_t now_us = clock_monotonic_us();
+        code = ask(index, store, generation, reterr);
+        if (code == ERR_OK)
+            atomic_store(&index->asked_us, now_us);
+    }
+    pthread_mutex_unlock(&index->asking);
+    return code;
 }
 
 static void list_each(void *user, const char *key, void *value)

@@ -523,12 +523,43 @@ static void wait_for_result(struct waiter *waiter)
     pthread_mutex_unlock(&waiter->api->lock);
 }
 
+/* Flows that another gateway changed: a path that is not known is asked for at once, one that is at the latest after
+ * this time. */
+#define FLOWS_KNOWN_US INT64_C(1000000)
+
+bool api_webhook_is_at_hand(struct api *api, const struct http_request *request)
+{
+    bool alone = api->options.orchestrator != NULL;
+    return alone || webhook_is_at_hand(api->webhooks, atomic_load(&api->generation), request->method, request->rest,
+                                       request->received_us - FLOWS_KNOWN_US);
+}
+
+enum err api_webhooks_renew(struct api *api, int64_t since_us, struct error *reterr)
+{
+    if (api->options.orchestrator != NULL)
+        return ERR_OK;
+    return webhook_renew(api->webhooks, api->options.store, since_us, &api->generation, reterr);
+}
+
+static enum err find(struct api *api, const struct http_request *request, struct webhook **ret, struct error *reterr)
+{
+    const char *method = request->method, *path = request->rest;
+    struct store *store = api->options.store;
+    if (!api_webhook_is_at_hand(api, request)) {
+        bool known = webhook_is_at_hand(api->webhooks, atomic_load(&api->generation), method, path, INT64_MIN);
+        int64_t since_us = request->received_us - (known ? FLOWS_KNOWN_US : 0);
+        enum err code = api_webhooks_renew(api, since_us, reterr);
+        if (code != ERR_OK && !known)
+            return code;
+    }
+    return webhook_find(api->webhooks, store, atomic_load(&api->generation), method, path, ret, reterr);
+}
+
 static enum err receive(struct api *api, struct http_request *request, struct error *reterr)
 {
     struct webhook *webhook = NULL;
     const char *key = http_request_header(request, "Idempotency-Key");
-    enum err code = webhook_find(api->webhooks, api->options.store, atomic_load(&api->generation), request->method,
-                                 request->rest, &webhook, reterr);
+    enum err code = find(api, request, &webhook, reterr);
     if (code == ERR_OK && key != NULL && strlen(key) > 200)
         code =
             error_set(reterr, ERR_VALIDATION, "Idempotency-Key", "Idempotency-Key must have at most 200 characters.");
@@ -560,14 +591,17 @@ static enum err receive(struct api *api, struct http_request *request, struct er
 static enum err list_webhooks(struct api *api, struct http_request *request, struct error *reterr)
 {
     struct json *list = NULL;
-    enum err code = webhook_list(api->webhooks, api->options.store, atomic_load(&api->generation), &list, reterr);
+    enum err code = api_webhooks_renew(api, request->received_us, reterr);
+    if (code == ERR_OK)
+        code = webhook_list(api->webhooks, api->options.store, atomic_load(&api->generation), &list, reterr);
     if (code == ERR_OK)
         http_reply(request, 200, list);
     return code;
 }
 
-const struct route webhook_routes[] = {{"*", "/webhooks/*", ROLE_NONE, ROUTE_INLINE | ROUTE_UNLIMITED, NULL, NULL, 200,
-                                        "webhooks", "Start the flow that listens on this path", receive, NULL},
+const struct route webhook_routes[] = {{"*", "/webhooks/*", ROLE_NONE, ROUTE_INLINE | ROUTE_UNLIMITED | ROUTE_WEBHOOK,
+                                        NULL, NULL, 200, "webhooks", "Start the flow that listens on this path",
+                                        receive, NULL},
                                        {"GET", "/api/v1/webhooks", ROLE_VIEWER, 0, NULL, NULL, 200, "webhooks",
                                         "List the paths that flows listen on", list_webhooks, &answer_webhooks},
                                        {0}};

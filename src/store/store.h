@@ -85,6 +85,8 @@ enum err store_flow_publish(struct store_session *s, const char *id, int version
                             struct error *reterr) ERROR_MUST_CHECK;
 enum err store_flow_load_version(struct store_session *s, const char *id, int version, struct json **ret,
                                  struct error *reterr) ERROR_MUST_CHECK;
+/* A number that is another once a flow was saved, published, given another status or deleted. */
+enum err store_flows_stamp(struct store_session *s, int64_t *ret, struct error *reterr) ERROR_MUST_CHECK;
 enum err store_flow_find_by_name(struct store_session *s, const char *name, char ret_id[40],
                                  struct error *reterr) ERROR_MUST_CHECK;
 /* ret: array of {version,createdAt,createdBy,nodeCount,changes}, newest first. */

@@ -62,6 +62,11 @@ enum err store_flow_load_version(struct store_session *s, const char *id, int ve
     return sql_flow_load_version(s, id, version, ret, reterr);
 }
 
+enum err store_flows_stamp(struct store_session *s, int64_t *ret, struct error *reterr)
+{
+    return sql_flows_stamp(s, ret, reterr);
+}
+
 enum err store_flow_find_by_name(struct store_session *s, const char *name, char ret_id[40], struct error *reterr)
 {
     return sql_flow_find_by_name(s, name, ret_id, reterr);

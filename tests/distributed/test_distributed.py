@@ -61,15 +61,9 @@ class Distributed(unittest.TestCase):
         nodes = [node("1", "manual-trigger"), node("wait", "delay", {"durationMs": ms}), node("2", "set-fields", {"fields": [{"field": "done", "value": True}]})]
         return client.flow(name, nodes, chain("1", "wait", "2"))
 
-    def started(self):
-        return {w["id"]: w["started"] for w in client.get("/workers").data if w["status"] == "online"}
-
     def handed_out(self, flow, count):
-        """How many of so many executions each worker got, told by the workers themselves."""
-        before = self.started()
-        ended(start(flow, count))
-        until("all starts are reported", lambda: sum(self.started().values()) - sum(before.values()) >= count)
-        return {worker: n - before.get(worker, 0) for worker, n in self.started().items()}
+        """How many of so many executions each worker ended."""
+        return collections.Counter(detail["workerId"] for detail in ended(start(flow, count)).values())
 
     def test_1_the_api_through_nginx(self):
         for suite in ("tests/api/test_api.py",):
@@ -93,6 +87,25 @@ class Distributed(unittest.TestCase):
             self.assertEqual(sum(got.values()), 40, got)
             if strategy != "least_busy":
                 self.assertLessEqual(max(got.values()) - min(got.values()), 2, (strategy, got))
+
+    def test_3_what_one_gateway_is_told_the_other_knows(self):
+        here, there = (self.at(cluster.parts[name].port) for name in ("gateway0", "gateway1"))
+        for i in range(20):
+            path = f"told-{i}"
+            flow = here.flow(path, [node("hook", "webhook-trigger", {"path": path, "responseMode": "lastNode"})], [], active=True)
+            self.assertEqual(there.post(f"/webhooks/{path}", {"n": i}).status, 200)
+            self.assertIn(path, [hook["path"] for hook in there.call("GET", "/api/v1/webhooks").data])
+            self.assertEqual(there.get(f"/flows/{flow['id']}").data["status"], "active")
+            rival = there.flow("rival of " + path, [node("hook", "webhook-trigger", {"path": path})], [])
+            self.assertEqual(there.call("PUT", f"/flows/{rival['id']}", {"status": "active"}).status, 409)
+            here, there = there, here
+        self.assertEqual(there.post("/webhooks/told-nobody", {}).status, 404)
+
+    @staticmethod
+    def at(port):
+        one = support.Caudal()
+        one.port = port
+        return one
 
     def survive(self, name, how):
         flow = self.sleepy("survives " + name, 1500)

@@ -160,6 +160,16 @@ enum err sql_flow_version(struct store_session *s, const char *id, bool publishe
     return code;
 }
 
+/* The status counts too: it may change in the millisecond in which the flow was saved. */
+enum err sql_flows_stamp(struct store_session *s, int64_t *ret, struct error *reterr)
+{
+    return sql_number(s, ret, reterr,
+                      "SELECT CAST(coalesce(sum(updated_ms + 1000003 * version + 10007 * coalesce(published_version, 0)"
+                      " + CASE status WHEN 'active' THEN 101 WHEN 'draft' THEN 11 WHEN 'archived' THEN 7 ELSE 1 END),"
+                      " 0) + 1000000007 * count(*) AS bigint) FROM flows",
+                      "");
+}
+
 enum err sql_flow_publish(struct store_session *s, const char *id, int version, int64_t now_ms, struct error *reterr)
 {
     int64_t changed = 0, found = 0;

@@ -141,6 +141,38 @@ static void knows_the_published_version(void **state)
     store_read_end(f->store, u);
 }
 
+static int64_t stamp(struct fixture *f)
+{
+    int64_t stamp = 0;
+    READ(f, s);
+    assert_ok(store_flows_stamp(s, &stamp, &error_));
+    store_read_end(f->store, s);
+    return stamp;
+}
+
+static void tells_that_flows_changed(void **state)
+{
+    struct fixture *f = *state;
+    int64_t nothing = stamp(f);
+    add_flow(f, F1, "orders", T0);
+    int64_t added = stamp(f);
+    assert_true(added != nothing);
+    assert_true(stamp(f) == added);
+    AUTO_JSON struct json *change = quoted("{'nodes':[{'id':'9','type':'set'}],'connections':[]}");
+    assert_ok(WITH(f, do_flow_update, struct flow_args, .id = F1, .document = change, .now_ms = T0));
+    int64_t saved = stamp(f);
+    assert_true(saved != added);
+    AUTO_JSON struct json *archived = quoted("{'status':'inactive'}");
+    assert_ok(WITH(f, do_flow_update, struct flow_args, .id = F1, .document = archived, .now_ms = T0));
+    int64_t inactive = stamp(f);
+    assert_true(inactive != saved);
+    assert_ok(WITH(f, do_publish, struct publish_args, .id = F1, .version = 1));
+    int64_t published = stamp(f);
+    assert_true(published != inactive);
+    assert_ok(ON(f, do_flow_delete, F1));
+    assert_true(stamp(f) == nothing);
+}
+
 static enum err start(struct fixture *f, const char *id, const char *key, int64_t hash)
 {
     return WITH(f, do_execution_insert, struct store_execution, .id = id, .flow_id = F1, .flow_version = 1,
@@ -167,7 +199,11 @@ static void same_key_same_request(void **state)
 }
 
 const struct CMUnitTest store_contract_control[] = {
-    CONTRACT_TEST(tells_each_instant_once), CONTRACT_TEST(releases_what_waits_for_its_schedule),
-    CONTRACT_TEST(counts_backfills_apart),  CONTRACT_TEST(knows_the_published_version),
-    CONTRACT_TEST(same_key_same_request),   {0},
+    CONTRACT_TEST(tells_each_instant_once),
+    CONTRACT_TEST(releases_what_waits_for_its_schedule),
+    CONTRACT_TEST(counts_backfills_apart),
+    CONTRACT_TEST(knows_the_published_version),
+    CONTRACT_TEST(tells_that_flows_changed),
+    CONTRACT_TEST(same_key_same_request),
+    {0},
 };
