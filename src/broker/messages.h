@@ -6,6 +6,8 @@
  * return  flow.reassign    work messages that came back -> any orchestrator, which sends them to the shards
  * events  flow.events.N    {v, worker, events:[event]} worker -> shard owner; {v, from, reason, work:[item]} what came
  *                          back from the queue `from`; {v, events:[]} asks nothing: who receives it owns the shard
+ * dead    flow.dead        what could not be read, or was given back too often, of the three above -> any orchestrator,
+ *                          which keeps it in the store
  * control topic control    {cancel|pause|resume: id}, {wake: true}, {report: true}, {census: [N], of: shards},
  *                          {settings: true}, {flows: true}, {drain: worker}
  * workers topic workers    {id, capacity, active, draining, version, progress, ...} of each worker, by and by;

@@ -426,10 +426,18 @@ static const struct field ready_fields[] = {ALWAYS("ready", FIELD_BOOL), {0}};
 static const struct field worker_fields[] = {
     ALWAYS("id", FIELD_STRING),  ALWAYS("status", FIELD_STRING),        ALWAYS("capacity", FIELD_INT),
     ALWAYS("active", FIELD_INT), ALWAYS("lastHeartbeat", FIELD_STRING), {0}};
-static const struct field dead_letter_fields[] = {ALWAYS("id", FIELD_STRING),       MAYBE("executionId", FIELD_STRING),
-                                                  MAYBE("queue", FIELD_STRING),     ALWAYS("reason", FIELD_STRING),
-                                                  MAYBE("payload", FIELD_ANY),      ALWAYS("status", FIELD_STRING),
-                                                  MAYBE("createdAt", FIELD_STRING), {0}};
+static const struct field dead_letter_fields[] = {ALWAYS("id", FIELD_STRING),
+                                                  MAYBE("executionId", FIELD_STRING),
+                                                  MAYBE("queue", FIELD_STRING),
+                                                  ALWAYS("reason", FIELD_STRING),
+                                                  MAYBE("payload", FIELD_ANY),
+                                                  ALWAYS("status", FIELD_STRING),
+                                                  MAYBE("payloadEncoding", FIELD_STRING),
+                                                  MAYBE("payloadBytes", FIELD_INT),
+                                                  MAYBE("payloadTruncated", FIELD_BOOL),
+                                                  MAYBE("priority", FIELD_INT),
+                                                  MAYBE("createdAt", FIELD_STRING),
+                                                  {0}};
 static const struct field settings_fields[] = {ALWAYS("loadBalanceStrategy", FIELD_STRING), {0}};
 const struct answer answer_health = {"Health", health_fields, ANSWER_ONE};
 const struct answer answer_live = {"Live", live_fields, ANSWER_ONE};

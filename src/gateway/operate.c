@@ -1,6 +1,7 @@
 /* Routes of operation: health, workers, dead letters, settings, metrics. */
 #include "gateway/api_int.h"
 
+#include "base/base64.h"
 #include "broker/messages.h"
 #include "orchestrator/orchestrator.h"
 #include <stdio.h>
@@ -161,6 +162,33 @@ static enum err write_letter(struct store_session *session, void *arg, struct er
     return store_put(session, STORE_DEAD_LETTERS, access->id, access->document, access->now_ms, reterr);
 }
 
+/* The very bytes that were in the queue. False: they are not all there, or nobody knows where they came from. */
+static bool letter_payload(const struct json *letter, struct buf *out)
+{
+    const char *text = json_get_str(letter, "payload"), *encoding = json_get_str(letter, "payloadEncoding");
+    if (text == NULL || encoding == NULL || json_get_str(letter, "queue") == NULL ||
+        json_get_bool(letter, "payloadTruncated", false))
+        return false;
+    if (strcmp(encoding, "base64") == 0)
+        return base64_decode(text, strlen(text), out);
+    buf_add_str(out, text);
+    return true;
+}
+
+static enum err can_be_sent(struct api *api, const struct json *letter, struct error *reterr)
+{
+    struct buf payload;
+    buf_init(&payload, 0);
+    bool known = letter_payload(letter, &payload);
+    buf_done(&payload);
+    if (!known)
+        return error_set(reterr, ERR_CONFLICT, "payload",
+                         "Only a letter whose whole payload and queue were kept can be sent again; discard this one.");
+    if (!broker_is_ready(api->options.broker))
+        return error_set(reterr, ERR_UNAVAILABLE, NULL, "The broker takes no messages now; try again later.");
+    return ERR_OK;
+}
+
 /* Marked first: a letter is never sent twice. */
 static enum err close_letter(struct api *api, struct http_request *request, const char *status, struct json **ret,
                              struct error *reterr)
@@ -169,6 +197,13 @@ static enum err close_letter(struct api *api, struct http_request *request, cons
     enum err code = api_read(api, read_letter, &access, reterr);
     if (code != ERR_OK)
         return code;
+    const char *present = json_get_str(access.loaded, "status");
+    if (strcmp(status, "retried") == 0 && present != NULL && strcmp(present, "open") == 0)
+        code = can_be_sent(api, access.loaded, reterr);
+    if (code != ERR_OK) {
+        json_unref(access.loaded);
+        return code;
+    }
     struct json *letter = json_dup(access.loaded);
     json_unref(access.loaded);
     json_set_str(letter, "status", status);
@@ -188,10 +223,12 @@ static enum err retry_letter(struct api *api, struct http_request *request, stru
     enum err code = close_letter(api, request, "retried", &letter, reterr);
     if (code != ERR_OK)
         return code;
-    const struct json *payload = json_get(letter, "payload");
-    const char *queue = json_get_str(letter, "queue"), *text = json_as_str(payload);
-    AUTO_FREE char *printed = text == NULL ? json_dup_text(payload) : mem_dup(text);
-    broker_publish(api->connection, queue == NULL ? QUEUE_REASSIGN : queue, 1, printed, strlen(printed), NULL, NULL);
+    struct buf payload;
+    buf_init(&payload, 0);
+    if (letter_payload(letter, &payload))
+        broker_publish(api->connection, json_get_str(letter, "queue"), (int)json_get_int(letter, "priority", 1),
+                       buf_str(&payload), payload.len, NULL, NULL);
+    buf_done(&payload);
     http_reply(request, 202, letter);
     return ERR_OK;
 }

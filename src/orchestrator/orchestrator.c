@@ -15,50 +15,6 @@ void orchestrator_progress(struct orchestrator *o)
     atomic_store(&o->last_progress_ms, loop_now_ms(o->options.loop));
 }
 
-/* A message that cannot be read is kept, with the reason, for a person. */
-struct dead_letter {
-    struct json *document;
-    char id[ID_TEXT_BYTES];
-    int64_t now_ms;
-};
-
-static enum err write_dead_letter(struct store_session *session, void *arg, struct error *reterr)
-{
-    struct dead_letter *letter = arg;
-    return store_put(session, STORE_DEAD_LETTERS, letter->id, letter->document, letter->now_ms, reterr);
-}
-
-static void on_dead_letter_written(void *user, enum err code, const struct error *error)
-{
-    (void)code;
-    (void)error;
-    struct dead_letter *letter = user;
-    json_unref(letter->document);
-    free(letter);
-}
-
-void orchestrator_keep_dead(struct orchestrator *o, const struct broker_delivery *delivery, const struct error *error)
-{
-    struct dead_letter *letter = mem_alloc(sizeof *letter);
-    id_new(letter->id);
-    letter->now_ms = loop_now_ms(o->options.loop);
-    char at[ISO_TEXT_BYTES];
-    clock_format_iso(letter->now_ms, at);
-    letter->document = json_object_new();
-    json_set_str(letter->document, "id", letter->id);
-    json_set_str(letter->document, "queue", delivery->queue);
-    json_set_str(letter->document, "reason", error->message);
-    json_set_str(letter->document, "status", "open");
-    json_set_str(letter->document, "createdAt", at);
-    struct buf hex;
-    buf_init(&hex, 8192); /* the start is enough to recognise it, and need not be valid text */
-    for (size_t i = 0; i < delivery->size && i < 4000; i++)
-        buf_printf(&hex, "%02x", ((const unsigned char *)delivery->body)[i]);
-    json_set_str(letter->document, "payload", buf_str(&hex));
-    buf_done(&hex);
-    store_write_async(o->options.store, write_dead_letter, letter, on_dead_letter_written, letter);
-}
-
 /* What was accepted before the shard was this orchestrator's, or was given to another before, may have been paused,
  * cancelled or handed out since: the store knows. */
 static void take_submission(const struct shard *shard, const struct json *item, bool redelivered,
@@ -85,8 +41,7 @@ void orchestrator_on_submission(void *user, struct broker_consumer *consumer, co
         return;
     }
     if (message_parse(delivery->body, delivery->size, &message, &error) != ERR_OK) {
-        orchestrator_keep_dead(o, delivery, &error);
-        broker_ack(consumer, delivery->tag);
+        broker_nack(consumer, delivery->tag, false);
         return;
     }
     const struct json *work = json_get(message, "work");
@@ -113,8 +68,7 @@ void orchestrator_on_events(void *user, struct broker_consumer *consumer, const 
     struct json *message = NULL;
     shards_delivered(shard);
     if (message_parse(delivery->body, delivery->size, &message, &error) != ERR_OK) {
-        orchestrator_keep_dead(o, delivery, &error);
-        broker_ack(consumer, delivery->tag);
+        broker_nack(consumer, delivery->tag, false);
         return;
     }
     if (json_get_str(message, "from") != NULL && json_get_str(message, "reason") != NULL)
@@ -191,6 +145,7 @@ enum err orchestrator_start(struct orchestrator *o, struct error *reterr)
     if (code != ERR_OK)
         return code;
     returning_start(o);
+    letters_start(o);
     settings_load(o);
     dispatch_check_health(o);
     static const char ask[] = "{\"report\":true}";
@@ -220,7 +175,7 @@ static void on_drain(void *user)
 {
     struct orchestrator *o = user;
     bool late = loop_monotonic_us(o->options.loop) >= o->drain_deadline_us;
-    bool applying = o->writing != NULL || o->gathering != NULL || are_events_left(o);
+    bool applying = o->writing != NULL || o->gathering != NULL || are_events_left(o) || letters_are_busy(o);
     if (!late && (applying || scheduler_is_busy(o->scheduler) || retention_is_busy(o->retention))) {
         loop_timer_set(o->drain_timer, 2);
         return;
@@ -255,6 +210,7 @@ void orchestrator_free(struct orchestrator *o)
     retention_free(o->retention);
     dispatch_free(o);
     returning_free(o);
+    letters_free(o);
     recall_done(&o->submitted);
     apply_free(o);
     loop_timer_free(o->retry_timer);

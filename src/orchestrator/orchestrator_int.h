@@ -120,7 +120,9 @@ struct batch {
 struct orchestrator {
     struct orchestrator_options options;
     struct broker_connection *connection;
-    struct broker_consumer *return_consumer;
+    struct broker_consumer *return_consumer, *dead_consumer;
+    struct letter *letters; /* not committed yet */
+    struct loop_timer *letter_timer;
     struct shard *shards;
     unsigned shard_count;
     struct peer *peers;
@@ -190,13 +192,16 @@ bool shards_are_censused(const struct shard *shard); /* whoever holds something 
 /* orchestrator.c */
 void orchestrator_on_events(void *shard, struct broker_consumer *consumer, const struct broker_delivery *delivery);
 void orchestrator_on_submission(void *shard, struct broker_consumer *consumer, const struct broker_delivery *delivery);
-void orchestrator_keep_dead(struct orchestrator *orchestrator, const struct broker_delivery *delivery,
-                            const struct error *error); /* a message that cannot be read, for a person */
 
 /* returning.c */
 void returning_start(struct orchestrator *orchestrator);
 void returning_look(struct orchestrator *orchestrator);
 void returning_free(struct orchestrator *orchestrator);
+
+/* letters.c: what is dead-lettered, into the store */
+void letters_start(struct orchestrator *orchestrator);
+bool letters_are_busy(const struct orchestrator *orchestrator);
+void letters_free(struct orchestrator *orchestrator);
 
 /* applying.c */
 void apply_message(struct shard *shard, struct broker_consumer *consumer, struct json *take_message, uint64_t tag);

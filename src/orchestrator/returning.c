@@ -56,8 +56,7 @@ static void on_return(void *user, struct broker_consumer *consumer, const struct
     struct error error = {0};
     AUTO_JSON struct json *message = NULL;
     if (message_parse(delivery->body, delivery->size, &message, &error) != ERR_OK) {
-        orchestrator_keep_dead(o, delivery, &error);
-        broker_ack(consumer, delivery->tag);
+        broker_nack(consumer, delivery->tag, false);
         return;
     }
     if (delivery->dead_from != NULL && delivery->dead_reason != NULL)

@@ -1,5 +1,7 @@
 """The HTTP API against shared contract: every route, its answers, its refusals."""
+import base64
 import contextlib
+import json
 import os
 import pathlib
 import re
@@ -494,6 +496,51 @@ class Operation(ApiTest):
         self.assertEqual(self.caudal.get("/dead-letters").data["data"], [])
         self.refused(self.caudal.post("/dead-letters/none/retry"), 404, "NOT_FOUND")
         self.refused(self.caudal.get("/dead-letters?status=odd"), 400, "VALIDATION_ERROR", "status")
+
+    def plant_letter(self, name, document):
+        document = {"id": name, "reason": "planted", "status": "open", "createdAt": "2026-01-01T00:00:00.000Z", **document}
+        with contextlib.closing(sqlite3.connect(os.path.join(self.caudal.directory, "caudal.db"), timeout=30)) as database, database:
+            database.execute("INSERT INTO dead_letters(id, status, at_ms, document) VALUES (?, 'open', 1767225600000, ?)", (name, json.dumps(document)))
+
+    def open_letter(self, queue):
+        for _ in range(600):
+            letters = [letter for letter in self.caudal.get("/dead-letters?status=open").data["data"] if letter["reason"] != "planted" and letter.get("queue") == queue]
+            if letters:
+                self.assertEqual(len(letters), 1)
+                return letters[0]
+            time.sleep(0.05)
+        self.fail(f"no dead letter of {queue}")
+
+    @unittest.skipIf(AT, "opens the database of a process of its own")
+    def test_poison_messages_are_kept_sent_again_and_discarded(self):
+        caudal, self.caudal = self.caudal, Caudal()
+        try:
+            binary = bytes(range(256)) * 40
+            for queue, payload, encoding in (("flow.submit.0", '{"v":1,"work":[{"id":"ñ"}]}'.encode(), "text"), ("flow.events.0", binary, "base64"),
+                                             ("flow.reassign", b'{"v":1,"work":"\x00', "base64")):
+                text = payload.decode() if encoding == "text" else base64.b64encode(payload).decode()
+                self.plant_letter("planted-" + queue, {"queue": queue, "payload": text, "payloadEncoding": encoding})
+                self.assertEqual(self.caudal.post(f"/dead-letters/planted-{queue}/retry").data["status"], "retried")
+                letter = self.open_letter(queue)  # it was published and could not be read: the same bytes are back
+                self.assertEqual((letter["payload"], letter["payloadEncoding"], letter["payloadBytes"], letter["payloadTruncated"]), (text, encoding, len(payload), False))
+                self.assertNotIn("rejected", letter["reason"])
+                place = f"/dead-letters/{letter['id']}"
+                self.assertEqual(self.caudal.post(place + "/retry").data["status"], "retried")
+                self.refused(self.caudal.post(place + "/retry"), 409, "CONFLICT", "status")
+                again = self.open_letter(queue)
+                self.assertNotEqual(again["id"], letter["id"])
+                self.assertEqual((again["payload"], again["reason"]), (letter["payload"], letter["reason"]))
+                self.assertEqual(self.caudal.post(f"/dead-letters/{again['id']}/discard").data["status"], "discarded")
+                self.refused(self.caudal.post(f"/dead-letters/{again['id']}/retry"), 409, "CONFLICT", "status")
+            self.plant_letter("cut", {"queue": "flow.submit.0", "payload": "QUJD", "payloadEncoding": "base64", "payloadTruncated": True})
+            self.refused(self.caudal.post("/dead-letters/cut/retry"), 409, "CONFLICT", "payload")
+            self.assertEqual(self.caudal.get("/dead-letters/cut").data["status"], "open")
+            nodes, connections = small()
+            flow = self.caudal.flow("after the poison", nodes, connections)
+            self.assertEqual(self.caudal.wait(self.caudal.run(flow))["status"], "success")
+        finally:
+            self.caudal.stop()
+            self.caudal = caudal
 
     def test_metrics(self):
         answer = self.caudal.get("/metrics")
