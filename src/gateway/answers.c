@@ -408,7 +408,8 @@ const struct answer answer_score = {"HealthScore", score_fields, ANSWER_ONE};
 const struct answer answer_dashboard = {"Dashboard", dashboard_fields, ANSWER_ONE};
 
 /* ---- operation */
-static const struct field dependency_fields[] = {ALWAYS("database", FIELD_STRING), ALWAYS("redis", FIELD_STRING), {0}};
+static const struct field dependency_fields[] = {
+    ALWAYS("database", FIELD_STRING), ALWAYS("redis", FIELD_STRING), ALWAYS("rabbitmq", FIELD_STRING), {0}};
 static const struct field work_fields[] = {ALWAYS("moving", FIELD_BOOL),
                                            ALWAYS("waiting", FIELD_INT),
                                            ALWAYS("running", FIELD_INT),

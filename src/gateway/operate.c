@@ -3,6 +3,7 @@
 
 #include "base/base64.h"
 #include "broker/messages.h"
+#include "cache/cache.h"
 #include "orchestrator/orchestrator.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,13 +46,16 @@ static struct json *health_of(struct api *api)
     struct json *health = json_object_new(), *dependencies = json_object_new(), *work = json_object_new();
     struct orchestrator_stats stats = {0};
     int64_t due = INT64_MAX;
+    bool cache = cache_is_ready(api->options.cache), broker = broker_is_ready(api->options.broker);
     bool database = store_answers(api, &due), moving = work_moves(api, due, &stats);
     char at[ISO_TEXT_BYTES];
     clock_format_iso(clock_now_ms(), at);
-    json_set_str(health, "status", database && moving ? "healthy" : database ? "degraded" : "unhealthy");
+    json_set_str(health, "status", database && broker && moving ? "healthy" : database ? "degraded" : "unhealthy");
     json_set_str(health, "timestamp", at);
     json_set_str(dependencies, "database", database ? "healthy" : "unhealthy");
-    json_set_str(dependencies, "redis", "healthy"); /* the cache inside this process */
+    /* without a server of that kind: the cache and the queues inside this process. Work goes on without Redis. */
+    json_set_str(dependencies, "redis", cache ? "healthy" : "unhealthy");
+    json_set_str(dependencies, "rabbitmq", broker ? "healthy" : "unhealthy");
     json_set(health, "dependencies", dependencies);
     json_set_bool(work, "moving", moving);
     json_set_int(work, "waiting", (int64_t)stats.pending);

@@ -467,7 +467,7 @@ class Operation(ApiTest):
     def test_health(self):
         health = self.caudal.get("/health").json
         self.assertEqual(health["status"], "healthy")
-        self.assertEqual(health["dependencies"], {"database": "healthy", "redis": "healthy"})
+        self.assertEqual(health["dependencies"], {"database": "healthy", "redis": "healthy", "rabbitmq": "healthy"})
         self.assertTrue(self.caudal.get("/health/live").json["alive"])
         self.assertTrue(self.caudal.get("/health/ready").json["ready"])
         self.assertTrue(self.caudal.get("/health/work").json["moving"])
