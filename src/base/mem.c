@@ -60,6 +60,10 @@ void mem_free_ptr(void *pointer_to_pointer)
     free(*(void **)pointer_to_pointer);
 }
 
+/* Blocks double: ten thousand waiting executions hold an arena each, and most stay small. */
+#define FIRST_BLOCK 1000
+#define LARGEST_BLOCK 8000
+
 struct arena_block {
     struct arena_block *next;
     size_t used, size;
@@ -85,7 +89,8 @@ void *arena_alloc(struct arena *arena, size_t bytes)
     bytes = (bytes + 15) & ~(size_t)15;
     struct arena_block *block = arena->blocks;
     if (block == NULL || block->size - block->used < bytes) {
-        size_t size = bytes > 4000 ? bytes : 4000;
+        size_t size = block == NULL ? FIRST_BLOCK : block->size >= LARGEST_BLOCK / 2 ? LARGEST_BLOCK : 2 * block->size;
+        size = size < bytes ? bytes : size;
         block = mem_alloc(sizeof *block + size);
         block->size = size;
         block->next = arena->blocks;
