@@ -196,6 +196,13 @@ const struct answer answer_backfills = {"Backfill", backfill_fields, ANSWER_LIST
 const struct answer answer_schedule = {"Schedule", schedule_fields, ANSWER_ONE};
 const struct answer answer_schedule_page = {"Schedule", schedule_fields, ANSWER_PAGE};
 const struct answer answer_schedule_instants = {"Instants", instants_fields, ANSWER_ONE};
+static const struct field bulk_execution_error_fields[] = {
+    ALWAYS("executionId", FIELD_STRING), ALWAYS("error", FIELD_STRING), {0}};
+static const struct field bulk_execution_fields[] = {ALWAYS("successCount", FIELD_INT),
+                                                     ALWAYS("failureCount", FIELD_INT),
+                                                     NESTED("errors", FIELD_ARRAY, bulk_execution_error_fields),
+                                                     {0}};
+const struct answer answer_bulk_executions = {"BulkExecutions", bulk_execution_fields, ANSWER_ONE};
 const struct answer answer_bulk_switch = {"BulkSwitch", bulk_fields, ANSWER_ONE};
 
 /* ---- webhooks */

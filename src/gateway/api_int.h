@@ -77,11 +77,22 @@ void api_control(struct api *api, const char *verb, const char *execution_id); /
 struct start_request {
     const char *flow_id, *trigger, *trigger_node, *schedule_id, *idempotency_key;
     const char *input_json, *metadata_json, *restore_json;
+    const char *options_json; /* {untilNode, pins}: checked when it is inserted */
+    int64_t request_hash;
+    bool published;                          /* with version 0: the published one, if there is one */
     int priority, retry_count, flow_version; /* version 0: the present one */
 };
 /* Accepts an execution: committed when this returns OK. A known idempotency key gives the former execution's id. */
 enum err api_start(struct api *api, const struct start_request *start, char ret_id[ID_TEXT_BYTES],
                    struct error *reterr) ERROR_MUST_CHECK;
+
+/* What routes for one and for several executions share; the caller answers. */
+enum err api_cancel(struct api *api, const char *id, struct error *reterr) ERROR_MUST_CHECK;
+enum err api_delete(struct api *api, const char *id, struct error *reterr) ERROR_MUST_CHECK;
+enum err api_retry(struct api *api, const char *id, bool failed_only, char ret_id[ID_TEXT_BYTES],
+                   struct error *reterr) ERROR_MUST_CHECK;
+enum err api_execution_detail(struct api *api, const char *id, struct json **ret,
+                              struct error *reterr) ERROR_MUST_CHECK;
 
 /* Executions by state, as jobs/stats and channel system show them (api-contract 1.4, 2a); yours. */
 enum err api_job_stats(struct store *store, struct json **ret, struct error *reterr) ERROR_MUST_CHECK;

@@ -23,11 +23,55 @@ struct insertion {
     char id[ID_TEXT_BYTES];
 };
 
+static bool has_node(const struct json *nodes, const char *id)
+{
+    for (size_t i = 0; i < json_count(nodes); i++) {
+        const char *other = json_get_str(json_at(nodes, i), "id");
+        if (other != NULL && strcmp(other, id) == 0)
+            return true;
+    }
+    return false;
+}
+
+static enum err check_nodes(const struct json *nodes, const struct json *options, struct error *reterr)
+{
+    const char *until = json_get_str(options, "untilNode");
+    struct json_iter pin;
+    if (until != NULL && !has_node(nodes, until))
+        return error_set(reterr, ERR_VALIDATION, "untilNode", "untilNode: the flow has no node \"%.64s\".", until);
+    JSON_EACH(json_get(options, "pins"), pin)
+    {
+        if (!has_node(nodes, pin.key))
+            return error_set(reterr, ERR_VALIDATION, "pins", "pins: the flow has no node \"%.64s\".", pin.key);
+        if (!json_is(pin.value, JSON_OBJECT))
+            return error_set(reterr, ERR_VALIDATION, "pins",
+                             "pins.%.64s must be an object with a value for each output, such as {\"output\": 1}.",
+                             pin.key);
+    }
+    return ERR_OK;
+}
+
+/* Nodes that a run by hand names must be there. On the writer's thread: the text is parsed for it alone. */
+static enum err check_options(struct store_session *session, const struct insertion *insertion, struct error *reterr)
+{
+    const struct store_execution *row = &insertion->row;
+    AUTO_JSON struct json *flow = NULL;
+    AUTO_JSON struct json *options = NULL;
+    enum err code = insertion->wants_present
+                        ? store_flow_load(session, row->flow_id, &flow, reterr)
+                        : store_flow_load_version(session, row->flow_id, row->flow_version, &flow, reterr);
+    if (code == ERR_OK)
+        code = json_parse(row->options_json, strlen(row->options_json), &options, reterr);
+    return code == ERR_OK ? check_nodes(json_get(flow, "nodes"), options, reterr) : code;
+}
+
 static enum err write_start(struct store_session *session, void *arg, struct error *reterr)
 {
     struct insertion *insertion = arg;
     enum err code = ERR_OK;
-    if (insertion->wants_present)
+    if (insertion->row.options_json != NULL)
+        code = check_options(session, insertion, reterr);
+    if (code == ERR_OK && insertion->wants_present)
         code = store_flow_version(session, insertion->row.flow_id, insertion->published, &insertion->row.flow_version,
                                   reterr);
     return code == ERR_OK ? store_execution_insert(session, &insertion->row, reterr) : code;
@@ -49,6 +93,7 @@ static void insertion_fill(struct insertion *insertion, const struct start_reque
 {
     id_new(insertion->id);
     insertion->wants_present = start->flow_version == 0;
+    insertion->published = start->published;
     insertion->row = (struct store_execution){.id = insertion->id,
                                               .flow_id = start->flow_id,
                                               .flow_version = start->flow_version,
@@ -60,6 +105,8 @@ static void insertion_fill(struct insertion *insertion, const struct start_reque
                                               .metadata_json = start->metadata_json,
                                               .restore_json = start->restore_json,
                                               .idempotency_key = start->idempotency_key,
+                                              .request_hash = start->request_hash,
+                                              .options_json = start->options_json,
                                               .created_ms = clock_now_ms(),
                                               .retry_count = start->retry_count};
 }
@@ -111,9 +158,19 @@ static const char *const priorities[] = {"low", "normal", "high", NULL};
          .min = 1,                                                                                                     \
          .max = LIMIT_NODE_ID_BYTES,                                                                                   \
          .help = "Which trigger fires, of several."},                                                                  \
+        {.name = "untilNode",                                                                                          \
+         .kind = FIELD_STRING,                                                                                         \
+         .nullable = true,                                                                                             \
+         .min = 1,                                                                                                     \
+         .max = LIMIT_NODE_ID_BYTES,                                                                                   \
+         .help = "Run only what this node needs, and the node."},                                                      \
+        {.name = "pins",                                                                                               \
+         .kind = FIELD_OBJECT,                                                                                         \
+         .nullable = true,                                                                                             \
+         .help = "Outputs by node id: such a node is not executed, these stand for its outputs."},                     \
     {                                                                                                                  \
         .name = "idempotencyKey", .kind = FIELD_STRING, .nullable = true, .min = 1, .max = 200,                        \
-        .help = "A second start with the same key answers with the first execution."                                   \
+        .help = "A second start with the same key and body answers with the first execution."                          \
     }
 static const struct field start_fields[] = {
     {.name = "flowId", .kind = FIELD_STRING, .required = true, .min = 1, .max = 40, .help = "The flow."},
@@ -133,7 +190,7 @@ static int priority_of(const char *name)
 struct pending_start {
     struct api *api;
     struct http_request *request;
-    char *input, *metadata;
+    char *input, *metadata, *options;
     struct insertion insertion;
 };
 
@@ -153,8 +210,31 @@ static void on_started(void *user, enum err code, const struct error *error)
     struct http_request *request = pending->request;
     free(pending->input);
     free(pending->metadata);
+    free(pending->options);
     free(pending);
     http_complete(request);
+}
+
+static char *options_of(const struct json *body)
+{
+    static const char *const names[] = {"untilNode", "pins"};
+    AUTO_JSON struct json *options = json_object_new();
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (json_get(body, names[i]) != NULL)
+            json_set(options, names[i], json_ref(json_get(body, names[i])));
+    return json_count(options) == 0 ? NULL : json_dup_text(options);
+}
+
+/* Of everything that makes another execution; never 0. */
+static int64_t request_hash(const struct json *body)
+{
+    static const char *const names[] = {"input", "priority", "triggerNode", "untilNode", "pins"};
+    AUTO_BUF struct buf text = {0};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        json_print(json_get(body, names[i]), &text);
+        buf_add_char(&text, '\n');
+    }
+    return (int64_t)(hash_bytes(text.data, text.len) | 1);
 }
 
 static enum err start(struct api *api, struct http_request *request, const char *flow_id, struct error *reterr)
@@ -175,12 +255,15 @@ static enum err start(struct api *api, struct http_request *request, const char 
     *pending = (struct pending_start){.api = api,
                                       .request = request,
                                       .input = json_has(body, "input") ? json_dup_text(json_get(body, "input")) : NULL,
-                                      .metadata = metadata == NULL ? NULL : json_dup_text(metadata)};
+                                      .metadata = metadata == NULL ? NULL : json_dup_text(metadata),
+                                      .options = options_of(body)};
     insertion_fill(&pending->insertion,
                    &(struct start_request){.flow_id = flow_id,
                                            .trigger = "manual",
                                            .trigger_node = json_get_str(body, "triggerNode"),
                                            .idempotency_key = key,
+                                           .request_hash = key == NULL ? 0 : request_hash(body),
+                                           .options_json = pending->options,
                                            .input_json = pending->input,
                                            .metadata_json = pending->metadata,
                                            .priority = priority_of(json_get_str(body, "priority"))});
@@ -253,6 +336,11 @@ static enum err load_detail(struct api *api, const char *id, struct json **ret, 
     if (code == ERR_OK)
         *ret = access.loaded;
     return code;
+}
+
+enum err api_execution_detail(struct api *api, const char *id, struct json **ret, struct error *reterr)
+{
+    return load_detail(api, id, ret, reterr);
 }
 
 static enum err get_execution(struct api *api, struct http_request *request, struct error *reterr)
@@ -357,12 +445,12 @@ static bool stands_at(struct api *api, const char *id, enum run_status status)
            strcmp(json_get_str(detail, "status"), run_status_name(status)) == 0;
 }
 
-static enum err control(struct api *api, struct http_request *request, const char *verb, enum run_status status,
-                        enum err (*write)(struct store_session *s, const char *id, int64_t now_ms,
-                                          struct error *reterr),
-                        struct error *reterr)
+static enum err control_one(struct api *api, const char *id, const char *verb, enum run_status status,
+                            enum err (*write)(struct store_session *s, const char *id, int64_t now_ms,
+                                              struct error *reterr),
+                            struct error *reterr)
 {
-    struct access access = {.id = request->params[0], .write = write, .now_ms = clock_now_ms()};
+    struct access access = {.id = id, .write = write, .now_ms = clock_now_ms()};
     enum err code = store_write(api->options.store, write_control, &access, reterr);
     if (code == ERR_STORE_UNKNOWN && stands_at(api, access.id, status))
         code = ERR_OK; /* it was committed after all: whoever runs it must hear of it */
@@ -370,7 +458,21 @@ static enum err control(struct api *api, struct http_request *request, const cha
         return code;
     api_control(api, verb, access.id);
     announce_control(api, &access, status);
-    return get_execution(api, request, reterr);
+    return ERR_OK;
+}
+
+enum err api_cancel(struct api *api, const char *id, struct error *reterr)
+{
+    return control_one(api, id, "cancel", RUN_CANCELLED, store_execution_cancel, reterr);
+}
+
+static enum err control(struct api *api, struct http_request *request, const char *verb, enum run_status status,
+                        enum err (*write)(struct store_session *s, const char *id, int64_t now_ms,
+                                          struct error *reterr),
+                        struct error *reterr)
+{
+    enum err code = control_one(api, request->params[0], verb, status, write, reterr);
+    return code == ERR_OK ? get_execution(api, request, reterr) : code;
 }
 
 static enum err cancel_execution(struct api *api, struct http_request *request, struct error *reterr)
@@ -394,10 +496,15 @@ static enum err write_delete(struct store_session *session, void *arg, struct er
     return store_execution_delete(session, access->id, reterr);
 }
 
+enum err api_delete(struct api *api, const char *id, struct error *reterr)
+{
+    struct access access = {.id = id};
+    return store_write(api->options.store, write_delete, &access, reterr);
+}
+
 static enum err delete_execution(struct api *api, struct http_request *request, struct error *reterr)
 {
-    struct access access = {.id = request->params[0]};
-    enum err code = store_write(api->options.store, write_delete, &access, reterr);
+    enum err code = api_delete(api, request->params[0], reterr);
     if (code == ERR_OK)
         http_reply_empty(request);
     return code;
@@ -449,17 +556,17 @@ static const struct field retry_fields[] = {
      .help = "whole: everything again; failed: nodes that succeeded keep their result."},
     {0}};
 
-static enum err retry_execution(struct api *api, struct http_request *request, struct error *reterr)
+enum err api_retry(struct api *api, const char *execution_id, bool failed_only, char ret_id[ID_TEXT_BYTES],
+                   struct error *reterr)
 {
     AUTO_JSON struct json *old = NULL;
-    enum err code = load_detail(api, request->params[0], &old, reterr);
+    enum err code = load_detail(api, execution_id, &old, reterr);
     if (code != ERR_OK)
         return code;
-    const char *status = json_get_str(old, "status"), *from = json_get_str(request->json, "from");
+    const char *status = json_get_str(old, "status");
     if (strcmp(status, "failed") != 0 && strcmp(status, "timeout") != 0)
         return error_set(reterr, ERR_VALIDATION, "status", "Only a failed execution can be retried; this one is %s.",
                          status);
-    bool failed_only = from != NULL && strcmp(from, "failed") == 0;
     AUTO_JSON struct json *known = failed_only ? succeeded_nodes(old) : NULL;
     AUTO_FREE char *input =
         json_has(old, "input") && json_get(old, "input") != NULL ? json_dup_text(json_get(old, "input")) : NULL;
@@ -474,8 +581,15 @@ static enum err retry_execution(struct api *api, struct http_request *request, s
                                    .restore_json = restore,
                                    .priority = 1,
                                    .retry_count = (int)json_get_int(old, "retryCount", 0) + 1};
+    return api_start(api, &wanted, ret_id, reterr);
+}
+
+static enum err retry_execution(struct api *api, struct http_request *request, struct error *reterr)
+{
+    const char *from = json_get_str(request->json, "from");
+    bool failed_only = from != NULL && strcmp(from, "failed") == 0;
     char id[ID_TEXT_BYTES];
-    code = api_start(api, &wanted, id, reterr);
+    enum err code = api_retry(api, request->params[0], failed_only, id, reterr);
     if (code == ERR_OK)
         reply_started(request, 202, id,
                       failed_only ? "The execution goes on from the node that failed."

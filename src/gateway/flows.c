@@ -206,12 +206,21 @@ static bool is_active(const struct json *flow)
 /* `saved` is the flow as it will be. */
 static enum err write_checked(struct api *api, const struct json *saved, struct change *change, struct error *reterr)
 {
+    AUTO_JSON struct json *used = json_ref(saved);
+    int published = (int)json_get_int(saved, "publishedVersion", 0);
+    if (is_active(saved) && published > 0) { /* its webhooks are those of the published version */
+        json_unref(used);
+        used = NULL;
+        enum err code = load(api, change->id, published, &used, reterr);
+        if (code != ERR_OK)
+            return code;
+    }
     if (!is_active(saved))
         return store_write(api->options.store, write_change, change, reterr);
     pthread_mutex_lock(&api->activation);
     enum err code = api_webhooks_renew(api, clock_monotonic_us(), reterr);
     if (code == ERR_OK)
-        code = webhook_check(api->webhooks, api->options.store, atomic_load(&api->generation), saved, reterr);
+        code = webhook_check(api->webhooks, api->options.store, atomic_load(&api->generation), used, reterr);
     if (code == ERR_OK)
         code = store_write(api->options.store, write_change, change, reterr);
     if (code == ERR_OK)
@@ -394,6 +403,50 @@ static enum err rollback(struct api *api, struct http_request *request, struct e
     return save(api, request, request->params[0], changes, true, reterr);
 }
 
+static const struct field publish_fields[] = {
+    {.name = "version",
+     .kind = FIELD_INT,
+     .nullable = true,
+     .max = 1000000000,
+     .help = "The version that triggers use from now on; the newest if absent, 0: always the newest."},
+    {0}};
+
+static enum err write_publish(struct store_session *session, void *arg, struct error *reterr)
+{
+    struct change *change = arg;
+    return store_flow_publish(session, change->id, change->version, change->now_ms, reterr);
+}
+
+/* From now on webhooks and schedules use that version; runs by hand use the newest. */
+static enum err publish(struct api *api, struct http_request *request, struct error *reterr)
+{
+    const char *id = request->params[0];
+    AUTO_JSON struct json *present = NULL;
+    AUTO_JSON struct json *chosen = NULL;
+    struct json *flow = NULL;
+    enum err code = load(api, id, 0, &present, reterr);
+    if (code != ERR_OK)
+        return code;
+    struct change change = {.id = id, .now_ms = clock_now_ms()};
+    change.version = (int)json_get_int(request->json, "version", json_get_int(present, "version", 1));
+    code = load(api, id, change.version, &chosen, reterr);
+    if (code != ERR_OK)
+        return code;
+    pthread_mutex_lock(&api->activation);
+    if (is_active(chosen))
+        code = webhook_check(api->webhooks, api->options.store, atomic_load(&api->generation), chosen, reterr);
+    if (code == ERR_OK)
+        code = store_write(api->options.store, write_publish, &change, reterr);
+    if (code == ERR_OK)
+        api_changed(api);
+    pthread_mutex_unlock(&api->activation);
+    if (code == ERR_OK)
+        code = load(api, id, 0, &flow, reterr);
+    if (code == ERR_OK)
+        http_reply(request, 200, flow);
+    return code;
+}
+
 const struct route flow_routes[] = {
     {"GET", "/api/v1/flows", ROLE_VIEWER, ROUTE_LIST, NULL, NULL, 200, "flows", "List flows", list_flows,
      &answer_flow_page},
@@ -408,6 +461,8 @@ const struct route flow_routes[] = {
      "Delete a flow with its schedules and executions", delete_flow, NULL},
     {"POST", "/api/v1/flows/:id/validate", ROLE_VIEWER, ROUTE_ID | ROUTE_FLAT, NULL, NULL, 200, "flows",
      "Validate a stored flow", validate_stored, &answer_flow_check},
+    {"POST", "/api/v1/flows/:id/publish", ROLE_EDITOR, ROUTE_ID, publish_fields, NULL, 200, "flows",
+     "Choose the version that webhooks and schedules use", publish, &answer_flow},
     {"GET", "/api/v1/flows/:id/versions", ROLE_VIEWER, ROUTE_ID, NULL, NULL, 200, "flows",
      "List the versions of a flow", list_versions, &answer_flow_versions},
     {"GET", "/api/v1/flows/:id/versions/:version", ROLE_VIEWER, ROUTE_ID, NULL, NULL, 200, "flows",

@@ -115,6 +115,12 @@ static enum err add_flow(struct store_session *session, struct map *paths, const
 {
     AUTO_JSON struct json *flow = NULL;
     enum err code = store_flow_load(session, id, &flow, reterr);
+    int published = (int)json_get_int(flow, "publishedVersion", 0);
+    if (code == ERR_OK && published > 0) {
+        json_unref(flow);
+        flow = NULL;
+        code = store_flow_load_version(session, id, published, &flow, reterr);
+    }
     if (code != ERR_OK)
         return code;
     AUTO_FREE char *definition = NULL;

@@ -171,6 +171,7 @@ static struct json *dispatch_item(const struct store_dispatch *dispatch)
     json_set_bool(item, "lostEpoch", dispatch->lost_epoch);
     json_set(item, "input", parse_text(dispatch->input_json));
     json_set(item, "restore", parse_text(dispatch->restore_json));
+    json_set(item, "options", parse_text(dispatch->options_json));
     json_set(item, "checkpoints", parse_text(dispatch->checkpoints_json));
     return item;
 }

@@ -24,6 +24,8 @@ void submission_item(struct buf *out, const struct store_execution *row)
         buf_printf(out, ",\"input\":%s", row->input_json);
     if (row->restore_json != NULL)
         buf_printf(out, ",\"restore\":%s", row->restore_json);
+    if (row->options_json != NULL)
+        buf_printf(out, ",\"options\":%s", row->options_json);
     buf_add_char(out, '}');
 }
 

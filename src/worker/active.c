@@ -3,12 +3,14 @@
 
 #include "base/clock.h"
 #include "base/limits.h"
+#include "flow/part.h"
 #include "worker/run_log.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define FLOWS_KEPT 1000
+#define FLOW_KEY_BYTES 160
 
 static enum err load_definition(struct worker *worker, const char *flow_id, int version, struct json **ret,
                                 struct error *reterr)
@@ -41,24 +43,38 @@ static void make_room(struct worker *worker)
     map_each(&worker->flows, find_oldest, &oldest);
     if (oldest.key == NULL)
         return;
-    char key[80];
+    char key[FLOW_KEY_BYTES];
     (void)snprintf(key, sizeof key, "%s", oldest.key);
     struct flow_entry *entry = map_put(&worker->flows, key, NULL);
     flow_free(entry->flow);
     free(entry);
 }
 
-struct flow_entry *flow_entry_get(struct worker *worker, const char *flow_id, int version, struct error *reterr)
+static enum err cut(const char *until_node, struct json **definition, struct error *reterr)
 {
-    char key[80];
-    (void)snprintf(key, sizeof key, "%.60s/%d", flow_id, version);
+    struct json *part = NULL;
+    enum err code = until_node == NULL ? ERR_OK : flow_part_until(*definition, until_node, &part, reterr);
+    if (part != NULL) {
+        json_unref(*definition);
+        *definition = part;
+    }
+    return code;
+}
+
+struct flow_entry *flow_entry_get(struct worker *worker, const char *flow_id, int version, const char *until_node,
+                                  struct error *reterr)
+{
+    char key[FLOW_KEY_BYTES];
+    (void)snprintf(key, sizeof key, "%.60s/%d/%.64s", flow_id, version, until_node == NULL ? "" : until_node);
     struct flow_entry *entry = map_get(&worker->flows, key);
     if (entry == NULL) {
         struct json *definition = NULL;
         struct flow *flow = NULL;
         if (load_definition(worker, flow_id, version, &definition, reterr) != ERR_OK)
             return NULL;
-        enum err code = flow_compile(flow_id, version, definition, worker->options.catalog, &flow, NULL, reterr);
+        enum err code = cut(until_node, &definition, reterr);
+        if (code == ERR_OK)
+            code = flow_compile(flow_id, version, definition, worker->options.catalog, &flow, NULL, reterr);
         json_unref(definition);
         if (code != ERR_OK)
             return NULL;
@@ -90,6 +106,7 @@ void active_free(struct active *active)
     flow_run_free(active->run);
     flow_entry_release(worker, active->flow);
     json_unref(active->logs);
+    json_unref(active->options);
     free(active->id);
     free(active);
 }
@@ -210,8 +227,10 @@ void active_start(struct worker *worker, const struct json *item, struct deliver
     const char *id = json_get_str(item, "id"), *flow_id = json_get_str(item, "flowId");
     int epoch = (int)json_get_int(item, "epoch", 1);
     struct error error = {0};
-    struct flow_entry *flow =
-        flow_id == NULL ? NULL : flow_entry_get(worker, flow_id, (int)json_get_int(item, "flowVersion", 1), &error);
+    struct flow_entry *flow = flow_id == NULL
+                                  ? NULL
+                                  : flow_entry_get(worker, flow_id, (int)json_get_int(item, "flowVersion", 1),
+                                                   json_get_str(json_get(item, "options"), "untilNode"), &error);
     if (flow == NULL) {
         outbox_settle(outbox_of(worker, id), group);
         event_refused(worker, id, epoch, flow_id, &error);
@@ -225,6 +244,8 @@ void active_start(struct worker *worker, const struct json *item, struct deliver
                               .flow = flow,
                               .group = group,
                               .logs = json_array_new(),
+                              .options = json_ref(json_get(item, "options")),
+                              .pins = json_get(json_get(item, "options"), "pins"),
                               .started_ms = loop_now_ms(worker->options.loop)};
     struct run_options options = {.execution_id = id,
                                   .trigger = json_get_str(item, "trigger"),

@@ -109,12 +109,26 @@ static void after_blocking(void *user)
     finish(call, call->code);
 }
 
+/* What a person gave for a node's execution. */
+static void finish_pinned(struct call *call, const struct json *outputs)
+{
+    struct json *line = json_object_new();
+    json_set_str(line, "level", "info");
+    json_set_str(line, "message", "Not executed: its outputs were given for this run.");
+    call->node_call.logs = json_array_new();
+    json_push(call->node_call.logs, line);
+    call->node_call.outputs = json_ref(outputs);
+    finish(call, ERR_OK);
+}
+
 void calls_start(struct active *active, const struct run_command *command)
 {
     struct call *call = call_new(active, command);
     struct node_call *node_call = &call->node_call;
     const struct node_type *type = node_call->type;
-    if (type == NULL) {
+    if (active->pins != NULL && json_has(active->pins, call->node_id)) {
+        finish_pinned(call, json_get(active->pins, call->node_id));
+    } else if (type == NULL) {
         finish(call, error_set(&node_call->error, ERR_UNSUPPORTED, NULL, "This worker does not know the node type %s.",
                                flow_run_flow(active->run)->nodes[command->node].type));
     } else if (type->mode == NODE_BLOCKING && active->worker->options.pool != NULL) {

@@ -55,8 +55,10 @@ static bool are_flows_there(struct worker *worker, const struct json *work)
         const struct json *item = json_at(work, i);
         const char *flow_id = json_get_str(item, "flowId");
         struct error error = {0};
-        struct flow_entry *flow =
-            flow_id == NULL ? NULL : flow_entry_get(worker, flow_id, (int)json_get_int(item, "flowVersion", 1), &error);
+        struct flow_entry *flow = flow_id == NULL
+                                      ? NULL
+                                      : flow_entry_get(worker, flow_id, (int)json_get_int(item, "flowVersion", 1),
+                                                       json_get_str(json_get(item, "options"), "untilNode"), &error);
         if (flow != NULL)
             flow_entry_release(worker, flow);
         else if (error_is_retryable(error.code) || error.code == ERR_IO ||

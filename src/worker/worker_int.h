@@ -84,6 +84,8 @@ struct active {
     struct delivery_group *group;
     struct loop_timer *timer;
     struct json *logs;
+    const struct json *pins; /* node id -> outputs that stand for its execution; or NULL */
+    struct json *options;    /* of a run by hand; holds the pins */
     int64_t started_ms;
     unsigned calls;
     bool busy; /* inside drive(): completions only queue up */
@@ -140,5 +142,7 @@ void active_start(struct worker *worker, const struct json *item, struct deliver
 void active_advance(struct active *active, const struct run_event *event); /* may free it */
 void active_free(struct active *active);
 void active_look(void *active); /* timer callback: time has passed */
-struct flow_entry *flow_entry_get(struct worker *worker, const char *flow_id, int version, struct error *reterr);
+/* until_node: only what a run up to that node needs; NULL: all of it. */
+struct flow_entry *flow_entry_get(struct worker *worker, const char *flow_id, int version, const char *until_node,
+                                  struct error *reterr);
 void flow_entry_release(struct worker *worker, struct flow_entry *entry);

@@ -204,5 +204,78 @@ class Schedules(ApiTest):
         self.assertEqual(len(self.instants(schedule)), 1)
 
 
+class RunControl(ApiTest):
+    def test_published_versions(self):
+        nodes, connections = hook("published", responseMode="lastNode")
+        nodes[1] = node("log", "set-fields", {"fields": [{"name": "version", "value": "one"}]})
+        flow = self.flow(nodes, connections, active=True)
+        place = f"/flows/{flow['id']}"
+        self.assertIsNone(flow["publishedVersion"])
+        self.assertEqual(self.caudal.post(place + "/publish").data["publishedVersion"], 1)
+        other, _ = hook("elsewhere", responseMode="lastNode")
+        changed = self.caudal.call("PUT", place, {"nodes": [other[0], nodes[1]]}).data
+        self.assertEqual((changed["version"], changed["publishedVersion"]), (2, 1))
+        self.assertNotEqual(self.caudal.post("/webhooks/published", {}).status, 404)
+        self.assertEqual(self.caudal.post("/webhooks/elsewhere", {}).status, 404)
+        run = self.caudal.run(flow)
+        self.assertEqual(self.caudal.wait(run)["flowVersion"], 2, "by hand the newest runs")
+        self.refused(self.caudal.post(place + "/publish", {"version": 9}), 404, "NOT_FOUND")
+        self.assertEqual(self.caudal.post(place + "/publish", {"version": 2}).data["publishedVersion"], 2)
+        self.assertEqual(self.caudal.post("/webhooks/published", {}).status, 404)
+        self.assertIsNone(self.caudal.post(place + "/publish", {"version": 0}).data["publishedVersion"])
+
+    def test_until_node_and_pins(self):
+        flow = self.flow()
+        detail = self.caudal.wait(self.caudal.run(flow, untilNode="2"))
+        self.assertEqual(detail["status"], "success")
+        self.assertEqual([n["nodeId"] for n in detail["nodeExecutions"]], ["1", "2"])
+        detail = self.caudal.wait(self.caudal.run(flow, pins={"2": {"filtered": [{"id": 7}], "filtered_count": 1}}))
+        by_id = {n["nodeId"]: n for n in detail["nodeExecutions"]}
+        self.assertEqual(by_id["2"]["output"], {"filtered": [{"id": 7}], "filtered_count": 1})
+        self.assertIn("7", str(by_id["3"]["output"]))
+        lines = self.caudal.get(f"/scheduler/executions/{detail['id']}/logs?nodeId=2").data
+        self.assertTrue([line for line in lines if "Not executed" in line["message"]])
+        start = lambda **body: self.caudal.post(f"/flows/{flow['id']}/run", body)  # noqa: E731
+        self.refused(start(untilNode="nobody"), 400, "VALIDATION_ERROR", "untilNode")
+        self.refused(start(pins={"nobody": {}}), 400, "VALIDATION_ERROR", "pins")
+        self.refused(start(pins={"2": 5}), 400, "VALIDATION_ERROR", "pins")
+
+    def test_idempotency_key_belongs_to_one_body(self):
+        flow = self.flow()
+        start = lambda value, key: self.caudal.call("POST", f"/flows/{flow['id']}/run", {"input": value}, headers={"Idempotency-Key": key})  # noqa: E731
+        first = start([1], "k").data["executionId"]
+        self.assertEqual(start([1], "k").data["executionId"], first)
+        self.refused(start([2], "k"), 422, "UNPROCESSABLE_ENTITY", "idempotencyKey")
+        self.assertNotEqual(start([2], "other").data["executionId"], first)
+
+    def test_rerun(self):
+        flow = self.flow([node("1", "manual-trigger"), node("2", "log", {"message": "x"})], chain("1", "2"))
+        first = self.caudal.run(flow, input={"a": 1})
+        self.caudal.wait(first)
+        again = self.caudal.post(f"/scheduler/executions/{first}/rerun", {})
+        self.assertEqual(again.status, 201, again.text)
+        detail = self.caudal.wait(again.data["executionId"])
+        self.assertEqual((detail["input"], detail["metadata"]["rerunOf"]), ({"a": 1}, first))
+        edited = self.caudal.post(f"/scheduler/executions/{first}/rerun", {"input": {"a": 2}}).data["executionId"]
+        self.assertEqual(self.caudal.wait(edited)["input"], {"a": 2})
+        self.caudal.call("PUT", f"/flows/{flow['id']}", {"settings": {"history": "all"}})
+        same = self.caudal.post(f"/scheduler/executions/{first}/rerun", {"version": "same"}).data["executionId"]
+        newest = self.caudal.post(f"/scheduler/executions/{first}/rerun", {}).data["executionId"]
+        self.assertEqual((self.caudal.wait(same)["flowVersion"], self.caudal.wait(newest)["flowVersion"]), (1, 2))
+        self.refused(self.caudal.post(f"/scheduler/executions/{UNKNOWN}/rerun", {}), 404, "NOT_FOUND")
+
+    def test_bulk(self):
+        slow = self.flow([node("1", "manual-trigger"), node("d", "delay", {"durationMs": 60000})], chain("1", "d"))
+        runs = [self.caudal.run(slow) for _ in range(3)]
+        answer = self.caudal.post("/scheduler/executions/bulk/cancel", {"executionIds": runs + [UNKNOWN]}).data
+        self.assertEqual((answer["successCount"], answer["failureCount"], answer["errors"][0]["executionId"]), (3, 1, UNKNOWN))
+        answer = self.caudal.post("/scheduler/executions/bulk/retry", {"executionIds": runs}).data
+        self.assertEqual((answer["successCount"], answer["failureCount"]), (0, 3), "cancelled ones are not failed")
+        answer = self.caudal.post("/scheduler/executions/bulk/delete", {"executionIds": runs}).data
+        self.assertEqual(answer["successCount"], 3)
+        self.refused(self.caudal.get(f"/scheduler/executions/{runs[0]}"), 404, "NOT_FOUND")
+        self.refused(self.caudal.post("/scheduler/executions/bulk/cancel", {"executionIds": []}), 400, "VALIDATION_ERROR", "executionIds")
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -1,0 +1,123 @@
+/* Routes that start executions again, and that handle several at once. */
+#include "gateway/api_int.h"
+
+#include <stdlib.h>
+
+static const char *const versions[] = {"newest", "same", NULL};
+static const struct field rerun_fields[] = {
+    {.name = "input", .kind = FIELD_ANY, .help = "Another input; absent: the same."},
+    {.name = "version",
+     .kind = FIELD_ENUM,
+     .values = versions,
+     .default_json = "\"newest\"",
+     .help = "The flow as it is now, or the version that ran."},
+    {0}};
+
+static char *print_or_null(const struct json *value)
+{
+    return value == NULL ? NULL : json_dup_text(value);
+}
+
+/* Any execution, finished or not, runs once more from its beginning, as one of its own. */
+static enum err rerun(struct api *api, struct http_request *request, struct error *reterr)
+{
+    AUTO_JSON struct json *old = NULL;
+    char id[ID_TEXT_BYTES];
+    enum err code = api_execution_detail(api, request->params[0], &old, reterr);
+    if (code != ERR_OK)
+        return code;
+    const char *version = json_get_str(request->json, "version");
+    bool edited = json_has(request->json, "input"), same = version != NULL && strcmp(version, "same") == 0;
+    AUTO_JSON struct json *metadata =
+        json_get(old, "metadata") == NULL ? json_object_new() : json_dup(json_get(old, "metadata"));
+    json_set_str(metadata, "rerunOf", request->params[0]);
+    AUTO_FREE char *input = print_or_null(json_get(edited ? request->json : old, "input"));
+    AUTO_FREE char *kept = json_dup_text(metadata);
+    struct start_request wanted = {.flow_id = json_get_str(old, "flowId"),
+                                   .flow_version = same ? (int)json_get_int(old, "flowVersion", 0) : 0,
+                                   .trigger = json_get_str(old, "trigger"),
+                                   .trigger_node = json_get_str(old, "triggerNode"),
+                                   .idempotency_key = http_request_header(request, "Idempotency-Key"),
+                                   .input_json = input,
+                                   .metadata_json = kept,
+                                   .priority = (int)json_get_int(old, "priority", 1)};
+    code = api_start(api, &wanted, id, reterr);
+    if (code != ERR_OK)
+        return code;
+    struct json *payload = json_object_new();
+    json_set_str(payload, "executionId", id);
+    json_set_str(payload, "status", "pending");
+    http_reply(request, 201, payload);
+    return ERR_OK;
+}
+
+/* ---- several: each for itself, what fails is listed */
+
+static const struct field bulk_fields[] = {{.name = "executionIds",
+                                            .kind = FIELD_STRINGS,
+                                            .required = true,
+                                            .min = 1,
+                                            .max = 100,
+                                            .help = "Ids of executions."},
+                                           {0}};
+
+typedef enum err (*one_fn)(struct api *api, const char *id, struct error *reterr);
+
+static enum err retry_one(struct api *api, const char *id, struct error *reterr)
+{
+    char new_id[ID_TEXT_BYTES];
+    return api_retry(api, id, false, new_id, reterr);
+}
+
+static enum err each(struct api *api, struct http_request *request, one_fn one)
+{
+    const struct json *ids = json_get(request->json, "executionIds");
+    struct json *answer = json_object_new(), *errors = json_array_new();
+    int64_t done = 0;
+    for (size_t i = 0; i < json_count(ids); i++) {
+        struct error error = {0};
+        if (one(api, json_as_str(json_at(ids, i)), &error) == ERR_OK) {
+            done++;
+            continue;
+        }
+        struct json *problem = json_object_new();
+        json_set_str(problem, "executionId", json_as_str(json_at(ids, i)));
+        json_set_str(problem, "error", error.message);
+        json_push(errors, problem);
+    }
+    json_set_int(answer, "successCount", done);
+    json_set_int(answer, "failureCount", (int64_t)json_count(errors));
+    json_set(answer, "errors", errors);
+    http_reply(request, 200, answer);
+    return ERR_OK;
+}
+
+static enum err cancel_many(struct api *api, struct http_request *request, struct error *reterr)
+{
+    (void)reterr;
+    return each(api, request, api_cancel);
+}
+
+static enum err retry_many(struct api *api, struct http_request *request, struct error *reterr)
+{
+    (void)reterr;
+    return each(api, request, retry_one);
+}
+
+static enum err delete_many(struct api *api, struct http_request *request, struct error *reterr)
+{
+    (void)reterr;
+    return each(api, request, api_delete);
+}
+
+#define BASE "/api/v1/scheduler/executions"
+const struct route execution_again_routes[] = {
+    {"POST", BASE "/bulk/cancel", ROLE_OPERATOR, 0, bulk_fields, NULL, 200, "executions", "Cancel several executions",
+     cancel_many, &answer_bulk_executions},
+    {"POST", BASE "/bulk/retry", ROLE_OPERATOR, 0, bulk_fields, NULL, 200, "executions",
+     "Run several failed executions again", retry_many, &answer_bulk_executions},
+    {"POST", BASE "/bulk/delete", ROLE_OPERATOR, 0, bulk_fields, NULL, 200, "executions",
+     "Delete several finished executions", delete_many, &answer_bulk_executions},
+    {"POST", BASE "/:id/rerun", ROLE_OPERATOR, ROUTE_ID, rerun_fields, NULL, 201, "executions",
+     "Run an execution once more, with the same input or another", rerun, &answer_execution_start},
+    {0}};
