@@ -189,4 +189,9 @@ const struct field flow_body_fields[] = {
      .fields = flow_settings_fields,
      .help = "How it runs."},
     {.name = "metadata", .kind = FIELD_OBJECT, .nullable = true, .help = "Free-form; kept and returned."},
+    {.name = "note",
+     .kind = FIELD_STRING,
+     .nullable = true,
+     .max = LIMIT_DESCRIPTION_CHARS,
+     .help = "What this save changes; told in the list of versions."},
     {0}};

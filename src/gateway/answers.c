@@ -65,8 +65,9 @@ static const struct field flow_check_fields[] = {ALWAYS("valid", FIELD_BOOL),
                                                  NESTED("warnings", FIELD_ARRAY, problem_fields),
                                                  {0}};
 static const struct field flow_version_fields[] = {
-    ALWAYS("version", FIELD_INT),   ALWAYS("createdAt", FIELD_STRING), NULLABLE("createdBy", FIELD_STRING),
-    ALWAYS("nodeCount", FIELD_INT), NULLABLE("changes", FIELD_STRING), {0}};
+    ALWAYS("version", FIELD_INT),          ALWAYS("createdAt", FIELD_STRING),     NULLABLE("createdBy", FIELD_STRING),
+    ALWAYS("nodeCount", FIELD_INT),        NULLABLE("changes", FIELD_STRING),     NULLABLE("publishedAt", FIELD_STRING),
+    NULLABLE("publishedBy", FIELD_STRING), NULLABLE("publishNote", FIELD_STRING), {0}};
 static const struct field diff_field_fields[] = {
     ALWAYS("path", FIELD_STRING), NULLABLE("before", FIELD_ANY), NULLABLE("after", FIELD_ANY), {0}};
 static const struct field diff_node_fields[] = {ALWAYS("id", FIELD_STRING), NULLABLE("type", FIELD_STRING), {0}};

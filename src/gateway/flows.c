@@ -11,6 +11,7 @@ struct change {
     const struct json *document;
     struct json *loaded;
     int version;
+    const char *author, *note; /* of a publication */
     int64_t now_ms;
 };
 
@@ -50,13 +51,14 @@ static bool is_coordinate(const struct json *value)
 
 static enum err normal_nodes(const struct json *nodes, struct json **ret, struct error *reterr)
 {
-    static const char *const kept[] = {"id", "type", "version", "config"};
+    static const char *const kept[] = {"id", "type", "version", "config", "parentId"};
     struct json *list = json_array_new();
     for (size_t i = 0; i < json_count(nodes); i++) {
         const struct json *node = json_at(nodes, i), *position = json_get(node, "position");
         struct json *copy = json_object_new(), *place = json_object_new();
         for (size_t k = 0; k < sizeof kept / sizeof *kept; k++)
-            json_set(copy, kept[k], json_ref(json_get(node, kept[k])));
+            if (json_has(node, kept[k]))
+                json_set(copy, kept[k], json_ref(json_get(node, kept[k])));
         for (int axis = 0; axis < 2; axis++) {
             const char *name = axis == 0 ? "x" : "y";
             if (!is_coordinate(json_get(position, name))) {
@@ -203,30 +205,33 @@ static bool is_active(const struct json *flow)
     return status != NULL && strcmp(status, "active") == 0;
 }
 
-/* `saved` is the flow as it will be. */
-static enum err write_checked(struct api *api, const struct json *saved, struct change *change, struct error *reterr)
+/* Writes what lets the webhooks of `active` count, if nobody else has them. */
+static enum err write_active(struct api *api, const struct json *active, store_write_fn write, struct change *change,
+                             struct error *reterr)
 {
-    AUTO_JSON struct json *used = json_ref(saved);
-    int published = (int)json_get_int(saved, "publishedVersion", 0);
-    if (is_active(saved) && published > 0) { /* its webhooks are those of the published version */
-        json_unref(used);
-        used = NULL;
-        enum err code = load(api, change->id, published, &used, reterr);
-        if (code != ERR_OK)
-            return code;
-    }
-    if (!is_active(saved))
-        return store_write(api->options.store, write_change, change, reterr);
     pthread_mutex_lock(&api->activation);
     enum err code = api_webhooks_renew(api, clock_monotonic_us(), reterr);
     if (code == ERR_OK)
-        code = webhook_check(api->webhooks, api->options.store, atomic_load(&api->generation), used, reterr);
+        code = webhook_check(api->webhooks, api->options.store, atomic_load(&api->generation), active, reterr);
     if (code == ERR_OK)
-        code = store_write(api->options.store, write_change, change, reterr);
+        code = store_write(api->options.store, write, change, reterr);
     if (code == ERR_OK)
         api_changed(api); /* before the next one is checked */
     pthread_mutex_unlock(&api->activation);
     return code;
+}
+
+/* `saved` is the flow as it will be. */
+static enum err write_checked(struct api *api, const struct json *saved, struct change *change, struct error *reterr)
+{
+    int published = (int)json_get_int(saved, "publishedVersion", 0);
+    if (!is_active(saved))
+        return store_write(api->options.store, write_change, change, reterr);
+    if (published == 0)
+        return write_active(api, saved, write_change, change, reterr);
+    AUTO_JSON struct json *used = NULL; /* its webhooks are those of the published version */
+    enum err code = load(api, change->id, published, &used, reterr);
+    return code == ERR_OK ? write_active(api, used, write_change, change, reterr) : code;
 }
 
 static void overlay(struct json *flow, const struct json *changes)
@@ -409,12 +414,14 @@ static const struct field publish_fields[] = {
      .nullable = true,
      .max = 1000000000,
      .help = "The version that triggers use from now on; the newest if absent, 0: always the newest."},
+    {.name = "note", .kind = FIELD_STRING, .nullable = true, .max = LIMIT_DESCRIPTION_CHARS, .help = "Why."},
     {0}};
 
 static enum err write_publish(struct store_session *session, void *arg, struct error *reterr)
 {
     struct change *change = arg;
-    return store_flow_publish(session, change->id, change->version, change->now_ms, reterr);
+    return store_flow_publish(session, change->id, change->version, change->author, change->note, change->now_ms,
+                              reterr);
 }
 
 /* From now on webhooks and schedules use that version; runs by hand use the newest. */
@@ -427,19 +434,16 @@ static enum err publish(struct api *api, struct http_request *request, struct er
     enum err code = load(api, id, 0, &present, reterr);
     if (code != ERR_OK)
         return code;
-    struct change change = {.id = id, .now_ms = clock_now_ms()};
-    change.version = (int)json_get_int(request->json, "version", json_get_int(present, "version", 1));
+    struct change change = {.id = id,
+                            .version = (int)json_get_int(request->json, "version", json_get_int(present, "version", 1)),
+                            .author = request->principal->name,
+                            .note = json_get_str(request->json, "note"),
+                            .now_ms = clock_now_ms()};
     code = load(api, id, change.version, &chosen, reterr);
     if (code != ERR_OK)
         return code;
-    pthread_mutex_lock(&api->activation);
-    if (is_active(chosen))
-        code = webhook_check(api->webhooks, api->options.store, atomic_load(&api->generation), chosen, reterr);
-    if (code == ERR_OK)
-        code = store_write(api->options.store, write_publish, &change, reterr);
-    if (code == ERR_OK)
-        api_changed(api);
-    pthread_mutex_unlock(&api->activation);
+    code = is_active(chosen) ? write_active(api, chosen, write_publish, &change, reterr)
+                             : store_write(api->options.store, write_publish, &change, reterr);
     if (code == ERR_OK)
         code = load(api, id, 0, &flow, reterr);
     if (code == ERR_OK)

@@ -80,16 +80,18 @@ enum err store_flow_load(struct store_session *s, const char *id, struct json **
 /* Its present version, without loading it; with `published` the published one, if there is one. */
 enum err store_flow_version(struct store_session *s, const char *id, bool published, int *ret,
                             struct error *reterr) ERROR_MUST_CHECK;
-/* From now on triggers use that version; 0: the newest again. NOT_FOUND: no such version. */
-enum err store_flow_publish(struct store_session *s, const char *id, int version, int64_t now_ms,
-                            struct error *reterr) ERROR_MUST_CHECK;
+/* From now on triggers use that version; 0: the newest again. The version remembers who published it last, when and
+ * why (author and note may be NULL). NOT_FOUND: no such version. */
+enum err store_flow_publish(struct store_session *s, const char *id, int version, const char *author, const char *note,
+                            int64_t now_ms, struct error *reterr) ERROR_MUST_CHECK;
 enum err store_flow_load_version(struct store_session *s, const char *id, int version, struct json **ret,
                                  struct error *reterr) ERROR_MUST_CHECK;
 /* A number that is another once a flow was saved, published, given another status or deleted. */
 enum err store_flows_stamp(struct store_session *s, int64_t *ret, struct error *reterr) ERROR_MUST_CHECK;
 enum err store_flow_find_by_name(struct store_session *s, const char *name, char ret_id[40],
                                  struct error *reterr) ERROR_MUST_CHECK;
-/* ret: array of {version,createdAt,createdBy,nodeCount,changes}, newest first. */
+/* ret: array of {version,createdAt,createdBy,nodeCount,changes,publishedAt|null,publishedBy|null,publishNote|null},
+ * newest first. */
 enum err store_flow_versions(struct store_session *s, const char *id, struct json **ret,
                              struct error *reterr) ERROR_MUST_CHECK;
 

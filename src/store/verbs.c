@@ -50,10 +50,11 @@ enum err store_flow_version(struct store_session *s, const char *id, bool publis
     return sql_flow_version(s, id, published, ret, reterr);
 }
 
-enum err store_flow_publish(struct store_session *s, const char *id, int version, int64_t now_ms, struct error *reterr)
+enum err store_flow_publish(struct store_session *s, const char *id, int version, const char *author, const char *note,
+                            int64_t now_ms, struct error *reterr)
 {
     enum err refused = refuse_read_only(s, reterr);
-    return refused != ERR_OK ? refused : sql_flow_publish(s, id, version, now_ms, reterr);
+    return refused != ERR_OK ? refused : sql_flow_publish(s, id, version, author, note, now_ms, reterr);
 }
 
 enum err store_flow_load_version(struct store_session *s, const char *id, int version, struct json **ret,

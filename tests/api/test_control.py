@@ -211,7 +211,11 @@ class RunControl(ApiTest):
         flow = self.flow(nodes, connections, active=True)
         place = f"/flows/{flow['id']}"
         self.assertIsNone(flow["publishedVersion"])
-        self.assertEqual(self.caudal.post(place + "/publish").data["publishedVersion"], 1)
+        self.assertEqual(self.caudal.post(place + "/publish", {"note": "tried on Monday"}).data["publishedVersion"], 1)
+        row = self.caudal.get(place + "/versions").data[0]
+        self.assertEqual((row["version"], row["publishNote"]), (1, "tried on Monday"))
+        self.assertTrue(row["publishedBy"] and row["publishedAt"])
+        self.refused(self.caudal.post(place + "/publish", {"note": 5}), 400, "VALIDATION_ERROR", "note")
         other, _ = hook("elsewhere", responseMode="lastNode")
         changed = self.caudal.call("PUT", place, {"nodes": [other[0], nodes[1]]}).data
         self.assertEqual((changed["version"], changed["publishedVersion"]), (2, 1))

@@ -14,11 +14,14 @@ const struct move_table move_tables[] = {
                " ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"},
     {.name = "flow_versions",
      .source = "flow_versions",
-     .columns = "flow_id, version, nodes, connections, settings, created_by, created_ms, note, node_count",
-     .kinds = "tittttiti",
+     .columns = "flow_id, version, nodes, connections, settings, created_by, created_ms, note, node_count, "
+                "published_ms, published_by, publish_note",
+     .kinds = "tittttitiitt",
      .keys = 2,
-     .insert = "INSERT INTO flow_versions(flow_id, version, nodes, connections, settings, created_by, created_ms, "
-               "note, node_count) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"},
+     .insert =
+         "INSERT INTO flow_versions(flow_id, version, nodes, connections, settings, created_by, created_ms, "
+         "note, node_count, published_ms, published_by, publish_note) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON "
+         "CONFLICT DO NOTHING"},
     {.name = "schedules",
      .source = "schedules",
      .columns = "id, flow_id, name, description, cron, timezone, enabled, max_retries, retry_delay, last_run_ms, "

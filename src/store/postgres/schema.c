@@ -171,7 +171,12 @@ static const char version_3[] =
     "ALTER TABLE attempts ADD COLUMN iteration text COLLATE \"C\" NOT NULL DEFAULT '0', DROP CONSTRAINT attempts_pkey,"
     " ADD PRIMARY KEY(execution, epoch, node_id, iteration, attempt);";
 
-static const char *const migrations[] = {version_1, version_2, version_3};
+/* Who published a version, when and why. */
+static const char version_4[] =
+    "ALTER TABLE flow_versions ADD COLUMN published_ms bigint, ADD COLUMN published_by text,"
+    " ADD COLUMN publish_note text;";
+
+static const char *const migrations[] = {version_1, version_2, version_3, version_4};
 
 /* Any number that nothing else in the database locks. */
 #define LOCK_SCHEMA "SELECT pg_advisory_xact_lock(4702887161235784051)"

@@ -170,13 +170,16 @@ enum err sql_flows_stamp(struct store_session *s, int64_t *ret, struct error *re
                       "");
 }
 
-enum err sql_flow_publish(struct store_session *s, const char *id, int version, int64_t now_ms, struct error *reterr)
+enum err sql_flow_publish(struct store_session *s, const char *id, int version, const char *author, const char *note,
+                          int64_t now_ms, struct error *reterr)
 {
     int64_t changed = 0, found = 0;
     enum err code = ERR_OK;
     if (version > 0)
-        code = sql_number(s, &found, reterr, "SELECT version FROM flow_versions WHERE flow_id=? AND version=?", "td",
-                          id, version);
+        code = sql_change(s, &found, reterr,
+                          "UPDATE flow_versions SET published_ms=?, published_by=?, publish_note=? WHERE flow_id=? AND "
+                          "version=?",
+                          "itttd", now_ms, author, note, id, version);
     if (code == ERR_OK && version > 0 && found == 0)
         return error_set(reterr, ERR_NOT_FOUND, "version", "There is no version %d of a flow %.60s.", version, id);
     if (code == ERR_OK)
@@ -301,8 +304,8 @@ enum err sql_flow_versions(struct store_session *s, const char *id, struct json 
     bool row = false;
     enum err code =
         sql_query(s, &q, reterr,
-                  "SELECT version, created_ms, created_by, node_count, note FROM flow_versions WHERE flow_id=? "
-                  "ORDER BY version DESC",
+                  "SELECT version, created_ms, created_by, node_count, note, published_ms, published_by, publish_note "
+                  "FROM flow_versions WHERE flow_id=? ORDER BY version DESC",
                   "t", id);
     while (code == ERR_OK && (code = sql_step(s, q, &row, reterr)) == ERR_OK && row) {
         struct json *version = json_object_new();
@@ -311,6 +314,9 @@ enum err sql_flow_versions(struct store_session *s, const char *id, struct json 
         json_set_str(version, "createdBy", sql_text(q, 2));
         json_set_int(version, "nodeCount", sql_int(q, 3));
         json_set_str(version, "changes", sql_text(q, 4));
+        store_set_time(version, "publishedAt", sql_int(q, 5));
+        json_set_str(version, "publishedBy", sql_text(q, 6));
+        json_set_str(version, "publishNote", sql_text(q, 7));
         json_push(rows, version);
     }
     if (code != ERR_OK)

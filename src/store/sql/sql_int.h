@@ -174,7 +174,8 @@ enum err sql_flow_delete(struct store_session *s, const char *id, struct error *
 enum err sql_flow_load(struct store_session *s, const char *id, struct json **ret, struct error *reterr);
 enum err sql_flow_version(struct store_session *s, const char *id, bool published, int *ret, struct error *reterr);
 enum err sql_flows_stamp(struct store_session *s, int64_t *ret, struct error *reterr);
-enum err sql_flow_publish(struct store_session *s, const char *id, int version, int64_t now_ms, struct error *reterr);
+enum err sql_flow_publish(struct store_session *s, const char *id, int version, const char *author, const char *note,
+                          int64_t now_ms, struct error *reterr);
 enum err sql_flow_load_version(struct store_session *s, const char *id, int version, struct json **ret,
                                struct error *reterr);
 enum err sql_flow_find_by_name(struct store_session *s, const char *name, char ret_id[40], struct error *reterr);

@@ -140,7 +140,12 @@ static const char version_5[] =
     "DROP TABLE attempts;"
     "ALTER TABLE attempts_5 RENAME TO attempts;";
 
-static const char *const migrations[] = {version_1, version_2, version_3, version_4, version_5};
+/* Who published a version, when and why. */
+static const char version_6[] = "ALTER TABLE flow_versions ADD COLUMN published_ms INTEGER;"
+                                "ALTER TABLE flow_versions ADD COLUMN published_by TEXT;"
+                                "ALTER TABLE flow_versions ADD COLUMN publish_note TEXT;";
+
+static const char *const migrations[] = {version_1, version_2, version_3, version_4, version_5, version_6};
 
 int sqlite_schema_latest(void)
 {

@@ -7,10 +7,11 @@ struct release_args {
 struct publish_args {
     const char *id;
     int version;
+    const char *note;
 };
 VERB(do_instant, struct store_instant, store_instant_insert(s, a, reterr))
 VERB(do_release, struct release_args, store_schedules_release(s, T0 + 9, &a->released, reterr))
-VERB(do_publish, struct publish_args, store_flow_publish(s, a->id, a->version, T0, reterr))
+VERB(do_publish, struct publish_args, store_flow_publish(s, a->id, a->version, "ana", a->note, T0, reterr))
 
 static void tells_each_instant_once(void **state)
 {
@@ -122,8 +123,14 @@ static void knows_the_published_version(void **state)
     assert_ok(store_flow_version(s, F1, true, &published, &error_));
     assert_int_equal(published, 2); /* never published: the newest */
     store_read_end(f->store, s);
-    assert_ok(WITH(f, do_publish, struct publish_args, .id = F1, .version = 1));
+    assert_ok(WITH(f, do_publish, struct publish_args, .id = F1, .version = 1, .note = "tried"));
     READ(f, t);
+    AUTO_JSON struct json *versions = NULL;
+    assert_ok(store_flow_versions(t, F1, &versions, &error_));
+    assert_null(json_get(json_at(versions, 0), "publishedAt"));
+    assert_string_equal(json_get_str(json_at(versions, 1), "publishedBy"), "ana");
+    assert_string_equal(json_get_str(json_at(versions, 1), "publishNote"), "tried");
+    assert_string_equal(json_get_str(json_at(versions, 1), "publishedAt"), "2023-11-14T22:13:20.000Z");
     assert_ok(store_flow_version(t, F1, true, &published, &error_));
     assert_ok(store_flow_version(t, F1, false, &newest, &error_));
     assert_int_equal(published, 1);

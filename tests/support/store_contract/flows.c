@@ -77,8 +77,9 @@ static void saves_versions(void **state)
     AUTO_FREE char *text = json_dup_text(versions);
     assert_string_equal(
         text, "[{\"version\":2,\"createdAt\":\"2023-11-14T22:13:20.002Z\",\"createdBy\":\"ann\",\"nodeCount\":1,"
-              "\"changes\":\"smaller\"},{\"version\":1,\"createdAt\":\"2023-11-14T22:13:20.000Z\",\"createdBy\":null,"
-              "\"nodeCount\":2,\"changes\":null}]");
+              "\"changes\":\"smaller\",\"publishedAt\":null,\"publishedBy\":null,\"publishNote\":null},{\"version\":1,"
+              "\"createdAt\":\"2023-11-14T22:13:20.000Z\",\"createdBy\":null,"
+              "\"nodeCount\":2,\"changes\":null,\"publishedAt\":null,\"publishedBy\":null,\"publishNote\":null}]");
     AUTO_JSON struct json *none = NULL;
     assert_int_equal(store_flow_versions(s, F2, &none, &error_), ERR_NOT_FOUND);
     store_read_end(f->store, s);

@@ -112,7 +112,7 @@ static enum err fill(struct store_session *s, void *arg, struct error *reterr)
     if (code == ERR_OK)
         code = store_flow_update(s, "f", changes, T0 + 1, reterr);
     if (code == ERR_OK)
-        code = store_flow_publish(s, "f", 1, T0 + 2, reterr);
+        code = store_flow_publish(s, "f", 1, "ana", "ready", T0 + 2, reterr);
     if (code == ERR_OK)
         code = store_schedule_insert(s, schedule, T0, reterr);
     if (code == ERR_OK)
