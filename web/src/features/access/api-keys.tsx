@@ -11,17 +11,8 @@ import { CopyButton } from '@/ui/data-view';
 import { ask, Dialog } from '@/ui/dialog';
 import { SelectField, TextField } from '@/ui/field';
 import { FormDialog } from '@/ui/form-dialog';
-import {
-    Ago,
-    Card,
-    EmptyState,
-    ErrorState,
-    Loading,
-    Notice,
-    TableScroll,
-    tableClass,
-    Toolbar,
-} from '@/ui/layout';
+import { Ago, EmptyState, Notice, Toolbar } from '@/ui/layout';
+import { ListCard } from '@/ui/table';
 
 interface ApiKey {
     id: string;
@@ -60,71 +51,48 @@ export function ApiKeys() {
     return (
         <>
             <Toolbar>{add}</Toolbar>
-            <Card flush>
-                {keys.isPending && <Loading />}
-                {keys.isError && <ErrorState error={keys.error} onRetry={() => void keys.refetch()} />}
-                {keys.isSuccess && keys.data.length === 0 && (
+            <ListCard
+                label={t('keys')}
+                query={keys}
+                rowKey={(key) => key.id}
+                empty={
                     <EmptyState icon={KeyRound} title={t('noKeys.title')}>
                         {t('noKeys.help')}
                     </EmptyState>
-                )}
-                {keys.isSuccess && keys.data.length > 0 && (
-                    <TableScroll label={t('keys')}>
-                        <table className={tableClass}>
-                            <thead>
-                                <tr>
-                                    <th scope="col">{t('name')}</th>
-                                    <th scope="col">{t('begins')}</th>
-                                    <th scope="col">{t('role')}</th>
-                                    <th scope="col">{t('username')}</th>
-                                    <th scope="col">{t('expires')}</th>
-                                    <th scope="col">{t('lastUsed')}</th>
-                                    <th scope="col" data-align="end">
-                                        <span className="visually-hidden">{t('actions')}</span>
-                                    </th>
-                                </tr>
-                            </thead>
-                            <tbody>
-                                {keys.data.map((key) => (
-                                    <tr key={key.id}>
-                                        <td>{key.name}</td>
-                                        <td>
-                                            <code>{key.prefix}…</code>
-                                        </td>
-                                        <td>{t(`common:roles.${key.role}`)}</td>
-                                        <td>{key.username}</td>
-                                        <td>
-                                            {key.expiresAt === null ? t('never') : dateTime(key.expiresAt)}
-                                        </td>
-                                        <td>
-                                            <Ago at={key.lastUsedAt} />
-                                        </td>
-                                        <td data-align="end">
-                                            <IconButton
-                                                small
-                                                icon={Trash2}
-                                                label={t('deleteKeyOf', { name: key.name })}
-                                                onClick={() => {
-                                                    ask({
-                                                        title: t('deleteTitle', { name: key.name }),
-                                                        text: t('deleteKey'),
-                                                        confirm: t('common:actions.delete'),
-                                                        danger: true,
-                                                        onConfirm: () =>
-                                                            act.run(() =>
-                                                                call('DELETE', `${base}/${key.id}`),
-                                                            ),
-                                                    });
-                                                }}
-                                            />
-                                        </td>
-                                    </tr>
-                                ))}
-                            </tbody>
-                        </table>
-                    </TableScroll>
-                )}
-            </Card>
+                }
+                columns={[
+                    { head: t('name'), cell: (key) => key.name },
+                    { head: t('begins'), cell: (key) => <code>{key.prefix}…</code> },
+                    { head: t('role'), cell: (key) => t(`common:roles.${key.role}`) },
+                    { head: t('username'), cell: (key) => key.username },
+                    {
+                        head: t('expires'),
+                        cell: (key) => (key.expiresAt === null ? t('never') : dateTime(key.expiresAt)),
+                    },
+                    { head: t('lastUsed'), cell: (key) => <Ago at={key.lastUsedAt} /> },
+                    {
+                        head: t('actions'),
+                        hideHead: true,
+                        end: true,
+                        cell: (key) => (
+                            <IconButton
+                                small
+                                icon={Trash2}
+                                label={t('deleteKeyOf', { name: key.name })}
+                                onClick={() => {
+                                    ask({
+                                        title: t('deleteTitle', { name: key.name }),
+                                        text: t('deleteKey'),
+                                        confirm: t('common:actions.delete'),
+                                        danger: true,
+                                        onConfirm: () => act.run(() => call('DELETE', `${base}/${key.id}`)),
+                                    });
+                                }}
+                            />
+                        ),
+                    },
+                ]}
+            />
             {adding && (
                 <NewKey
                     onMade={setMade}

@@ -1,10 +1,12 @@
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
+import { ScrollText } from 'lucide-react';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { call } from '@/lib/api/client';
 import type { Page as PageOf } from '@/lib/api/models';
 import { useFormats } from '@/lib/format/format';
-import { Card, ErrorState, Loading, Pager, TableScroll, tableClass } from '@/ui/layout';
+import { EmptyState } from '@/ui/layout';
+import { ListCard } from '@/ui/table';
 
 interface Entry {
     id: string;
@@ -32,40 +34,24 @@ export function Audit() {
         placeholderData: keepPreviousData,
     });
     return (
-        <Card title={t('audit')} flush>
-            {entries.isPending && <Loading />}
-            {entries.isError && <ErrorState error={entries.error} onRetry={() => void entries.refetch()} />}
-            {entries.isSuccess && (
-                <>
-                    <TableScroll label={t('entries')}>
-                        <table className={tableClass}>
-                            <thead>
-                                <tr>
-                                    <th scope="col">{t('when')}</th>
-                                    <th scope="col">{t('who')}</th>
-                                    <th scope="col">{t('what')}</th>
-                                    <th scope="col">{t('target')}</th>
-                                    <th scope="col">{t('address')}</th>
-                                </tr>
-                            </thead>
-                            <tbody>
-                                {entries.data.data.map((entry) => (
-                                    <tr key={entry.id}>
-                                        <td className="num">{dateTime(entry.at)}</td>
-                                        <td>{entry.actor}</td>
-                                        <td>
-                                            <code>{entry.action}</code>
-                                        </td>
-                                        <td>{entry.target ?? '–'}</td>
-                                        <td>{entry.address ?? '–'}</td>
-                                    </tr>
-                                ))}
-                            </tbody>
-                        </table>
-                    </TableScroll>
-                    <Pager page={page} limit={LIMIT} total={entries.data.pagination.total} onPage={setPage} />
-                </>
-            )}
-        </Card>
+        <ListCard
+            title={t('audit')}
+            label={t('entries')}
+            query={entries}
+            rowKey={(entry) => entry.id}
+            onPage={setPage}
+            empty={
+                <EmptyState icon={ScrollText} title={t('noEntries.title')}>
+                    {t('noEntries.help')}
+                </EmptyState>
+            }
+            columns={[
+                { head: t('when'), cell: (entry) => <span className="num">{dateTime(entry.at)}</span> },
+                { head: t('who'), cell: (entry) => entry.actor },
+                { head: t('what'), cell: (entry) => <code>{entry.action}</code> },
+                { head: t('target'), cell: (entry) => entry.target ?? '–' },
+                { head: t('address'), cell: (entry) => entry.address ?? '–' },
+            ]}
+        />
     );
 }

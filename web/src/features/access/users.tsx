@@ -8,8 +8,9 @@ import { useAct } from '@/ui/act';
 import { Button, IconButton } from '@/ui/button';
 import { ask } from '@/ui/dialog';
 import { SelectField, TextField } from '@/ui/field';
-import { Ago, Card, ErrorState, Loading, Status, TableScroll, tableClass, Toolbar } from '@/ui/layout';
+import { Ago, Status, Toolbar } from '@/ui/layout';
 import { Menu } from '@/ui/menu';
+import { ListCard } from '@/ui/table';
 import { say } from '@/ui/toast';
 import { FormDialog } from '@/ui/form-dialog';
 
@@ -50,108 +51,88 @@ export function Users() {
                     {t('newUser')}
                 </Button>
             </Toolbar>
-            <Card flush>
-                {users.isPending && <Loading />}
-                {users.isError && <ErrorState error={users.error} onRetry={() => void users.refetch()} />}
-                {users.isSuccess && (
-                    <TableScroll label={t('users')}>
-                        <table className={tableClass}>
-                            <thead>
-                                <tr>
-                                    <th scope="col">{t('username')}</th>
-                                    <th scope="col">{t('role')}</th>
-                                    <th scope="col">{t('state')}</th>
-                                    <th scope="col" data-align="end">
-                                        {t('sessions')}
-                                    </th>
-                                    <th scope="col">{t('since')}</th>
-                                    <th scope="col" data-align="end">
-                                        <span className="visually-hidden">{t('actions')}</span>
-                                    </th>
-                                </tr>
-                            </thead>
-                            <tbody>
-                                {users.data.map((user) => (
-                                    <tr key={user.id}>
-                                        <td>{user.username}</td>
-                                        <td>
-                                            <SelectField
-                                                label={t('roleOf', { name: user.username })}
-                                                hideLabel
-                                                value={user.role}
-                                                disabled={act.busy}
-                                                onChange={(role) => {
-                                                    change(user, { role });
-                                                }}
-                                                options={roles.map((value) => ({
-                                                    value,
-                                                    label: t(`common:roles.${value}`),
-                                                }))}
-                                            />
-                                        </td>
-                                        <td>
-                                            <Status status={user.disabled ? 'disabled' : 'enabled'} />
-                                        </td>
-                                        <td data-align="end" className="num">
-                                            {user.sessions}
-                                        </td>
-                                        <td>
-                                            <Ago at={user.createdAt} />
-                                        </td>
-                                        <td data-align="end">
-                                            <Menu
-                                                trigger={
-                                                    <IconButton
-                                                        small
-                                                        icon={EllipsisVertical}
-                                                        label={t('actionsOf', { name: user.username })}
-                                                    />
-                                                }
-                                                entries={[
-                                                    {
-                                                        label: t('newPassword'),
-                                                        icon: KeyRound,
-                                                        onSelect: () => {
-                                                            setRenewed(user);
-                                                        },
-                                                    },
-                                                    {
-                                                        label: t(user.disabled ? 'letIn' : 'shutOut'),
-                                                        icon: Power,
-                                                        onSelect: () => {
-                                                            change(user, { disabled: !user.disabled });
-                                                        },
-                                                    },
-                                                    'separator',
-                                                    {
-                                                        label: t('common:actions.delete'),
-                                                        icon: Trash2,
-                                                        danger: true,
-                                                        onSelect: () => {
-                                                            ask({
-                                                                title: t('deleteTitle', {
-                                                                    name: user.username,
-                                                                }),
-                                                                text: t('deleteUser'),
-                                                                confirm: t('common:actions.delete'),
-                                                                danger: true,
-                                                                onConfirm: () =>
-                                                                    act.run(() =>
-                                                                        call('DELETE', `${base}/${user.id}`),
-                                                                    ),
-                                                            });
-                                                        },
-                                                    },
-                                                ]}
-                                            />
-                                        </td>
-                                    </tr>
-                                ))}
-                            </tbody>
-                        </table>
-                    </TableScroll>
-                )}
-            </Card>
+            <ListCard
+                label={t('users')}
+                query={users}
+                rowKey={(user) => user.id}
+                columns={[
+                    { head: t('username'), cell: (user) => user.username },
+                    {
+                        head: t('role'),
+                        cell: (user) => (
+                            <SelectField
+                                label={t('roleOf', { name: user.username })}
+                                hideLabel
+                                value={user.role}
+                                disabled={act.busy}
+                                onChange={(role) => {
+                                    change(user, { role });
+                                }}
+                                options={roles.map((value) => ({
+                                    value,
+                                    label: t(`common:roles.${value}`),
+                                }))}
+                            />
+                        ),
+                    },
+                    {
+                        head: t('state'),
+                        cell: (user) => <Status status={user.disabled ? 'disabled' : 'enabled'} />,
+                    },
+                    { head: t('sessions'), end: true, cell: (user) => user.sessions },
+                    { head: t('since'), cell: (user) => <Ago at={user.createdAt} /> },
+                    {
+                        head: t('actions'),
+                        hideHead: true,
+                        end: true,
+                        cell: (user) => (
+                            <Menu
+                                trigger={
+                                    <IconButton
+                                        small
+                                        icon={EllipsisVertical}
+                                        label={t('actionsOf', { name: user.username })}
+                                    />
+                                }
+                                entries={[
+                                    {
+                                        label: t('newPassword'),
+                                        icon: KeyRound,
+                                        onSelect: () => {
+                                            setRenewed(user);
+                                        },
+                                    },
+                                    {
+                                        label: t(user.disabled ? 'letIn' : 'shutOut'),
+                                        icon: Power,
+                                        onSelect: () => {
+                                            change(user, { disabled: !user.disabled });
+                                        },
+                                    },
+                                    'separator',
+                                    {
+                                        label: t('common:actions.delete'),
+                                        icon: Trash2,
+                                        danger: true,
+                                        onSelect: () => {
+                                            ask({
+                                                title: t('deleteTitle', {
+                                                    name: user.username,
+                                                }),
+                                                text: t('deleteUser'),
+                                                confirm: t('common:actions.delete'),
+                                                danger: true,
+                                                onConfirm: () =>
+                                                    act.run(() => call('DELETE', `${base}/${user.id}`)),
+                                            });
+                                        },
+                                    },
+                                ]}
+                            />
+                        ),
+                    },
+                ]}
+            />
             {adding && (
                 <NewUser
                     onClose={() => {

@@ -10,18 +10,8 @@ import { useAct } from '@/ui/act';
 import { Button } from '@/ui/button';
 import { DataView } from '@/ui/data-view';
 import { Dialog } from '@/ui/dialog';
-import {
-    Ago,
-    Card,
-    EmptyState,
-    ErrorState,
-    Loading,
-    Page,
-    Pager,
-    TableScroll,
-    tableClass,
-    Toolbar,
-} from '@/ui/layout';
+import { Ago, EmptyState, Page, Toolbar } from '@/ui/layout';
+import { Buttons, ListCard } from '@/ui/table';
 import { Segments } from '@/ui/tabs';
 import { say } from '@/ui/toast';
 
@@ -74,103 +64,79 @@ export function DeadLettersPage() {
                     }}
                 />
             </Toolbar>
-            <Card flush>
-                {letters.isPending && <Loading />}
-                {letters.isError && (
-                    <ErrorState error={letters.error} onRetry={() => void letters.refetch()} />
-                )}
-                {letters.isSuccess && letters.data.data.length === 0 && (
+            <ListCard
+                label={t('title')}
+                query={letters}
+                rowKey={(letter) => letter.id}
+                onPage={setPage}
+                empty={
                     <EmptyState icon={MailX} title={t('empty.title')}>
                         {t('empty.help')}
                     </EmptyState>
-                )}
-                {letters.isSuccess && letters.data.data.length > 0 && (
-                    <>
-                        <TableScroll label={t('title')}>
-                            <table className={tableClass}>
-                                <thead>
-                                    <tr>
-                                        <th scope="col">{t('reason')}</th>
-                                        <th scope="col">{t('queue')}</th>
-                                        <th scope="col">{t('execution')}</th>
-                                        <th scope="col">{t('at')}</th>
-                                        <th scope="col" data-align="end">
-                                            <span className="visually-hidden">{t('actions')}</span>
-                                        </th>
-                                    </tr>
-                                </thead>
-                                <tbody>
-                                    {letters.data.data.map((letter) => (
-                                        <tr key={letter.id}>
-                                            <td>{letter.reason}</td>
-                                            <td>
-                                                <code>{letter.queue ?? '–'}</code>
-                                            </td>
-                                            <td>
-                                                {letter.executionId ? (
-                                                    <Link
-                                                        to="/executions/$executionId"
-                                                        params={{ executionId: letter.executionId }}
-                                                    >
-                                                        <code>…{letter.executionId.slice(-8)}</code>
-                                                    </Link>
-                                                ) : (
-                                                    '–'
-                                                )}
-                                            </td>
-                                            <td>
-                                                <Ago at={letter.createdAt} />
-                                            </td>
-                                            <td data-align="end">
-                                                <Button
-                                                    small
-                                                    variant="ghost"
-                                                    onClick={() => {
-                                                        setShown(letter);
-                                                    }}
-                                                >
-                                                    {t('look')}
-                                                </Button>
-                                                {letter.status === 'open' && (
-                                                    <>
-                                                        <Button
-                                                            small
-                                                            icon={RotateCcw}
-                                                            busy={act.busy}
-                                                            onClick={() => {
-                                                                close(letter.id, 'retry');
-                                                            }}
-                                                        >
-                                                            {t('retry')}
-                                                        </Button>
-                                                        <Button
-                                                            small
-                                                            variant="ghost"
-                                                            icon={X}
-                                                            busy={act.busy}
-                                                            onClick={() => {
-                                                                close(letter.id, 'discard');
-                                                            }}
-                                                        >
-                                                            {t('discard')}
-                                                        </Button>
-                                                    </>
-                                                )}
-                                            </td>
-                                        </tr>
-                                    ))}
-                                </tbody>
-                            </table>
-                        </TableScroll>
-                        <Pager
-                            page={page}
-                            limit={LIMIT}
-                            total={letters.data.pagination.total}
-                            onPage={setPage}
-                        />
-                    </>
-                )}
-            </Card>
+                }
+                columns={[
+                    { head: t('reason'), cell: (letter) => letter.reason },
+                    { head: t('queue'), cell: (letter) => <code>{letter.queue ?? '–'}</code> },
+                    {
+                        head: t('execution'),
+                        cell: (letter) =>
+                            letter.executionId ? (
+                                <Link
+                                    to="/executions/$executionId"
+                                    params={{ executionId: letter.executionId }}
+                                >
+                                    <code>…{letter.executionId.slice(-8)}</code>
+                                </Link>
+                            ) : (
+                                '–'
+                            ),
+                    },
+                    { head: t('at'), cell: (letter) => <Ago at={letter.createdAt} /> },
+                    {
+                        head: t('actions'),
+                        hideHead: true,
+                        end: true,
+                        cell: (letter) => (
+                            <Buttons>
+                                <Button
+                                    small
+                                    variant="ghost"
+                                    onClick={() => {
+                                        setShown(letter);
+                                    }}
+                                >
+                                    {t('look')}
+                                </Button>
+                                {letter.status === 'open' && (
+                                    <>
+                                        <Button
+                                            small
+                                            icon={RotateCcw}
+                                            busy={act.busy}
+                                            onClick={() => {
+                                                close(letter.id, 'retry');
+                                            }}
+                                        >
+                                            {t('retry')}
+                                        </Button>
+                                        <Button
+                                            small
+                                            variant="ghost"
+                                            icon={X}
+                                            busy={act.busy}
+                                            onClick={() => {
+                                                close(letter.id, 'discard');
+                                            }}
+                                        >
+                                            {t('discard')}
+                                        </Button>
+                                    </>
+                                )}
+                            </Buttons>
+                        ),
+                    },
+                ]}
+            />
             {shown !== null && (
                 <Dialog
                     open

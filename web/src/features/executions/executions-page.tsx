@@ -12,19 +12,8 @@ import { useExecutionsFeed } from '@/lib/live/hooks';
 import { Button, LinkButton } from '@/ui/button';
 import { ask } from '@/ui/dialog';
 import { Checkbox, SearchField, SelectField } from '@/ui/field';
-import {
-    Ago,
-    Card,
-    EmptyState,
-    ErrorState,
-    Loading,
-    Page,
-    Pager,
-    Status,
-    TableScroll,
-    tableClass,
-    Toolbar,
-} from '@/ui/layout';
+import { Ago, EmptyState, Page, Status, Toolbar } from '@/ui/layout';
+import { ListCard, type Columns } from '@/ui/table';
 import { say, sayError } from '@/ui/toast';
 import { control, forEach, listExecutions, remove, retry } from './api';
 import type { ExecutionSearch } from './route';
@@ -91,6 +80,7 @@ export function ExecutionsPage() {
     useLiveRows(key);
     const narrowed = Object.keys(filter).some((name) => name !== 'page');
     const rows = executions.data?.data ?? [];
+    const columns = useColumns(rows, names, chosen, setChosen);
 
     return (
         <Page title={t('title')} lead={t('lead')}>
@@ -152,30 +142,20 @@ export function ExecutionsPage() {
                     setChosen(new Set());
                 }}
             />
-            <Card flush>
-                {executions.isPending && <Loading />}
-                {executions.isError && (
-                    <ErrorState error={executions.error} onRetry={() => void executions.refetch()} />
-                )}
-                {executions.isSuccess && rows.length === 0 && (
+            <ListCard
+                label={t('title')}
+                query={executions}
+                rowKey={(row) => row.id}
+                onPage={(next) => {
+                    narrow({ page: next > 1 ? next : undefined });
+                }}
+                empty={
                     <EmptyState icon={Activity} title={t(narrowed ? 'none.title' : 'empty.title')}>
                         {t(narrowed ? 'none.help' : 'empty.help')}
                     </EmptyState>
-                )}
-                {executions.isSuccess && rows.length > 0 && (
-                    <>
-                        <Rows rows={rows} names={names} chosen={chosen} onChoose={setChosen} />
-                        <Pager
-                            page={page}
-                            limit={LIMIT}
-                            total={executions.data.pagination.total}
-                            onPage={(next) => {
-                                narrow({ page: next > 1 ? next : undefined });
-                            }}
-                        />
-                    </>
-                )}
-            </Card>
+                }
+                columns={columns}
+            />
         </Page>
     );
 }
@@ -212,105 +192,80 @@ function useLiveRows(key: readonly [string, ExecutionSearch]): void {
     });
 }
 
-function Rows({
-    rows,
-    names,
-    chosen,
-    onChoose,
-}: {
-    rows: Execution[];
-    names: Map<string, string>;
-    chosen: ReadonlySet<string>;
-    onChoose: (chosen: ReadonlySet<string>) => void;
-}) {
+function useColumns(
+    rows: Execution[],
+    names: Map<string, string>,
+    chosen: ReadonlySet<string>,
+    onChoose: (chosen: ReadonlySet<string>) => void,
+): Columns<Execution> {
     const { t } = useTranslation('executions');
     const { duration, number } = useFormats();
     const operator = useMay('operator');
     const all = rows.every((row) => chosen.has(row.id));
     const some = rows.some((row) => chosen.has(row.id));
-    return (
-        <TableScroll label={t('title')}>
-            <table className={tableClass}>
-                <thead>
-                    <tr>
-                        {operator && (
-                            <th scope="col">
-                                <Checkbox
-                                    label={t('chooseAll')}
-                                    hideLabel
-                                    checked={all}
-                                    mixed={some && !all}
-                                    onChange={(checked) => {
-                                        onChoose(new Set(checked ? rows.map((row) => row.id) : []));
-                                    }}
-                                />
-                            </th>
-                        )}
-                        <th scope="col">{t('execution')}</th>
-                        <th scope="col">{t('flow')}</th>
-                        <th scope="col">{t('status')}</th>
-                        <th scope="col">{t('trigger')}</th>
-                        <th scope="col">{t('started')}</th>
-                        <th scope="col" data-align="end">
-                            {t('duration')}
-                        </th>
-                        <th scope="col" data-align="end">
-                            {t('records')}
-                        </th>
-                    </tr>
-                </thead>
-                <tbody>
-                    {rows.map((row) => (
-                        <tr key={row.id}>
-                            {operator && (
-                                <td>
-                                    <Checkbox
-                                        label={t('choose', { id: row.id.slice(-8) })}
-                                        hideLabel
-                                        checked={chosen.has(row.id)}
-                                        onChange={(checked) => {
-                                            const next = new Set(chosen);
-                                            if (checked) next.add(row.id);
-                                            else next.delete(row.id);
-                                            onChoose(next);
-                                        }}
-                                    />
-                                </td>
-                            )}
-                            <td>
-                                <Link to="/executions/$executionId" params={{ executionId: row.id }}>
-                                    <code>…{row.id.slice(-8)}</code>
-                                </Link>
-                            </td>
-                            <td>
-                                <Link to="/flows/$flowId" params={{ flowId: row.flowId }}>
-                                    {names.get(row.flowId) ?? `…${row.flowId.slice(-8)}`}
-                                </Link>
-                                {row.errorMessage !== null && <div className="muted">{row.errorMessage}</div>}
-                            </td>
-                            <td>
-                                <Status
-                                    status={
-                                        row.status !== 'paused' && row.waitingUntil !== null
-                                            ? 'waiting'
-                                            : row.status
-                                    }
-                                />
-                            </td>
-                            <td>
-                                {t(`triggers.${row.trigger ?? 'api'}`, { defaultValue: row.trigger ?? '' })}
-                            </td>
-                            <td>
-                                <Ago at={row.startTime} />
-                            </td>
-                            <td data-align="end">{duration(row.duration)}</td>
-                            <td data-align="end">{number(row.recordsProcessed)}</td>
-                        </tr>
-                    ))}
-                </tbody>
-            </table>
-        </TableScroll>
-    );
+    return [
+        operator && {
+            head: t('chooseAll'),
+            control: (
+                <Checkbox
+                    label={t('chooseAll')}
+                    hideLabel
+                    checked={all}
+                    mixed={some && !all}
+                    onChange={(checked) => {
+                        onChoose(new Set(checked ? rows.map((row) => row.id) : []));
+                    }}
+                />
+            ),
+            cell: (row) => (
+                <Checkbox
+                    label={t('choose', { id: row.id.slice(-8) })}
+                    hideLabel
+                    checked={chosen.has(row.id)}
+                    onChange={(checked) => {
+                        const next = new Set(chosen);
+                        if (checked) next.add(row.id);
+                        else next.delete(row.id);
+                        onChoose(next);
+                    }}
+                />
+            ),
+        },
+        {
+            head: t('execution'),
+            cell: (row) => (
+                <Link to="/executions/$executionId" params={{ executionId: row.id }}>
+                    <code>…{row.id.slice(-8)}</code>
+                </Link>
+            ),
+        },
+        {
+            head: t('flow'),
+            cell: (row) => (
+                <>
+                    <Link to="/flows/$flowId" params={{ flowId: row.flowId }}>
+                        {names.get(row.flowId) ?? `…${row.flowId.slice(-8)}`}
+                    </Link>
+                    {row.errorMessage !== null && <div className="muted">{row.errorMessage}</div>}
+                </>
+            ),
+        },
+        {
+            head: t('status'),
+            cell: (row) => (
+                <Status
+                    status={row.status !== 'paused' && row.waitingUntil !== null ? 'waiting' : row.status}
+                />
+            ),
+        },
+        {
+            head: t('trigger'),
+            cell: (row) => t(`triggers.${row.trigger ?? 'api'}`, { defaultValue: row.trigger ?? '' }),
+        },
+        { head: t('started'), cell: (row) => <Ago at={row.startTime} /> },
+        { head: t('duration'), end: true, cell: (row) => duration(row.duration) },
+        { head: t('records'), end: true, cell: (row) => number(row.recordsProcessed) },
+    ];
 }
 
 /** What may be done with those that are chosen. */

@@ -20,20 +20,9 @@ import { useFormats } from '@/lib/format/format';
 import { Button, IconButton, LinkButton } from '@/ui/button';
 import { ask } from '@/ui/dialog';
 import { SearchField, SelectField } from '@/ui/field';
-import {
-    Ago,
-    Card,
-    EmptyState,
-    ErrorState,
-    Loading,
-    Page,
-    Pager,
-    Status,
-    TableScroll,
-    tableClass,
-    Toolbar,
-} from '@/ui/layout';
+import { Ago, EmptyState, Page, Status, Toolbar } from '@/ui/layout';
 import { Menu, type MenuEntry } from '@/ui/menu';
+import { ListCard } from '@/ui/table';
 import { say, sayError } from '@/ui/toast';
 import {
     changeFlow,
@@ -55,6 +44,7 @@ export function FlowsPage() {
     const [status, setStatus] = useState('');
     const [page, setPage] = useState(1);
     const editor = useMay('editor');
+    const { number } = useFormats();
     const query = { page, limit: LIMIT, search: useDeferredValue(search), status };
     const flows = useQuery({
         queryKey: ['flows', query],
@@ -62,6 +52,11 @@ export function FlowsPage() {
         placeholderData: keepPreviousData,
     });
     const narrowed = search !== '' || status !== '';
+    const add = editor && (
+        <LinkButton to="/flows/$flowId" params={{ flowId: 'new' }} variant="primary" icon={Plus}>
+            {t('new')}
+        </LinkButton>
+    );
     const statuses = ['draft', 'active', 'inactive', 'archived'];
     return (
         <Page
@@ -71,14 +66,7 @@ export function FlowsPage() {
                 editor && (
                     <>
                         <ImportButton />
-                        <LinkButton
-                            to="/flows/$flowId"
-                            params={{ flowId: 'new' }}
-                            variant="primary"
-                            icon={Plus}
-                        >
-                            {t('new')}
-                        </LinkButton>
+                        {add}
                     </>
                 )
             }
@@ -106,95 +94,47 @@ export function FlowsPage() {
                     ]}
                 />
             </Toolbar>
-            <Card flush>
-                {flows.isPending && <Loading />}
-                {flows.isError && <ErrorState error={flows.error} onRetry={() => void flows.refetch()} />}
-                {flows.isSuccess && flows.data.data.length === 0 && (
+            <ListCard
+                label={t('title')}
+                query={flows}
+                rowKey={(flow) => flow.id}
+                onPage={setPage}
+                empty={
                     <EmptyState
                         icon={Waypoints}
                         title={t(narrowed ? 'none.title' : 'empty.title')}
-                        actions={
-                            !narrowed &&
-                            editor && (
-                                <LinkButton
-                                    to="/flows/$flowId"
-                                    params={{ flowId: 'new' }}
-                                    variant="primary"
-                                    icon={Plus}
-                                >
-                                    {t('new')}
-                                </LinkButton>
-                            )
-                        }
+                        actions={!narrowed && add}
                     >
                         {t(narrowed ? 'none.help' : 'empty.help')}
                     </EmptyState>
-                )}
-                {flows.isSuccess && flows.data.data.length > 0 && (
-                    <>
-                        <FlowTable flows={flows.data.data} />
-                        <Pager
-                            page={page}
-                            limit={LIMIT}
-                            total={flows.data.pagination.total}
-                            onPage={setPage}
-                        />
-                    </>
-                )}
-            </Card>
-        </Page>
-    );
-}
-
-function FlowTable({ flows }: { flows: FlowSummary[] }) {
-    const { t } = useTranslation('flows');
-    const { number } = useFormats();
-    return (
-        <TableScroll label={t('title')}>
-            <table className={tableClass}>
-                <thead>
-                    <tr>
-                        <th scope="col">{t('name')}</th>
-                        <th scope="col">{t('status')}</th>
-                        <th scope="col" data-align="end">
-                            {t('nodes')}
-                        </th>
-                        <th scope="col" data-align="end">
-                            {t('version')}
-                        </th>
-                        <th scope="col">{t('changed')}</th>
-                        <th scope="col" data-align="end">
-                            <span className="visually-hidden">{t('actions')}</span>
-                        </th>
-                    </tr>
-                </thead>
-                <tbody>
-                    {flows.map((flow) => (
-                        <tr key={flow.id}>
-                            <td>
+                }
+                columns={[
+                    {
+                        head: t('name'),
+                        cell: (flow) => (
+                            <>
                                 <Link to="/flows/$flowId" params={{ flowId: flow.id }}>
                                     {flow.name}
                                 </Link>
                                 {flow.description !== null && flow.description !== '' && (
                                     <div className="muted">{flow.description}</div>
                                 )}
-                            </td>
-                            <td>
-                                <Status status={flow.status} />
-                            </td>
-                            <td data-align="end">{number(flow.nodeCount)}</td>
-                            <td data-align="end">{number(flow.version)}</td>
-                            <td>
-                                <Ago at={flow.updatedAt} />
-                            </td>
-                            <td data-align="end">
-                                <FlowActions flow={flow} />
-                            </td>
-                        </tr>
-                    ))}
-                </tbody>
-            </table>
-        </TableScroll>
+                            </>
+                        ),
+                    },
+                    { head: t('status'), cell: (flow) => <Status status={flow.status} /> },
+                    { head: t('nodes'), end: true, cell: (flow) => number(flow.nodeCount) },
+                    { head: t('version'), end: true, cell: (flow) => number(flow.version) },
+                    { head: t('changed'), cell: (flow) => <Ago at={flow.updatedAt} /> },
+                    {
+                        head: t('actions'),
+                        hideHead: true,
+                        end: true,
+                        cell: (flow) => <FlowActions flow={flow} />,
+                    },
+                ]}
+            />
+        </Page>
     );
 }
 

@@ -9,19 +9,9 @@ import { useAct } from '@/ui/act';
 import { Button, IconButton } from '@/ui/button';
 import { ask } from '@/ui/dialog';
 import { SearchField, SelectField, Switch } from '@/ui/field';
-import {
-    Ago,
-    Card,
-    EmptyState,
-    ErrorState,
-    Loading,
-    Page,
-    Pager,
-    TableScroll,
-    tableClass,
-    Toolbar,
-} from '@/ui/layout';
+import { Ago, EmptyState, Page, Toolbar } from '@/ui/layout';
 import { Menu, type MenuEntry } from '@/ui/menu';
+import { ListCard } from '@/ui/table';
 import { say } from '@/ui/toast';
 import { deleteSchedule, fireSchedule, listSchedules, switchSchedule, type Schedule } from './api';
 import { ScheduleDialog } from './schedule-dialog';
@@ -86,12 +76,12 @@ export function SchedulesPage() {
                     ]}
                 />
             </Toolbar>
-            <Card flush>
-                {schedules.isPending && <Loading />}
-                {schedules.isError && (
-                    <ErrorState error={schedules.error} onRetry={() => void schedules.refetch()} />
-                )}
-                {schedules.isSuccess && schedules.data.data.length === 0 && (
+            <ListCard
+                label={t('title')}
+                query={schedules}
+                rowKey={(schedule) => schedule.id}
+                onPage={setPage}
+                empty={
                     <EmptyState
                         icon={CalendarClock}
                         title={t(narrowed ? 'none.title' : 'empty.title')}
@@ -99,80 +89,58 @@ export function SchedulesPage() {
                     >
                         {t(narrowed ? 'none.help' : 'empty.help')}
                     </EmptyState>
-                )}
-                {schedules.isSuccess && schedules.data.data.length > 0 && (
-                    <>
-                        <TableScroll label={t('title')}>
-                            <table className={tableClass}>
-                                <thead>
-                                    <tr>
-                                        <th scope="col">{t('name')}</th>
-                                        <th scope="col">{t('flow')}</th>
-                                        <th scope="col">{t('when.label')}</th>
-                                        <th scope="col">{t('nextRun')}</th>
-                                        <th scope="col">{t('lastRun')}</th>
-                                        <th scope="col">{t('state')}</th>
-                                        <th scope="col" data-align="end">
-                                            <span className="visually-hidden">{t('actions')}</span>
-                                        </th>
-                                    </tr>
-                                </thead>
-                                <tbody>
-                                    {schedules.data.data.map((schedule) => (
-                                        <tr key={schedule.id}>
-                                            <td>{schedule.name}</td>
-                                            <td>
-                                                <Link
-                                                    to="/flows/$flowId"
-                                                    params={{ flowId: schedule.flowId }}
-                                                >
-                                                    {names.get(schedule.flowId) ??
-                                                        `…${schedule.flowId.slice(-8)}`}
-                                                </Link>
-                                            </td>
-                                            <td>
-                                                <code>{schedule.cronExpression}</code>
-                                                <div className="muted">{schedule.timezone}</div>
-                                            </td>
-                                            <td>
-                                                <Ago at={schedule.enabled ? schedule.nextRun : null} />
-                                            </td>
-                                            <td>
-                                                <Ago at={schedule.lastRun} />
-                                            </td>
-                                            <td>
-                                                <Switch
-                                                    label={t('switch', { name: schedule.name })}
-                                                    hideLabel
-                                                    checked={schedule.enabled}
-                                                    disabled={!editor || act.busy}
-                                                    onChange={(on) =>
-                                                        void act.run(() => switchSchedule(schedule.id, on))
-                                                    }
-                                                />
-                                            </td>
-                                            <td data-align="end">
-                                                <Actions
-                                                    schedule={schedule}
-                                                    onEdit={() => {
-                                                        setEdited(schedule);
-                                                    }}
-                                                />
-                                            </td>
-                                        </tr>
-                                    ))}
-                                </tbody>
-                            </table>
-                        </TableScroll>
-                        <Pager
-                            page={page}
-                            limit={LIMIT}
-                            total={schedules.data.pagination.total}
-                            onPage={setPage}
-                        />
-                    </>
-                )}
-            </Card>
+                }
+                columns={[
+                    { head: t('name'), cell: (schedule) => schedule.name },
+                    {
+                        head: t('flow'),
+                        cell: (schedule) => (
+                            <Link to="/flows/$flowId" params={{ flowId: schedule.flowId }}>
+                                {names.get(schedule.flowId) ?? `…${schedule.flowId.slice(-8)}`}
+                            </Link>
+                        ),
+                    },
+                    {
+                        head: t('when.label'),
+                        cell: (schedule) => (
+                            <>
+                                <code>{schedule.cronExpression}</code>
+                                <div className="muted">{schedule.timezone}</div>
+                            </>
+                        ),
+                    },
+                    {
+                        head: t('nextRun'),
+                        cell: (schedule) => <Ago at={schedule.enabled ? schedule.nextRun : null} />,
+                    },
+                    { head: t('lastRun'), cell: (schedule) => <Ago at={schedule.lastRun} /> },
+                    {
+                        head: t('state'),
+                        cell: (schedule) => (
+                            <Switch
+                                label={t('switch', { name: schedule.name })}
+                                hideLabel
+                                checked={schedule.enabled}
+                                disabled={!editor || act.busy}
+                                onChange={(on) => void act.run(() => switchSchedule(schedule.id, on))}
+                            />
+                        ),
+                    },
+                    {
+                        head: t('actions'),
+                        hideHead: true,
+                        end: true,
+                        cell: (schedule) => (
+                            <Actions
+                                schedule={schedule}
+                                onEdit={() => {
+                                    setEdited(schedule);
+                                }}
+                            />
+                        ),
+                    },
+                ]}
+            />
             {edited !== null && (
                 <ScheduleDialog
                     schedule={edited === 'new' ? null : edited}

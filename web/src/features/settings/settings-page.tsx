@@ -3,7 +3,8 @@ import { useQuery } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
 import { call } from '@/lib/api/client';
 import { useFormats } from '@/lib/format/format';
-import { Card, ErrorState, Loading, Notice, Page, Status, TableScroll, tableClass } from '@/ui/layout';
+import { Card, ErrorState, Loading, Notice, Page, Status } from '@/ui/layout';
+import { Table } from '@/ui/table';
 
 interface Health {
     status: string;
@@ -29,55 +30,39 @@ export function SettingsPage() {
                 {health.isSuccess && (
                     <>
                         {!health.data.work.moving && <Notice>{t('stuck')}</Notice>}
-                        <TableScroll label={t('parts.label')}>
-                            <table className={tableClass}>
-                                <thead>
-                                    <tr>
-                                        <th scope="col">{t('part')}</th>
-                                        <th scope="col">{t('state')}</th>
-                                        <th scope="col">{t('more')}</th>
-                                    </tr>
-                                </thead>
-                                <tbody>
-                                    <tr>
-                                        <td>{t('service')}</td>
-                                        <td>
-                                            <Status status={health.data.status} />
-                                        </td>
-                                        <td>
-                                            {t('running', {
-                                                version: health.data.version,
-                                                time: duration(health.data.uptime),
-                                            })}
-                                        </td>
-                                    </tr>
-                                    {Object.entries(health.data.dependencies).map(([name, status]) => (
-                                        <tr key={name}>
-                                            <td>{t(`parts.${name}`, { defaultValue: name })}</td>
-                                            <td>
-                                                <Status status={status} />
-                                            </td>
-                                            <td />
-                                        </tr>
-                                    ))}
-                                    <tr>
-                                        <td>{t('work')}</td>
-                                        <td>
-                                            <Status
-                                                status={health.data.work.moving ? 'healthy' : 'unhealthy'}
-                                            />
-                                        </td>
-                                        <td>
-                                            {t('workNow', {
-                                                waiting: number(health.data.work.waiting),
-                                                running: number(health.data.work.running),
-                                                workers: number(health.data.work.workers),
-                                            })}
-                                        </td>
-                                    </tr>
-                                </tbody>
-                            </table>
-                        </TableScroll>
+                        <Table
+                            label={t('parts.label')}
+                            rowKey={(part) => part.name}
+                            rows={[
+                                {
+                                    name: t('service'),
+                                    status: health.data.status,
+                                    more: t('running', {
+                                        version: health.data.version,
+                                        time: duration(health.data.uptime),
+                                    }),
+                                },
+                                ...Object.entries(health.data.dependencies).map(([name, status]) => ({
+                                    name: t(`parts.${name}`, { defaultValue: name }),
+                                    status,
+                                    more: '',
+                                })),
+                                {
+                                    name: t('work'),
+                                    status: health.data.work.moving ? 'healthy' : 'unhealthy',
+                                    more: t('workNow', {
+                                        waiting: number(health.data.work.waiting),
+                                        running: number(health.data.work.running),
+                                        workers: number(health.data.work.workers),
+                                    }),
+                                },
+                            ]}
+                            columns={[
+                                { head: t('part'), cell: (part) => part.name },
+                                { head: t('state'), cell: (part) => <Status status={part.status} /> },
+                                { head: t('more'), cell: (part) => part.more },
+                            ]}
+                        />
                     </>
                 )}
             </Card>

@@ -10,17 +10,8 @@ import { Button } from '@/ui/button';
 import { CopyButton, DataView } from '@/ui/data-view';
 import { Dialog } from '@/ui/dialog';
 import { TextAreaField } from '@/ui/field';
-import {
-    Card,
-    EmptyState,
-    ErrorState,
-    Loading,
-    Notice,
-    Page,
-    Status,
-    TableScroll,
-    tableClass,
-} from '@/ui/layout';
+import { EmptyState, Notice, Page, Status } from '@/ui/layout';
+import { ListCard } from '@/ui/table';
 
 interface Webhook {
     method: string;
@@ -40,73 +31,65 @@ export function WebhooksPage() {
     const webhooks = useQuery({
         queryKey: ['webhooks'],
         queryFn: ({ signal }) => call<Webhook[]>('GET', '/api/v1/webhooks', undefined, signal),
+        select: (all) => [...all].sort((a, b) => a.path.localeCompare(b.path)),
     });
-    const rows = [...(webhooks.data ?? [])].sort((a, b) => a.path.localeCompare(b.path));
     return (
         <Page title={t('title')} lead={t('lead')}>
-            <Card flush>
-                {webhooks.isPending && <Loading />}
-                {webhooks.isError && (
-                    <ErrorState error={webhooks.error} onRetry={() => void webhooks.refetch()} />
-                )}
-                {webhooks.isSuccess && rows.length === 0 && (
+            <ListCard
+                label={t('title')}
+                query={webhooks}
+                rowKey={(webhook) => `${webhook.method} ${webhook.path}`}
+                empty={
                     <EmptyState icon={WebhookIcon} title={t('empty.title')}>
                         {t('empty.help')}
                     </EmptyState>
-                )}
-                {rows.length > 0 && (
-                    <TableScroll label={t('title')}>
-                        <table className={tableClass}>
-                            <thead>
-                                <tr>
-                                    <th scope="col">{t('address')}</th>
-                                    <th scope="col">{t('flow')}</th>
-                                    <th scope="col">{t('answers')}</th>
-                                    <th scope="col">{t('state')}</th>
-                                    <th scope="col" data-align="end">
-                                        <span className="visually-hidden">{t('actions')}</span>
-                                    </th>
-                                </tr>
-                            </thead>
-                            <tbody>
-                                {rows.map((webhook) => (
-                                    <tr key={`${webhook.method} ${webhook.path}`}>
-                                        <td>
-                                            <b>{webhook.method}</b> <code>/webhooks/{webhook.path}</code>{' '}
-                                            <CopyButton
-                                                text={addressOf(webhook)}
-                                                label={t('copy', { path: webhook.path })}
-                                            />
-                                        </td>
-                                        <td>
-                                            <Link to="/flows/$flowId" params={{ flowId: webhook.flowId }}>
-                                                {webhook.flowName}
-                                            </Link>
-                                        </td>
-                                        <td>{t(webhook.waits ? 'result' : 'atOnce')}</td>
-                                        <td>
-                                            <Status status={webhook.active ? 'active' : 'inactive'} />
-                                        </td>
-                                        <td data-align="end">
-                                            <Button
-                                                small
-                                                icon={Send}
-                                                disabled={!webhook.active}
-                                                aria-label={t('tryOf', { path: webhook.path })}
-                                                onClick={() => {
-                                                    setTried(webhook);
-                                                }}
-                                            >
-                                                {t('try')}
-                                            </Button>
-                                        </td>
-                                    </tr>
-                                ))}
-                            </tbody>
-                        </table>
-                    </TableScroll>
-                )}
-            </Card>
+                }
+                columns={[
+                    {
+                        head: t('address'),
+                        cell: (webhook) => (
+                            <>
+                                <b>{webhook.method}</b> <code>/webhooks/{webhook.path}</code>{' '}
+                                <CopyButton
+                                    text={addressOf(webhook)}
+                                    label={t('copy', { path: webhook.path })}
+                                />
+                            </>
+                        ),
+                    },
+                    {
+                        head: t('flow'),
+                        cell: (webhook) => (
+                            <Link to="/flows/$flowId" params={{ flowId: webhook.flowId }}>
+                                {webhook.flowName}
+                            </Link>
+                        ),
+                    },
+                    { head: t('answers'), cell: (webhook) => t(webhook.waits ? 'result' : 'atOnce') },
+                    {
+                        head: t('state'),
+                        cell: (webhook) => <Status status={webhook.active ? 'active' : 'inactive'} />,
+                    },
+                    {
+                        head: t('actions'),
+                        hideHead: true,
+                        end: true,
+                        cell: (webhook) => (
+                            <Button
+                                small
+                                icon={Send}
+                                disabled={!webhook.active}
+                                aria-label={t('tryOf', { path: webhook.path })}
+                                onClick={() => {
+                                    setTried(webhook);
+                                }}
+                            >
+                                {t('try')}
+                            </Button>
+                        ),
+                    },
+                ]}
+            />
             {tried !== null && (
                 <Trial
                     webhook={tried}

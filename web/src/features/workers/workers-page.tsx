@@ -7,17 +7,8 @@ import { useMay } from '@/lib/auth/session';
 import { useFormats } from '@/lib/format/format';
 import { useAct } from '@/ui/act';
 import { SelectField } from '@/ui/field';
-import {
-    Ago,
-    Card,
-    EmptyState,
-    ErrorState,
-    Loading,
-    Page,
-    Status,
-    TableScroll,
-    tableClass,
-} from '@/ui/layout';
+import { Ago, Card, EmptyState, Page, Status } from '@/ui/layout';
+import { ListCard } from '@/ui/table';
 import { say } from '@/ui/toast';
 
 interface Worker {
@@ -44,66 +35,34 @@ export function WorkersPage() {
     return (
         <Page title={t('title')} lead={t('lead')}>
             <Strategy />
-            <Card flush>
-                {workers.isPending && <Loading />}
-                {workers.isError && (
-                    <ErrorState error={workers.error} onRetry={() => void workers.refetch()} />
-                )}
-                {workers.isSuccess && workers.data.length === 0 && (
+            <ListCard
+                label={t('title')}
+                query={workers}
+                rowKey={(worker) => worker.id}
+                empty={
                     <EmptyState icon={Server} title={t('empty.title')}>
                         {t('empty.help')}
                     </EmptyState>
-                )}
-                {workers.isSuccess && workers.data.length > 0 && (
-                    <TableScroll label={t('title')}>
-                        <table className={tableClass}>
-                            <thead>
-                                <tr>
-                                    <th scope="col">{t('worker')}</th>
-                                    <th scope="col">{t('state')}</th>
-                                    <th scope="col" data-align="end">
-                                        {t('active')}
-                                    </th>
-                                    <th scope="col" data-align="end">
-                                        {t('load')}
-                                    </th>
-                                    <th scope="col">{t('version')}</th>
-                                    <th scope="col">{t('heard')}</th>
-                                </tr>
-                            </thead>
-                            <tbody>
-                                {workers.data.map((worker) => (
-                                    <tr key={worker.id}>
-                                        <td>
-                                            <code>{worker.id}</code>
-                                        </td>
-                                        <td>
-                                            <Status status={worker.status} />
-                                        </td>
-                                        <td data-align="end">
-                                            {t('of', {
-                                                active: number(worker.active),
-                                                capacity: number(worker.capacity),
-                                            })}
-                                        </td>
-                                        <td data-align="end">
-                                            {percent(
-                                                worker.capacity > 0
-                                                    ? (worker.active / worker.capacity) * 100
-                                                    : 0,
-                                            )}
-                                        </td>
-                                        <td>{worker.version ?? '–'}</td>
-                                        <td>
-                                            <Ago at={worker.lastHeartbeat} />
-                                        </td>
-                                    </tr>
-                                ))}
-                            </tbody>
-                        </table>
-                    </TableScroll>
-                )}
-            </Card>
+                }
+                columns={[
+                    { head: t('worker'), cell: (worker) => <code>{worker.id}</code> },
+                    { head: t('state'), cell: (worker) => <Status status={worker.status} /> },
+                    {
+                        head: t('active'),
+                        end: true,
+                        cell: (worker) =>
+                            t('of', { active: number(worker.active), capacity: number(worker.capacity) }),
+                    },
+                    {
+                        head: t('load'),
+                        end: true,
+                        cell: (worker) =>
+                            percent(worker.capacity > 0 ? (worker.active / worker.capacity) * 100 : 0),
+                    },
+                    { head: t('version'), cell: (worker) => worker.version ?? '–' },
+                    { head: t('heard'), cell: (worker) => <Ago at={worker.lastHeartbeat} /> },
+                ]}
+            />
         </Page>
     );
 }
