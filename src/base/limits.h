@@ -6,6 +6,8 @@
 #define LIMIT_JSON_DEPTH 64           /* nesting of a JSON document */
 #define LIMIT_FLOW_NODES 2000         /* nodes of one flow */
 #define LIMIT_FLOW_CONNECTIONS 10000  /* connections of one flow */
+#define LIMIT_FLOW_NOTES 200          /* notes on the canvas of one flow */
+#define LIMIT_NOTE_CHARS 5000         /* of one note */
 #define LIMIT_NODE_ID_BYTES 64
 #define LIMIT_LOOP_ITERATIONS 1000     /* passes of a loop, default */
 #define LIMIT_FOR_EACH_DEPTH 4         /* for-each nodes inside each other */

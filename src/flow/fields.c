@@ -7,6 +7,11 @@ static const struct field position_fields[] = {
     {.name = "y", .kind = FIELD_ANY, .required = true, .help = "A number, or a number in a string."},
     {0}};
 
+static const struct field size_fields[] = {
+    {.name = "width", .kind = FIELD_NUMBER, .required = true, .min = 1, .max = 100000, .help = "On the canvas."},
+    {.name = "height", .kind = FIELD_NUMBER, .required = true, .min = 1, .max = 100000, .help = "On the canvas."},
+    {0}};
+
 static const struct field node_fields[] = {
     {.name = "id",
      .kind = FIELD_STRING,
@@ -35,6 +40,11 @@ static const struct field node_fields[] = {
      .nullable = true,
      .max = LIMIT_NODE_ID_BYTES,
      .help = "The for-each that this node is inside of."},
+    {.name = "size",
+     .kind = FIELD_OBJECT,
+     .nullable = true,
+     .fields = size_fields,
+     .help = "Of a for-each: how large it is drawn."},
     {0}};
 
 static const struct field connection_fields[] = {{.name = "fromNodeId",
@@ -128,6 +138,32 @@ const struct field flow_node_settings_fields[] = {
      .help = "Of the node that a loop begins with: how often it may run before the execution fails."},
     {0}};
 
+static const char *const note_colors[] = {"yellow", "green", "blue", "pink", "grey", NULL};
+
+static const struct field place_fields[] = {
+    {.name = "x", .kind = FIELD_NUMBER, .required = true}, {.name = "y", .kind = FIELD_NUMBER, .required = true}, {0}};
+
+/* What people write next to the nodes; the engine reads none of it. */
+static const struct field note_fields[] = {
+    {.name = "text",
+     .kind = FIELD_STRING,
+     .required = true,
+     .max = LIMIT_NOTE_CHARS,
+     .help = "Plain text; the page shows # headings, - lists, **bold**, *italics*, `code` and links in it."},
+    {.name = "position",
+     .kind = FIELD_OBJECT,
+     .required = true,
+     .fields = place_fields,
+     .help = "Place on the canvas."},
+    {.name = "size", .kind = FIELD_OBJECT, .nullable = true, .fields = size_fields, .help = "On the canvas."},
+    {.name = "color",
+     .kind = FIELD_ENUM,
+     .nullable = true,
+     .values = note_colors,
+     .default_json = "\"yellow\"",
+     .help = "Of the paper."},
+    {0}};
+
 static const char *const durabilities[] = {"step", "run", NULL};
 static const char *const histories[] = {"all", "errors", "none", NULL};
 
@@ -159,6 +195,12 @@ const struct field flow_settings_fields[] = {
      .max = 1073741824,
      .default_json = "67108864",
      .help = "Most bytes of all outputs of one execution."},
+    {.name = "notes",
+     .kind = FIELD_ARRAY,
+     .nullable = true,
+     .max = LIMIT_FLOW_NOTES,
+     .fields = note_fields,
+     .help = "Notes on the canvas."},
     {0}};
 
 const struct field flow_body_fields[] = {

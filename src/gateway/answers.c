@@ -30,12 +30,14 @@ static const struct field problem_fields[] = {ALWAYS("code", FIELD_STRING),
 
 /* ---- flows (api-contract 1.2) */
 static const struct field position_fields[] = {ALWAYS("x", FIELD_NUMBER), ALWAYS("y", FIELD_NUMBER), {0}};
+static const struct field size_fields[] = {ALWAYS("width", FIELD_NUMBER), ALWAYS("height", FIELD_NUMBER), {0}};
 static const struct field node_fields[] = {ALWAYS("id", FIELD_STRING),
                                            ALWAYS("type", FIELD_STRING),
                                            ALWAYS("version", FIELD_STRING),
                                            ALWAYS("config", FIELD_OBJECT),
                                            NESTED("position", FIELD_OBJECT, position_fields),
                                            MAYBE("parentId", FIELD_STRING),
+                                           {.name = "size", .kind = FIELD_OBJECT, .fields = size_fields},
                                            {0}};
 static const struct field connection_fields[] = {ALWAYS("fromNodeId", FIELD_STRING),
                                                  ALWAYS("fromOutput", FIELD_STRING),

@@ -51,7 +51,7 @@ static bool is_coordinate(const struct json *value)
 
 static enum err normal_nodes(const struct json *nodes, struct json **ret, struct error *reterr)
 {
-    static const char *const kept[] = {"id", "type", "version", "config", "parentId"};
+    static const char *const kept[] = {"id", "type", "version", "config", "parentId", "size"};
     struct json *list = json_array_new();
     for (size_t i = 0; i < json_count(nodes); i++) {
         const struct json *node = json_at(nodes, i), *position = json_get(node, "position");

@@ -71,6 +71,23 @@ class Flows(ApiTest):
         again = self.caudal.post("/flows", {"name": self.name(), "nodes": flow["nodes"], "connections": flow["connections"], "description": None, "metadata": flow["metadata"]})
         self.assertEqual(again.status, 201)
 
+    def test_what_is_inside_a_for_each_and_what_is_noted_is_kept(self):
+        nodes = [node("1", "manual-trigger"), node("each", "for-each", {"items": [1, 2]}), node("in", "set-fields", {})]
+        nodes[1]["size"] = {"width": 480, "height": 240.5}
+        nodes[2]["parentId"] = "each"
+        notes = [{"text": "# Why\nsince", "position": {"x": -5, "y": 10}, "size": {"width": 200, "height": 90}, "color": "blue"}]
+        connections = [link("1", "each", "output", "items"), link("each", "in", "item", "input")]
+        flow = self.flow(nodes, connections, settings={"notes": notes})
+        self.assertEqual((flow["nodes"][1]["size"], flow["nodes"][2]["parentId"]), ({"width": 480, "height": 240.5}, "each"))
+        self.assertNotIn("parentId", flow["nodes"][1])
+        self.assertEqual(flow["settings"]["notes"], notes)
+        self.assertEqual(self.caudal.get(f"/flows/{flow['id']}").data, flow)
+        run = self.caudal.post(f"/flows/{flow['id']}/run", {}).data
+        self.assertEqual(self.caudal.wait(run["executionId"])["status"], "success")
+        self.refused(self.caudal.call("PUT", f"/flows/{flow['id']}", {"settings": {"notes": notes * 201}}), 400, "VALIDATION_ERROR", "settings.notes")
+        nodes[1]["size"] = {"width": 0, "height": 1}
+        self.refused(self.caudal.call("PUT", f"/flows/{flow['id']}", {"nodes": nodes}), 400, "VALIDATION_ERROR", "nodes[1].size.width")
+
     def test_create_refuses(self):
         nodes, connections = small()
         post = lambda **body: self.caudal.post("/flows", body)  # noqa: E731

@@ -101,6 +101,13 @@ static void test_errors(void **state)
                NULL, "settings.timeoutMs", "timeoutMs");
     is_refused("{'nodes':[" NODE("a", "trigger") "],'connections':[],'settings':[]}", "INVALID_SETTINGS", NULL,
                "settings", "must be an object");
+#define NOTE(more) "{'nodes':[" NODE("a", "trigger") "],'connections':[],'settings':{'notes':[{'text':'Why'" more "}]}}"
+    is_refused(NOTE(""), "INVALID_SETTINGS", NULL, "settings.notes[0].position", "position");
+    is_refused(NOTE(",'position':{'x':'1','y':2}"), "INVALID_SETTINGS", NULL, "settings.notes[0].position.x", "number");
+    is_refused(NOTE(",'position':{'x':1,'y':2},'color':'mauve'"), "INVALID_SETTINGS", NULL, "settings.notes[0].color",
+               "yellow");
+    is_refused(NOTE(",'position':{'x':1,'y':2},'size':{'width':0,'height':9}"), "INVALID_SETTINGS", NULL,
+               "settings.notes[0].size.width", "width");
 }
 
 static void test_warnings(void **state)
