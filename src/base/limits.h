@@ -29,5 +29,11 @@
 #define LIMIT_WS_SUBSCRIPTIONS 100  /* executions that one connection follows */
 #define LIMIT_WS_QUEUE_MESSAGES 256 /* not yet taken by a slow reader, who is then dropped */
 #define LIMIT_WS_QUEUE_BYTES (1 << 20)
-#define LIMIT_LOG_LINES 1000 /* log lines kept of one execution */
-#define PARK_AFTER_MS 5000   /* a wait longer than this leaves the worker (design 2) */
+#define LIMIT_LOG_LINES 1000                 /* log lines kept of one execution */
+#define PARK_AFTER_MS 5000                   /* a wait longer than this leaves the worker (design 2) */
+#define LIMIT_EXPRESSION_BYTES (16 << 10)    /* the source of one {{ expression }} */
+#define LIMIT_NODE_EXPRESSIONS 1000          /* expressions in the configuration of one node */
+#define LIMIT_CODE_BYTES (256 << 10)         /* the source of a code node */
+#define LIMIT_SCRIPT_INPUT_BYTES (32 << 20)  /* what one call sends to a JavaScript runner */
+#define LIMIT_SCRIPT_OUTPUT_BYTES (16 << 20) /* what one call gets back */
+#define LIMIT_SCRIPT_QUEUE 20000             /* calls that wait for a runner */

@@ -135,6 +135,12 @@
       .unit = "executions", .help = "Executions that a worker runs at the same time.")                                 \
     X(MAX_CONCURRENT_NODES, .kind = CONFIG_INT, .services = ON_RUN, RANGE(1, 1024), SAME("10"), .unit = "threads",     \
       .help = "Nodes that block (a database driver, a file) at the same time; others are not limited.")                \
+    X(SCRIPT_RUNNERS, .kind = CONFIG_INT, .services = ON_RUN, RANGE(1, 64), SAME("2"), .unit = "processes",            \
+      .help = "Processes that run JavaScript at a time; they start when the first script needs one.")                  \
+    X(SCRIPT_TIMEOUT_MS, .kind = CONFIG_INT, .services = ON_RUN, RANGE(10, 3600000), SAME("10000"), .unit = "ms",      \
+      .help = "Longest time of one script: the expressions of a node, a code node, a mapping.")                        \
+    X(SCRIPT_MEMORY_MB, .kind = CONFIG_INT, .services = ON_RUN, RANGE(32, 65536), SAME("256"), .unit = "MiB",          \
+      .help = "Memory that one script may use.")                                                                       \
     X(MEMORY_LIMIT_MB, .kind = CONFIG_INT, .services = ON_RUN, RANGE(64, 16777216), SAME("1024"), .unit = "MiB",       \
       .help = "Memory of the worker and all it started; from 90 % of it on no further executions are taken.")                                            \
     X(CPU_LIMIT_CORES, .kind = CONFIG_INT, .services = ON_RUN, RANGE(1, 1024), SAME("2"), .unit = "cores",             \

@@ -117,6 +117,7 @@ static void read_node(struct compiler *c, unsigned index, const struct json *jso
     node->join_first = node->spec != NULL && node->spec->join_first && mode != NULL && strcmp(mode, "first") == 0;
     read_id(c, node, index);
     read_common(c, node, index);
+    node->expressions = expressions_new(node->config, node->spec == NULL ? NULL : node->spec->fields);
 }
 
 static int find_end(struct compiler *c, const struct json *json, const char *key, unsigned index)
@@ -331,6 +332,28 @@ static void warn_unreachable(const struct flow *flow, struct json *warnings)
     free(reached);
 }
 
+struct expression_warnings {
+    struct json *list;
+    const struct flow_node *node;
+    unsigned index;
+};
+
+static void warn_expression(void *user, const char *field, const char *message)
+{
+    const struct expression_warnings *warnings = user;
+    char path[200];
+    (void)snprintf(path, sizeof path, "nodes[%u].config.%s", warnings->index, field);
+    problem_add(warnings->list, "INVALID_EXPRESSION", warnings->node->id, path, "%s: %s", path, message);
+}
+
+static void warn_expressions(const struct flow *flow, struct json *list)
+{
+    for (unsigned i = 0; i < flow->node_count; i++) {
+        struct expression_warnings warnings = {list, &flow->nodes[i], i};
+        expressions_each_problem(flow->nodes[i].expressions, warn_expression, &warnings);
+    }
+}
+
 void flow_validate(const struct json *definition, const struct flow_catalog *catalog, struct json *errors,
                    struct json *warnings)
 {
@@ -347,6 +370,7 @@ void flow_validate(const struct json *definition, const struct flow_catalog *cat
     }
     warn_orphans(flow, warnings);
     warn_unreachable(flow, warnings);
+    warn_expressions(flow, warnings);
     flow_free(flow);
     json_unref(found);
 }
@@ -355,6 +379,8 @@ void flow_free(struct flow *flow)
 {
     if (flow == NULL)
         return;
+    for (unsigned i = 0; i < flow->node_count; i++)
+        expressions_free(flow->nodes[i].expressions);
     json_unref(flow->definition);
     json_unref(flow->made);
     free(flow->id);

@@ -1,6 +1,7 @@
 /* A flow's definition: checked, resolved to indices, immutable. Belongs to one thread (it holds JSON values). */
 #pragma once
 #include "base/mem.h"
+#include "expression/expression.h"
 #include "flow/spec.h"
 #include <limits.h>
 
@@ -35,7 +36,8 @@ struct flow_node {
     const char *id, *type;
     const struct flow_node_spec *spec;
     const struct json *config;
-    int64_t timeout_ms; /* config.timeout, of one attempt */
+    struct expressions *expressions; /* of the configuration; NULL: there are none */
+    int64_t timeout_ms;              /* config.timeout, of one attempt */
     struct retry_policy retry;
     bool critical;      /* config.critical, false: a failure does not fail the run (contract 5.3) */
     unsigned *in, *out; /* indices into flow.connections, in definition order */
@@ -108,7 +110,7 @@ extern const struct field flow_node_settings_fields[]; /* what `config` of every
  * Errors: NO_NODES, INVALID_CONNECTION, TOO_MANY_NODES, TOO_MANY_CONNECTIONS, INVALID_SETTINGS. Everything else
  * (ORPHANED_NODE, INVALID_NODE_ID, DUPLICATE_NODE_ID, UNKNOWN_NODE_TYPE, UNKNOWN_PIN, CYCLE: no node of it can ever
  * start, or it has several first nodes, INVALID_PARENT, INVALID_SCOPE, INVALID_CONFIG, UNREACHABLE_NODE: waits for a
- * cycle) are warnings, since the UI must stay able to save (7.4). */
+ * cycle, INVALID_EXPRESSION) are warnings, since the UI must stay able to save (7.4). */
 void flow_validate(const struct json *definition, const struct flow_catalog *catalog, struct json *errors,
                    struct json *warnings);
 

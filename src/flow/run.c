@@ -335,22 +335,3 @@ void flow_run_idempotency_key(const struct flow_run *run, unsigned scope, unsign
     flow_run_iteration(run, scope, node, iteration);
     (void)snprintf(out, ID_TEXT_BYTES_MAX, "%.60s:%.72s:%s", run->execution_id, run->flow->nodes[node].id, iteration);
 }
-
-bool flow_run_scope(const struct flow_run *run, unsigned scope, const struct json **ret_item, int64_t *ret_index)
-{
-    const struct scope *in = run_scope_find(run, scope);
-    if (in == NULL || in->body->container == FLOW_NONE)
-        return false;
-    *ret_item = in->item;
-    *ret_index = (int64_t)in->index;
-    return true;
-}
-
-const struct json *flow_run_node_outputs(const struct flow_run *run, unsigned scope, const char *node_id)
-{
-    int index = flow_find_node(run->flow, node_id);
-    for (const struct scope *in = run_scope_find(run, scope); in != NULL && index >= 0; in = in->parent)
-        if (&run->flow->bodies[run->flow->nodes[index].body] == in->body)
-            return run_node_at(run, in, (unsigned)index)->outputs;
-    return NULL;
-}

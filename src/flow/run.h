@@ -159,8 +159,18 @@ void flow_run_progress(const struct flow_run *run, unsigned *ret_done, unsigned 
 /* Where a node is: false when it is inside no for-each (or the scope is gone), else the item and the index, borrowed.
  */
 bool flow_run_scope(const struct flow_run *run, unsigned scope, const struct json **ret_item, int64_t *ret_index);
-/* What an earlier node gave, as seen from that scope: its own nodes first, then those around it; NULL: nothing. */
-const struct json *flow_run_node_outputs(const struct flow_run *run, unsigned scope, const char *node_id);
+/* What an earlier node gave, as seen from that scope, its own nodes first, then those around it: its outputs, or
+ * {error} when it failed for good; in a loop those of the latest pass that it ended. *ret is yours; false: nothing. */
+bool flow_run_node_outputs(const struct flow_run *run, unsigned scope, const char *node_id, struct json **ret);
+/* What connections delivered to a node: the value itself when all its connections lead to one input, else an object
+ * input -> value. Of a node without connections the item that it runs for, or the run's input. *ret is yours; false:
+ * nothing came. */
+bool flow_run_delivered(const struct flow_run *run, unsigned scope, unsigned node, struct json **ret);
+const struct json *flow_run_input(const struct flow_run *run);
+const char *flow_run_trigger(const struct flow_run *run); /* NULL: unknown */
+int64_t flow_run_started_ms(const struct flow_run *run);
+/* History shows these instead of the effective inputs: after expressions were evaluated and secrets masked. */
+void flow_run_show_inputs(struct flow_run *run, unsigned scope, unsigned node, struct json *take_inputs);
 /* The iteration of the node that runs there (see above). */
 void flow_run_iteration(const struct flow_run *run, unsigned scope, unsigned node, char out[RUN_ITERATION_BYTES_MAX]);
 int64_t flow_run_signals_seen(const struct flow_run *run); /* the latest signal's id, or 0 */

@@ -56,7 +56,7 @@ struct json *run_node_entry(const struct flow_run *run, unsigned index, const st
         json_set(entry, "duration", NULL);
     json_set_int(entry, "recordsProcessed", node->records);
     json_set_str(entry, "errorMessage", json_get_str(node->error, "message"));
-    json_set(entry, "input", json_ref(node->inputs));
+    json_set(entry, "input", json_ref(node->shown_inputs != NULL ? node->shown_inputs : node->inputs));
     json_set(entry, "output", json_ref(node->outputs));
     json_set(entry, "attempts", attempts_of(node));
     if (iteration != NULL)

@@ -34,7 +34,9 @@ struct node_run {
     unsigned resolved, delivered;
     unsigned first; /* join_first: the connection that started it */
     int64_t first_ms, started_ms, ended_ms, wake_ms, records, signal_id;
-    struct json *inputs, *outputs, *error; /* error: {code,message,nodeId} once failed for good */
+    struct json *inputs, *shown_inputs; /* shown: in history, in place of inputs */
+    struct json *outputs, *error;       /* error: {code,message,nodeId} once failed for good */
+    struct json *before;                /* outputs of the latest pass of a loop that is over */
     struct json *waiting;
     struct each_run *each;
     struct attempt *attempts, *last_attempt;
@@ -139,6 +141,9 @@ struct run_command *run_command_add(struct flow_run *run, enum run_command_kind 
 void run_checkpoint(struct flow_run *run, struct scope *scope, unsigned index, const struct error *error);
 void run_end(struct flow_run *run, enum run_status status, const struct error *error);
 void run_end_limit(struct flow_run *run, const char *what, int64_t limit);
+
+/* run_view.c */
+struct json *run_outputs_before(const struct node_run *node); /* NULL: none; yours */
 
 /* run_scope.c */
 struct scope *run_scope_new(struct flow_run *run, unsigned body, struct scope *parent, unsigned container, size_t index,

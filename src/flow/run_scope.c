@@ -105,6 +105,8 @@ static void keep(struct flow_run *run, const struct scope *scope, unsigned index
 static void node_done(struct flow_run *run, struct node_run *node)
 {
     json_unref(node->inputs);
+    json_unref(node->shown_inputs);
+    json_unref(node->before);
     json_unref(node->outputs);
     json_unref(node->error);
     json_unref(node->waiting);
@@ -121,9 +123,10 @@ void run_node_reset(struct flow_run *run, struct scope *scope, unsigned index)
 {
     struct node_run *node = run_node_at(run, scope, index);
     unsigned pass = node->pass + 1;
+    struct json *before = run_outputs_before(node);
     keep(run, scope, index);
     node_done(run, node);
-    *node = (struct node_run){.pass = pass};
+    *node = (struct node_run){.pass = pass, .before = before};
 }
 
 void run_scope_free(struct flow_run *run, struct scope *scope)

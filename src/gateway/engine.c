@@ -5,12 +5,15 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "nodes/http_client.h"
+#include "script/script.h"
 #include "worker/pool.h"
 #include <pthread.h>
 #include <stdlib.h>
 
 #define LAST_EVENTS_MS 5000
 #define SWEEP_INTERVAL_MS 10000
+#define SCRIPT_TIMEOUT_MS_DEFAULT 10000
+#define SCRIPT_MEMORY_MB_DEFAULT 256
 
 /* A loop on a thread of its own. */
 struct runner {
@@ -96,6 +99,18 @@ static enum err start_orchestrator(struct engine *engine, struct error *reterr)
     return code;
 }
 
+/* Starts no process before the first script. */
+static struct script_pool *make_script_pool(const struct engine *engine)
+{
+    const struct engine_options *options = &engine->options;
+    bool given = options->script_runners > 0;
+    return script_pool_new(
+        &(struct script_options){.loop = engine->working.loop,
+                                 .runners = given ? options->script_runners : 2,
+                                 .timeout_ms = given ? options->script_timeout_ms : SCRIPT_TIMEOUT_MS_DEFAULT,
+                                 .memory_mb = given ? (size_t)options->script_memory_mb : SCRIPT_MEMORY_MB_DEFAULT});
+}
+
 static enum err start_worker(struct engine *engine, struct error *reterr)
 {
     const struct engine_options *options = &engine->options;
@@ -108,6 +123,7 @@ static enum err start_worker(struct engine *engine, struct error *reterr)
     engine->host.allow_command = options->allow_command;
     engine->host.command_environment = options->command_environment;
     engine->host.data_dir = options->data_dir;
+    engine->host.script = make_script_pool(engine);
     engine->worker = worker_new(&(struct worker_options){.id = options->worker_id,
                                                          .shards = options->shards,
                                                          .loop = engine->working.loop,
@@ -193,6 +209,7 @@ void engine_free(struct engine *engine)
     pool_free(engine->pool);
     worker_free(engine->worker);
     orchestrator_free(engine->orchestrator);
+    script_pool_free(engine->host.script);
     http_client_free(engine->host.http);
     if (engine->working.loop != NULL)
         loop_free(engine->working.loop);

@@ -21,6 +21,7 @@ struct field {
     bool required;
     bool nullable;              /* null counts as absent */
     bool secret;                /* masked wherever shown */
+    bool code;                  /* source text: {{ in it is no expression */
     int64_t min, max;           /* both 0 = unbounded */
     const char *const *values;  /* FIELD_ENUM, NULL-terminated */
     const char *pattern;        /* informational, for the schema; checked by the owner */

@@ -1,6 +1,7 @@
 /* field-mapper: makes new records from fields of the old ones (api-contract 4.4). */
 #include "nodes/node_int.h"
 #include "nodes/value.h"
+#include "script/script.h"
 
 #include "base/mem.h"
 #include <stdio.h>
@@ -11,8 +12,18 @@
 
 struct mapping {
     const char *source, *target;
-    struct value constant; /* of `constant`; borrows */
+    struct value constant;   /* of `constant`; borrows */
+    const char *body;        /* of `function` */
+    const struct json *made; /* its results once they are there: {v, u, x}; borrowed */
     bool is_constant;
+};
+
+/* The mapping waits for its functions. */
+struct waiting {
+    struct node_call *call;
+    struct script_call *script;
+    struct mapping *mappings;
+    size_t count;
 };
 
 static enum err mapping_error(struct error *reterr, enum err code, size_t index, const char *member, const char *what)
@@ -38,9 +49,11 @@ static enum err parse_mapping(const struct json *entry, size_t index, struct map
         return ERR_OK;
     /* A function without a body gives the source value: that one works. */
     const struct json *body = json_get(parameters, "functionBody");
-    if (function && body != NULL && !(json_is(body, JSON_STRING) && json_as_str_len(body) == 0))
-        return mapping_error(reterr, ERR_UNSUPPORTED, index, "transformation",
-                             "is function, and JavaScript is not part of this build yet; use rename or constant.");
+    if (function && body != NULL && !json_is(body, JSON_STRING))
+        return mapping_error(reterr, ERR_VALIDATION, index, "parameters.functionBody",
+                             "must be a string: the body of a JavaScript function of value.");
+    if (function && body != NULL && json_as_str_len(body) > 0)
+        ret->body = json_as_str(body);
     if (ret->target == NULL)
         return mapping_error(reterr, ERR_VALIDATION, index, "targetField", "must be the name of the new field.");
     ret->is_constant = strcmp(name, "constant") == 0;
@@ -52,48 +65,169 @@ static enum err parse_mapping(const struct json *entry, size_t index, struct map
     return ERR_OK;
 }
 
-static struct json *map_item(const struct json *item, const struct mapping *mappings, size_t count)
+static bool is_listed(const struct json *list, size_t *at, size_t index)
+{
+    while (*at < json_count(list) && json_as_int(json_at(list, *at)) < (int64_t)index)
+        (*at)++;
+    return *at < json_count(list) && json_as_int(json_at(list, *at)) == (int64_t)index;
+}
+
+/* Where each list of a function's results is: items come in order. */
+struct places {
+    size_t undefined, thrown;
+};
+
+static struct value mapped_value(const struct json *item, size_t index, const struct mapping *mapping,
+                                 struct places *places)
+{
+    if (mapping->is_constant)
+        return (struct value){.present = mapping->constant.present, .json = mapping->constant.json};
+    if (mapping->made == NULL || is_listed(json_get(mapping->made, "x"), &places->thrown, index))
+        return value_property(item, mapping->source); /* a function that throws leaves the source value */
+    if (is_listed(json_get(mapping->made, "u"), &places->undefined, index))
+        return (struct value){0};
+    return (struct value){.present = true, .json = json_at(json_get(mapping->made, "v"), index)};
+}
+
+static struct json *map_item(const struct json *item, size_t index, const struct mapping *mappings, size_t count,
+                             struct places *places)
 {
     struct json *mapped = json_object_new();
     for (size_t i = 0; i < count; i++) {
-        const struct mapping *mapping = &mappings[i];
-        struct value value = mapping->is_constant ? mapping->constant : value_property(item, mapping->source);
+        AUTO_VALUE struct value value = mapped_value(item, index, &mappings[i], &places[i]);
         if (value.present)
-            json_set(mapped, mapping->target, json_ref(value.json));
+            json_set(mapped, mappings[i].target, json_ref(value.json));
         else
-            json_remove(mapped, mapping->target); /* undefined: the key disappears */
-        if (value.owned != NULL && !mapping->is_constant)
-            value_done(&value);
+            json_remove(mapped, mappings[i].target); /* undefined: the key disappears */
     }
     return mapped;
 }
 
-static enum err map_all(struct node_call *call, const struct json *source, const struct mapping *mappings, size_t count,
-                        struct error *reterr)
+static void map_all(struct node_call *call, const struct json *source, const struct mapping *mappings, size_t count)
 {
+    struct places *places = mem_array(count + 1, sizeof *places);
     if (!json_is(source, JSON_ARRAY)) {
-        if (source == NULL)
-            return error_set(reterr, ERR_NODE, "source",
-                             "source is null: a mapping needs a record or a list of records.");
-        node_call_set(call, "mapped", map_item(source, mappings, count));
+        node_call_set(call, "mapped", map_item(source, 0, mappings, count, places));
         call->records = 1;
-        return ERR_OK;
+    } else {
+        struct json *mapped = json_array_new();
+        size_t n = json_count(source);
+        for (size_t i = 0; i < n; i++)
+            json_push(mapped, map_item(json_at(source, i), i, mappings, count, places));
+        node_call_set(call, "mapped", mapped);
+        call->records = (int64_t)n;
     }
-    struct json *mapped = json_array_new();
-    size_t n = json_count(source);
-    for (size_t i = 0; i < n; i++) {
-        const struct json *item = json_at(source, i);
-        if (item == NULL) {
+    free(places);
+}
+
+static enum err check_source(const struct json *source, struct error *reterr)
+{
+    if (source == NULL)
+        return error_set(reterr, ERR_NODE, "source", "source is null: a mapping needs a record or a list of records.");
+    for (size_t i = 0, n = json_is(source, JSON_ARRAY) ? json_count(source) : 0; i < n; i++)
+        if (json_at(source, i) == NULL) {
             char path[64];
             (void)snprintf(path, sizeof path, "source[%zu]", i);
-            json_unref(mapped);
             return error_set(reterr, ERR_NODE, path, "%s is null: a mapping needs a record.", path);
         }
-        json_push(mapped, map_item(item, mappings, count));
-    }
-    node_call_set(call, "mapped", mapped);
-    call->records = (int64_t)n;
     return ERR_OK;
+}
+
+/* The values of one source field: {v: [value], u: [1 where it is undefined]} as two lists. */
+static void add_column(const struct json *source, const char *field, struct json *values, struct json *undefined)
+{
+    bool many = json_is(source, JSON_ARRAY);
+    struct json *column = json_array_new(), *missing = json_array_new();
+    for (size_t i = 0, n = many ? json_count(source) : 1; i < n; i++) {
+        AUTO_VALUE struct value value = value_property(many ? json_at(source, i) : source, field);
+        json_push(column, json_ref(value.json));
+        json_push(missing, json_int_new(!value.present));
+    }
+    json_push(values, column);
+    json_push(undefined, missing);
+}
+
+static void waiting_free(struct waiting *waiting)
+{
+    free(waiting->mappings);
+    free(waiting);
+}
+
+static void on_mapped(void *user, const struct script_answer *answer)
+{
+    struct waiting *waiting = user;
+    struct node_call *call = waiting->call;
+    const struct json *results = json_get(answer->result, "v");
+    if (answer->error.code == ERR_OK) {
+        for (size_t i = 0, k = 0; i < waiting->count; i++)
+            if (waiting->mappings[i].body != NULL)
+                waiting->mappings[i].made = json_at(results, k++);
+        map_all(call, json_get(call->inputs, "source"), waiting->mappings, waiting->count);
+    }
+    waiting_free(waiting);
+    call->state = NULL;
+    if (answer->error.code == ERR_OK)
+        node_call_done(call);
+    else
+        node_call_failed(call, &answer->error);
+}
+
+/* One call for all items and functions; takes the mappings over. */
+static enum err start_functions(struct node_call *call, const struct json *source, struct mapping *take_mappings,
+                                size_t count, struct error *reterr)
+{
+    if (call->host == NULL || call->host->script == NULL) {
+        free(take_mappings);
+        return error_set(reterr, ERR_UNSUPPORTED, "mapping",
+                         "Mapping functions need JavaScript, which does not run here.");
+    }
+    AUTO_JSON struct json *bodies = json_array_new(), *data = json_object_new();
+    struct json *values = json_array_new(), *undefined = json_array_new();
+    json_set(data, "v", values);
+    json_set(data, "u", undefined);
+    for (size_t i = 0; i < count; i++)
+        if (take_mappings[i].body != NULL) {
+            json_push(bodies, json_string_new(take_mappings[i].body));
+            add_column(source, take_mappings[i].source, values, undefined);
+        }
+    AUTO_FREE char *program = json_dup_text(bodies), *data_text = json_dup_text(data);
+    struct waiting *waiting = mem_alloc(sizeof *waiting);
+    *waiting = (struct waiting){.call = call, .mappings = take_mappings, .count = count};
+    call->state = waiting;
+    waiting->script = script_pool_start(call->host->script,
+                                        &(struct script_request){.kind = SCRIPT_MAP,
+                                                                 .realm = "",
+                                                                 .program = program,
+                                                                 .program_bytes = strlen(program),
+                                                                 .data = data_text,
+                                                                 .data_bytes = strlen(data_text),
+                                                                 .timeout_ms = call->timeout_ms},
+                                        on_mapped, waiting);
+    return ERR_OK;
+}
+
+static void abort_functions(struct node_call *call)
+{
+    struct waiting *waiting = call->state;
+    if (waiting == NULL)
+        return;
+    script_call_abort(waiting->script);
+    waiting_free(waiting);
+    call->state = NULL;
+}
+
+/* With functions it waits for a runner of JavaScript. */
+static enum node_mode mode_of(const struct json *inputs)
+{
+    const struct json *list = json_get(inputs, "mapping");
+    for (size_t i = 0, n = json_is(list, JSON_ARRAY) ? json_count(list) : 0; i < n; i++) {
+        const struct json *entry = json_at(list, i);
+        const char *name = json_get_str(entry, "transformation");
+        const char *body = json_get_str(json_get(entry, "parameters"), "functionBody");
+        if (name != NULL && strcmp(name, "function") == 0 && body != NULL && *body != '\0')
+            return NODE_ASYNC;
+    }
+    return NODE_INLINE;
 }
 
 static enum err execute(struct node_call *call, struct error *reterr)
@@ -110,18 +244,22 @@ static enum err execute(struct node_call *call, struct error *reterr)
     if (n > MAPPING_MAX)
         return error_set(reterr, ERR_VALIDATION, "mapping", "mapping must have at most %d entries, not %zu.",
                          MAPPING_MAX, n);
-    struct mapping few[16];
-    struct mapping *mappings = n <= 16 ? few : mem_array(n, sizeof *mappings);
+    struct mapping *mappings = mem_array(n + 1, sizeof *mappings);
     enum err code = ERR_OK;
+    bool functions = false;
     for (size_t i = 0; i < n && code == ERR_OK; i++) {
         bool used = false;
         code = parse_mapping(json_at(list, i), i, &mappings[count], &used, reterr);
+        functions |= code == ERR_OK && used && mappings[count].body != NULL;
         count += code == ERR_OK && used;
     }
     if (code == ERR_OK)
-        code = map_all(call, source, mappings, count, reterr);
-    if (mappings != few)
-        free(mappings);
+        code = check_source(source, reterr);
+    if (code == ERR_OK && functions)
+        return start_functions(call, source, mappings, count, reterr);
+    if (code == ERR_OK)
+        map_all(call, source, mappings, count);
+    free(mappings);
     return code;
 }
 
@@ -149,7 +287,8 @@ static const struct field parameter_fields[] = {
      .label = "Function body",
      .widget = "code-javascript",
      .kind = FIELD_STRING,
-     .help = "JavaScript function body with one argument, value."},
+     .code = true,
+     .help = "JavaScript function body with one argument, value; what it returns is the new value."},
     {0}};
 static const struct field mapping_fields[] = {
     {.name = "sourceField", .kind = FIELD_STRING, .help = "Top-level field of the record; not needed for a constant."},
@@ -158,12 +297,12 @@ static const struct field mapping_fields[] = {
      .kind = FIELD_STRING,
      .values = transformations,
      .default_json = "\"rename\"",
-     .help = "rename copies the value, constant sets one; function is not available yet."},
+     .help = "rename copies the value, constant sets one, function computes one."},
     {.name = "parameters",
      .kind = FIELD_OBJECT,
      .fields = parameter_fields,
      .nullable = true,
-     .help = "constantValue, for a constant."},
+     .help = "constantValue for a constant, functionBody for a function."},
     {0}};
 static const struct field fields[] = {
     {.name = "mapping",
@@ -190,7 +329,8 @@ static const struct node_example examples[] = {
      "{\"mapped\":{\"x\":1}}"},
     {0}};
 static const struct node_trouble troubles[] = {
-    {"mapping[0].transformation is function", "JavaScript is not part of this build yet.", "Use rename or constant."},
+    {"A function seems to do nothing", "It does not compile or throws: then the source value stays.",
+     "Try it in a code node, which tells its errors."},
     {"A field is missing in the result",
      "Its source field was missing in the record, or its transformation does not exist.",
      "Check the spelling of sourceField and transformation."},
@@ -222,11 +362,13 @@ const struct node_type node_field_mapper = {
     .requirements = (const char *const[]){"source is a list of records, or one record.", NULL},
     .limitations =
         (const char *const[]){"Source fields are top-level fields, not paths; set-fields takes paths.",
-                              "The transformation function needs JavaScript, which is not part of this build yet.",
+                              "Functions have no files, no network and SCRIPT_TIMEOUT_MS together for all records.",
                               NULL},
     .best_practices = (const char *const[]){"Map early: what is not mapped is not carried along.", NULL},
     .examples = examples,
     .troubles = troubles,
     .mode = NODE_INLINE,
+    .mode_of = mode_of,
     .execute = execute,
+    .abort = abort_functions,
 };

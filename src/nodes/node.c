@@ -55,6 +55,11 @@ void node_call_failed(struct node_call *call, const struct error *error)
     call->on_complete(call, error->code);
 }
 
+enum node_mode node_mode_of(const struct node_type *type, const struct json *inputs)
+{
+    return type->mode_of == NULL ? type->mode : type->mode_of(inputs);
+}
+
 void node_call_free_results(struct node_call *call)
 {
     json_unref(call->outputs);

@@ -30,6 +30,8 @@ struct node_type {
     const struct node_example *examples;                                          /* ends with title NULL */
     const struct node_trouble *troubles; /* ends with issue NULL, may be NULL */
     enum node_mode mode;
+    /* Where it depends on the inputs; NULL: always `mode`. */
+    enum node_mode (*mode_of)(const struct json *inputs);
     /* INLINE, BLOCKING: do it, fill the result by node_call_* setters, or return the error (ERR_NODE, ERR_NODE_RETRY,
      * …). ASYNC: start it; an error returned means that it did not start; else exactly one of
      * node_call_done/failed/wait follows later on the loop's thread. */
@@ -40,6 +42,7 @@ struct node_type {
 
 /* The services a node may use; of the loop it runs on. */
 struct node_host {
+    struct script_pool *script;             /* script/script.h; NULL where JavaScript cannot run */
     struct http_client *http;               /* nodes/http_client.h; NULL inside BLOCKING nodes */
     bool allow_command;                     /* the command node may run programs */
     const char *const *command_environment; /* variables it hands on, NULL-terminated; NULL: none */
@@ -56,7 +59,9 @@ struct node_call {
     int attempt;
     int64_t now_ms, timeout_ms; /* start of the attempt; at most this long (0 = unlimited) */
     struct node_host *host;
-    void *state; /* the node's own, for ASYNC; it frees it before it completes or in abort */
+    const struct expression_source *names; /* what JavaScript sees of the run; NULL: nothing */
+    const char *realm;                     /* the world its JavaScript runs in: "flow id/version" */
+    void *state;                           /* the node's own, for ASYNC; it frees it before it completes or in abort */
     /* results, set through the functions below */
     struct json *outputs; /* object pin -> value */
     int64_t records, wake_ms;
@@ -77,6 +82,8 @@ void node_call_wait(struct node_call *call, int64_t wake_ms);
 void node_call_done(struct node_call *call);                              /* ASYNC only */
 void node_call_failed(struct node_call *call, const struct error *error); /* ASYNC only */
 void node_call_free_results(struct node_call *call);
+
+enum node_mode node_mode_of(const struct node_type *type, const struct json *inputs);
 
 /* The registry. */
 const struct node_type *const *node_registry_all(void);       /* NULL-terminated, by type */

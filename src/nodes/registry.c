@@ -5,6 +5,7 @@
 #include <string.h>
 
 static const struct node_type *const types[] = {
+    &node_code,
     &node_command,
     &node_csv,
     &node_csv_file,

@@ -169,6 +169,9 @@ static enum err open_engine(struct service_state *s, struct error *reterr)
         options.worker_id = config_str(config, CONFIG_WORKER_ID);
         options.data_dir = s->files;
         options.http_deny_private = config_bool(config, CONFIG_HTTP_DENY_PRIVATE);
+        options.script_runners = (unsigned)config_int(config, CONFIG_SCRIPT_RUNNERS);
+        options.script_timeout_ms = config_int(config, CONFIG_SCRIPT_TIMEOUT_MS);
+        options.script_memory_mb = config_int(config, CONFIG_SCRIPT_MEMORY_MB);
         options.allow_command = config_bool(config, CONFIG_COMMAND_NODE_ENABLED);
         options.command_environment = read_list(&s->config, CONFIG_COMMAND_NODE_ENVIRONMENT);
         options.on_asked_to_leave = alone ? NULL : on_asked_to_leave;

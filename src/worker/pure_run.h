@@ -12,11 +12,11 @@ struct pure_result {
     bool responded;      /* the result is a respond node's */
 };
 
-/* False when the run did not come to its end without waiting (a retry's delay): then it must run durably, from the
+/* False when the run did not come to its end here (a retry's delay, JavaScript): then it must run durably, from the
  * beginning. The flow is borrowed; all JSON values belong to this thread. */
 bool pure_run(const struct flow *flow, const struct run_options *options, const struct json *input,
               struct pure_result *ret) ERROR_MUST_CHECK;
 void pure_result_done(struct pure_result *result);
 
-/* Whether pure_run can run it: every node is pure and inline. */
+/* Whether pure_run can run it: every node is pure and inline, and no expression needs JavaScript for sure. */
 bool pure_run_is_possible(const struct flow *flow);

@@ -16,6 +16,7 @@ struct worker *worker_new(const struct worker_options *options)
     if (options->host != NULL)
         worker->blocking_host = *options->host;
     worker->blocking_host.http = NULL;
+    worker->blocking_host.script = NULL;
     worker->id = mem_dup(options->id);
     worker->queue = mem_printf(QUEUE_WORKER_PREFIX "%s", options->id);
     worker->shards = options->shards == 0 ? 1 : options->shards;

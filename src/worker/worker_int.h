@@ -3,7 +3,9 @@
 #include "base/map.h"
 #include "base/recall.h"
 #include "broker/messages.h"
+#include "script/script.h"
 #include "worker/pool.h"
+#include "worker/scope.h"
 #include "worker/worker.h"
 #include <stdatomic.h>
 
@@ -99,8 +101,11 @@ struct call {
     unsigned scope, node;
     struct node_call node_call;
     struct json *inputs;     /* its own reference */
-    struct json *own_inputs; /* BLOCKING: a copy that belongs to the pool's thread meanwhile */
-    char *execution_id, *flow_id, *node_id;
+    struct json *own_inputs; /* evaluated ones, or a copy that belongs to the pool's thread meanwhile (BLOCKING) */
+    char *execution_id, *flow_id, *node_id, *realm;
+    struct call_names names;
+    struct expression_job *job; /* waits for a script */
+    struct script_call *script;
     int64_t started_us; /* monotonic */
     enum err code;
     bool pooled;

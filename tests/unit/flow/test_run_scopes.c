@@ -529,11 +529,11 @@ static void test_failures_may_be_collected(void **state)
     done(s, "x@1.0", "{'out':1}");
     done(s, "y@1.0", "{'out':2}");
     inputs_are(s, "after@0", "{'in':[null,2]}");
-    const struct json *outputs = flow_run_node_outputs(s->run, 0, "each");
+    AUTO_JSON struct json *outputs = NULL;
+    assert_true(flow_run_node_outputs(s->run, 0, "each", &outputs));
     AUTO_FREE char *text = json_dup_text(json_get(outputs, "failures"));
-    assert_string_equal(
-        text,
-        "[{\"index\":0,\"item\":1,\"error\":{\"code\":\"NODE_FAILED_TRANSIENT\",\"message\":\"node x: planned\"}}]");
+    assert_string_equal(text, "[{\"index\":0,\"item\":1,\"error\":{\"code\":\"NODE_FAILED_TRANSIENT\","
+                              "\"message\":\"node x: planned\"}}]");
     stage_done(s);
 }
 

@@ -57,14 +57,29 @@ static void sets_constants_and_skips_unknown(void **state)
         "{\"mapped\":[{\"c\":{\"d\":[null]},\"n\":null}]}");
 }
 
-static void function_waits_for_javascript(void **state)
+#define FUNCTION(source, target, body)                                                                                 \
+    "{\"sourceField\":\"" source "\",\"targetField\":\"" target "\",\"transformation\":\"function\",\"parameters\":{"  \
+    "\"functionBody\":\"" body "\"}}"
+
+static void functions_have_all_of_javascript(void **state)
 {
     (void)state;
-    node_assert_fails("field-mapper",
-                      "{\"source\":[{\"a\":1}],\"mapping\":[" RENAME
-                      ",{\"sourceField\":\"a\",\"targetField\":\"y\",\"transformation\":\"function\","
-                      "\"parameters\":{\"functionBody\":\"return value + 1\"}}]}",
-                      ERR_UNSUPPORTED, "mapping[1].transformation", "JavaScript");
+    node_assert_outputs(
+        "field-mapper",
+        "{\"source\":[{\"a\":1,\"t\":\"x\"},{\"a\":2},{\"a\":null}],\"mapping\":[" RENAME
+        "," FUNCTION("a", "next", "return value + 1") "," FUNCTION(
+            "t", "up", "total = (globalThis.total || 0) + 1; return value.toUpperCase() + total") "]}",
+        "{\"mapped\":[{\"x\":1,\"next\":2,\"up\":\"X1\"},{\"x\":2,\"next\":3},{\"x\":null,\"next\":1}]}");
+    /* no return: undefined; an exception, at compile time or later: the source value */
+    node_assert_outputs(
+        "field-mapper",
+        "{\"source\":{\"a\":{\"k\":1}},\"mapping\":[" FUNCTION("a", "none", "value.k") "," FUNCTION(
+            "a", "broken", "return (") "," FUNCTION("a", "thrown",
+                                                    "throw value") "," FUNCTION("z", "missing",
+                                                                                "return typeof value") "]}",
+        "{\"mapped\":{\"broken\":{\"k\":1},\"thrown\":{\"k\":1},\"missing\":\"undefined\"}}");
+    node_assert_outputs("field-mapper", "{\"source\":[],\"mapping\":[" FUNCTION("a", "b", "return value") "]}",
+                        "{\"mapped\":[]}");
     /* without a body it gives the source value (4.4) */
     node_assert_outputs("field-mapper",
                         "{\"source\":{\"a\":1},\"mapping\":[{\"sourceField\":\"a\",\"targetField\":\"y\","
@@ -107,7 +122,7 @@ int main(void)
         cmocka_unit_test(examples),
         cmocka_unit_test(maps),
         cmocka_unit_test(sets_constants_and_skips_unknown),
-        cmocka_unit_test(function_waits_for_javascript),
+        cmocka_unit_test(functions_have_all_of_javascript),
         cmocka_unit_test(refuses_wrong_inputs),
         cmocka_unit_test(counts_records),
     };

@@ -1,5 +1,5 @@
 /* JavaScript's properties, coercions and comparison over JSON values. */
-#include "nodes/value.h"
+#include "json/value.h"
 
 #include "base/mem.h"
 #include <errno.h>
