@@ -15,8 +15,9 @@
 struct cache;
 
 /* url: memory: (in this process, at most max_bytes, keys and bookkeeping included), or
- * redis://user:password@host:port/db, several separated by commas: the first that answers is used. cluster: they are
- * nodes of a Redis Cluster. VALIDATION names REDIS_URL or CACHE_MAX_BYTES. Does not wait for Redis. */
+ * redis://user:password@host:port/db?timeout=ms, several separated by commas: the first that answers is used; who does
+ * not within the timeout (250) is away. cluster: they are nodes of a Redis Cluster. VALIDATION names REDIS_URL or
+ * CACHE_MAX_BYTES. Does not wait for Redis. */
 enum err cache_open(const char *url, bool cluster, size_t max_bytes, struct cache **ret,
                     struct error *reterr) ERROR_MUST_CHECK;
 void cache_close(struct cache *cache); /* when nobody uses it any more; NULL ok */

@@ -136,8 +136,8 @@ struct test_redis *test_redis_start(unsigned nodes)
     for (unsigned i = 0; i < nodes; i++) {
         server->nodes[i].port = free_port();
         size_t len = strlen(server->url);
-        (void)snprintf(server->url + len, sizeof server->url - len, "%sredis://127.0.0.1:%d", i == 0 ? "" : ",",
-                       server->nodes[i].port);
+        (void)snprintf(server->url + len, sizeof server->url - len, "%sredis://127.0.0.1:%d?timeout=30000",
+                       i == 0 ? "" : ",", server->nodes[i].port);
         start_node(server, i);
         await(server, i, "PING", "PONG");
     }

@@ -170,18 +170,31 @@ static bool begin_listening(struct link *link, struct rabbit_consumer *consumer)
 
 enum step { STEP_NONE, STEP_OPEN, STEP_BEGIN, STEP_END, STEP_CLOSE };
 
+static unsigned wanted_of(const struct rabbit_consumer *consumer)
+{
+    return consumer->cancelled || consumer->orphaned ? 0
+           : consumer->wanted > PREFETCH_MAX         ? PREFETCH_MAX
+                                                     : consumer->wanted;
+}
+
+/* What the broker was told is no longer what is wanted. */
+static bool must_end(const struct rabbit_consumer *consumer, const struct feed *feed)
+{
+    if (feed->prefetch == 0 || consumer->queue == NULL)
+        return false;
+    unsigned wanted = wanted_of(consumer);
+    bool all_new = feed->partial && feed->held_before == 0;
+    bool same = feed->partial ? feed->prefetch <= wanted : feed->prefetch == wanted;
+    return !same || all_new;
+}
+
 /* One step towards it; the frames that the step leads to are read before the next. */
 static enum step next_step(const struct rabbit_consumer *consumer, const struct feed *feed, int64_t now_us,
                            unsigned *ret_prefetch, bool *ret_partial)
 {
-    unsigned wanted = consumer->cancelled || consumer->orphaned ? 0
-                      : consumer->wanted > PREFETCH_MAX         ? PREFETCH_MAX
-                                                                : consumer->wanted;
-    if (feed->prefetch > 0) {
-        bool all_new = feed->partial && feed->held_before == 0;
-        bool same = feed->partial ? feed->prefetch <= wanted : feed->prefetch == wanted;
-        return consumer->queue == NULL || (same && !all_new) ? STEP_NONE : STEP_END;
-    }
+    unsigned wanted = wanted_of(consumer);
+    if (feed->prefetch > 0)
+        return must_end(consumer, feed) ? STEP_END : STEP_NONE;
     if (feed->channel != 0 && wanted == 0 && feed->held == 0 && consumer->cancelled)
         return STEP_CLOSE;
     if (wanted <= feed->held || now_us < feed->retry_at_us)
@@ -215,11 +228,18 @@ static bool take_step(struct link *link, struct rabbit_consumer *consumer, unsig
     return true;
 }
 
-static struct verdict *next_verdict(struct rabbit *rabbit)
+/* Places that a verdict frees are for as many deliveries as are wanted by then, not as were before: who lowered the
+ * prefetch and then acknowledges gets nothing for it. So the broker hears of the one before the other. */
+static struct verdict *next_verdict(struct rabbit *rabbit, bool *ret_end_first)
 {
     pthread_mutex_lock(&rabbit->lock);
     struct verdict *verdict = rabbit->verdicts;
+    *ret_end_first = false;
     if (verdict != NULL) {
+        const struct feed *feed = &verdict->consumer->feeds[verdict->feed];
+        *ret_end_first = feed->channel != 0 && must_end(verdict->consumer, feed);
+    }
+    if (verdict != NULL && !*ret_end_first) {
         rabbit->verdicts = verdict->next;
         if (verdict->next == NULL)
             rabbit->last_verdict = &rabbit->verdicts;
@@ -231,8 +251,14 @@ static struct verdict *next_verdict(struct rabbit *rabbit)
 static bool send_verdicts(struct link *link)
 {
     struct verdict *verdict;
-    while ((verdict = next_verdict(link->rabbit)) != NULL) {
+    bool end_first;
+    while ((verdict = next_verdict(link->rabbit, &end_first)) != NULL) {
         const struct feed *feed = &verdict->consumer->feeds[verdict->feed];
+        if (end_first) {
+            if (!end_consuming(link, verdict->consumer, verdict->feed))
+                return false;
+            continue;
+        }
         int status = AMQP_STATUS_OK;
         if (feed->channel != 0 && feed->incarnation == verdict->incarnation)
             status = verdict->ack ? amqp_basic_ack(link->amqp, feed->channel, verdict->tag, 0)

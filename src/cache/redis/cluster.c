@@ -78,18 +78,20 @@ static bool load_from(struct redis *redis, struct redis_node *node)
     return good;
 }
 
-void redis_map_load(struct redis *redis, bool at_once)
+void redis_map_load(struct redis *redis)
 {
+    pthread_mutex_lock(&redis->map_lock); /* who needs it while another loads it would else go on without */
     int64_t now_us = clock_monotonic_us();
-    pthread_mutex_lock(&redis->lock);
-    bool mine = at_once || now_us >= redis->map_again_us;
+    bool mine = now_us >= redis->map_again_us;
     if (mine)
         redis->map_again_us = now_us + MAP_AGAIN_US;
+    pthread_mutex_lock(&redis->lock);
     size_t count = redis->node_count;
     pthread_mutex_unlock(&redis->lock);
     for (size_t i = 0; mine && i < count; i++)
         if (load_from(redis, redis->nodes[i]))
-            return;
+            break;
+    pthread_mutex_unlock(&redis->map_lock);
 }
 
 struct redis_node *redis_node_for(struct redis *redis, const char *key, size_t size)
@@ -103,7 +105,7 @@ struct redis_node *redis_node_for(struct redis *redis, const char *key, size_t s
         if (node != NULL)
             return node;
         if (i == 0)
-            redis_map_load(redis, false);
+            redis_map_load(redis);
     }
     return NULL;
 }

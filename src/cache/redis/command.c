@@ -57,7 +57,7 @@ redisReply *redis_run(struct redis *redis, const char *key, int argc, const char
         redisReply *reply = ask(redis, node, asking, argc, argv, sizes);
         if (reply == NULL) { /* its slots may have gone to another */
             if (redis->cluster)
-                redis_map_load(redis, false);
+                redis_map_load(redis);
             struct redis_node *other = redis->cluster ? redis_node_for(redis, key, strlen(key)) : any_node(redis);
             node = other == node ? NULL : other;
             asking = false;
@@ -70,7 +70,7 @@ redisReply *redis_run(struct redis *redis, const char *key, int argc, const char
             log_event(is_unwell(reply->str) ? LOG_DEBUG : LOG_WARN, "Redis refuses a command",
                       LOG_STR("error", reply->str), LOG_END);
         else if (!asking)
-            redis_map_load(redis, false); /* where one slot went, others did */
+            redis_map_load(redis); /* where one slot went, others did */
         freeReplyObject(reply);
         node = next;
     }

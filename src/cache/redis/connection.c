@@ -9,7 +9,6 @@
 #include <string.h>
 #include <strings.h>
 
-#define WITHIN_MS 250 /* a cache that needs longer is no help */
 #define BACKOFF_FIRST_MS 100
 #define BACKOFF_MAX_MS 5000
 
@@ -36,7 +35,8 @@ static bool log_in(redisContext *context, const struct redis *redis)
 
 static redisContext *connect_node(const struct redis *redis, const struct redis_node *node)
 {
-    const struct timeval within = {.tv_usec = WITHIN_MS * 1000};
+    int timeout_ms = redis->settings.timeout_ms;
+    const struct timeval within = {.tv_sec = timeout_ms / 1000, .tv_usec = timeout_ms % 1000 * 1000};
     redisContext *context = redisConnectWithTimeout(node->host, node->port, within);
     if (context == NULL)
         return NULL;
@@ -64,7 +64,7 @@ redisContext *redis_take(struct redis *redis, struct redis_node *node, bool *ret
     if (!down && node->idle_count > 0)
         context = node->idle[--node->idle_count];
     if (!down && context == NULL && node->failures > 0) /* one tries, the others go on without */
-        node->down_until_us = clock_monotonic_us() + 2 * WITHIN_MS * 1000;
+        node->down_until_us = clock_monotonic_us() + INT64_C(2000) * redis->settings.timeout_ms;
     pthread_mutex_unlock(&redis->lock);
     *ret_fresh = context == NULL;
     if (context != NULL || down)

@@ -36,6 +36,7 @@ static enum err redis_open(const char *url, bool cluster, size_t max_bytes, stru
     redis->base.ops = &cache_redis_ops;
     redis->cluster = cluster;
     pthread_mutex_init(&redis->lock, NULL);
+    pthread_mutex_init(&redis->map_lock, NULL);
     enum err code = redis_url_parse(redis, url, reterr);
     if (code == ERR_OK)
         code = cache_memory_ops.open("memory:", false, ALONE_BYTES, &redis->alone, reterr);
@@ -55,6 +56,7 @@ static void redis_close(struct cache *cache)
     free(redis->settings.user);
     free(redis->settings.password);
     pthread_mutex_destroy(&redis->lock);
+    pthread_mutex_destroy(&redis->map_lock);
     free(redis);
 }
 

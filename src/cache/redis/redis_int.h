@@ -19,7 +19,7 @@ struct redis_node {
 
 struct redis_settings {
     char *user, *password; /* NULL: none */
-    int db;
+    int db, timeout_ms;    /* timeout_ms: of a connection, and of an answer */
 };
 
 struct redis {
@@ -30,6 +30,7 @@ struct redis {
     struct redis_node *nodes[REDIS_NODES_MAX]; /* only ever added to */
     size_t node_count, first_count;            /* first_count: those of the URL */
     unsigned char slots[REDIS_SLOTS];          /* node + 1; 0: not known */
+    pthread_mutex_t map_lock;                  /* held by who loads them; taken before the other */
     int64_t map_again_us;
     struct cache *alone; /* counts while Redis is away */
 };
@@ -45,7 +46,7 @@ void redis_nodes_free(struct redis *redis);
 /* cluster.c */
 unsigned redis_slot(const char *key, size_t size); /* of the hash tag, if the key has one */
 struct redis_node *redis_node_for(struct redis *redis, const char *key, size_t size);
-void redis_map_load(struct redis *redis, bool at_once);
+void redis_map_load(struct redis *redis); /* or waits for who loads it; not again right after */
 /* What an answer of the kind MOVED or ASK leads to. */
 struct redis_node *redis_redirect(struct redis *redis, const char *text, bool *ret_ask);
 

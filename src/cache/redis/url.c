@@ -6,11 +6,14 @@
 #include <string.h>
 
 #define PORT 6379
+#define TIMEOUT_MS 250 /* a cache that needs longer is no help */
+#define TIMEOUT_MS_MAX 60000
 
 static enum err refuse(struct error *reterr, const char *what)
 {
-    return error_set(reterr, ERR_VALIDATION, "REDIS_URL",
-                     "REDIS_URL must be redis://user:password@host:port/db, several separated by commas; %s.", what);
+    return error_set(
+        reterr, ERR_VALIDATION, "REDIS_URL",
+        "REDIS_URL must be redis://user:password@host:port/db?timeout=ms, several separated by commas; %s.", what);
 }
 
 static int hex(char c)
@@ -81,6 +84,14 @@ static enum err parse_host(struct redis *redis, char *text, struct error *reterr
     return redis_node_find(redis, host, port) == NULL ? refuse(reterr, "these are too many addresses") : ERR_OK;
 }
 
+static enum err parse_parameters(struct redis_settings *settings, const char *text, struct error *reterr)
+{
+    if (strncmp(text, "timeout=", 8) != 0 || !parse_number(text + 8, TIMEOUT_MS_MAX, &settings->timeout_ms) ||
+        settings->timeout_ms == 0)
+        return refuse(reterr, "the parameter after ? is timeout, in milliseconds (1 to 60000)");
+    return ERR_OK;
+}
+
 static enum err parse_one(struct redis *redis, char *text, struct error *reterr)
 {
     if (strncmp(text, "redis://", 8) != 0)
@@ -89,8 +100,13 @@ static enum err parse_one(struct redis *redis, char *text, struct error *reterr)
                                     "or the platform's proxy encrypt"
                                   : "each begins with redis://");
     char *rest = text + 8, *at = strrchr(rest, '@'), *slash;
+    char *query = strrchr(at == NULL ? rest : at, '?');
     enum err code = ERR_OK;
-    if (at != NULL) {
+    if (query != NULL) {
+        *query++ = '\0';
+        code = parse_parameters(&redis->settings, query, reterr);
+    }
+    if (code == ERR_OK && at != NULL) {
         *at = '\0';
         code = parse_user(&redis->settings, rest, reterr);
         rest = at + 1;
@@ -108,6 +124,7 @@ enum err redis_url_parse(struct redis *redis, const char *url, struct error *ret
 {
     AUTO_FREE char *copy = mem_dup(url);
     char *rest = copy;
+    redis->settings.timeout_ms = TIMEOUT_MS;
     for (char *text; (text = strtok_r(rest, ",", &rest)) != NULL;) {
         enum err code = parse_one(redis, text, reterr);
         if (code != ERR_OK)
