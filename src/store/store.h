@@ -293,7 +293,7 @@ enum store_table {
     STORE_AUDIT,
     STORE_NODE_DEFINITIONS,
     STORE_BACKFILLS,
-    STORE_VARIABLES, /* id: scope/name, see worker/vault.h */
+    STORE_VARIABLES, /* id: scope/name, the scope of a flow's own being its id (worker/vault.h); they go with it */
     STORE_SECRETS
 };
 enum err store_put(struct store_session *s, enum store_table table, const char *id, const struct json *document,
@@ -306,3 +306,7 @@ enum err store_remove(struct store_session *s, enum store_table table, const cha
                       struct error *reterr) ERROR_MUST_CHECK;
 enum err store_all(struct store_session *s, enum store_table table, struct json **ret,
                    struct error *reterr) ERROR_MUST_CHECK; /* array, at most 10000 */
+/* Documents whose ids begin with scope and '/' (NULL: all), by id, from behind the id `after` (NULL: the first); an
+ * array of at most `limit`. */
+enum err store_scope_list(struct store_session *s, enum store_table table, const char *scope, const char *after,
+                          size_t limit, struct json **ret, struct error *reterr) ERROR_MUST_CHECK;

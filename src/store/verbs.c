@@ -301,3 +301,9 @@ enum err store_all(struct store_session *s, enum store_table table, struct json 
 {
     return sql_all(s, table, ret, reterr);
 }
+
+enum err store_scope_list(struct store_session *s, enum store_table table, const char *scope, const char *after,
+                          size_t limit, struct json **ret, struct error *reterr)
+{
+    return sql_scope_list(s, table, scope, after, limit, ret, reterr);
+}

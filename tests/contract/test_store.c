@@ -30,7 +30,8 @@ static void reset_postgres(const char *url)
     PGresult *result = PQexec(connection, "DO $$ BEGIN IF to_regclass('schema_version') IS NOT NULL THEN"
                                           " DELETE FROM flows; DELETE FROM workers; DELETE FROM dead_letters;"
                                           " DELETE FROM users; DELETE FROM api_keys; DELETE FROM settings;"
-                                          " DELETE FROM audit_log; DELETE FROM node_definitions; END IF; END $$");
+                                          " DELETE FROM audit_log; DELETE FROM node_definitions; DELETE FROM backfills;"
+                                          " DELETE FROM variables; DELETE FROM secrets; END IF; END $$");
     if (PQresultStatus(result) != PGRES_COMMAND_OK)
         (void)fprintf(stderr, "%s\n", PQerrorMessage(connection));
     PQclear(result);

@@ -257,6 +257,10 @@ enum err sql_flow_delete(struct store_session *s, const char *id, struct error *
     int64_t deleted = 0;
     if (code == ERR_OK)
         code = sql_change(s, &deleted, reterr, "DELETE FROM flows WHERE id=?", "t", id);
+    if (code == ERR_OK && deleted > 0)
+        code = sql_scope_remove(s, STORE_VARIABLES, id, reterr);
+    if (code == ERR_OK && deleted > 0)
+        code = sql_scope_remove(s, STORE_SECRETS, id, reterr);
     return code == ERR_OK && deleted == 0 ? not_found(id, reterr) : code;
 }
 

@@ -3,6 +3,7 @@
 #include "store/sql/sql_int.h"
 
 #include "base/mem.h"
+#include <stdio.h>
 #include <string.h>
 
 enum { ROWS_MAX = 10000 };
@@ -14,11 +15,13 @@ enum { ROWS_MAX = 10000 };
            "key=excluded.key, status=excluded.status, document=excluded.document",                                     \
     .get = {"SELECT document FROM " table " WHERE id=?", "SELECT document FROM " table " WHERE id=?{lock}"},           \
     .find = {"SELECT document FROM " table " WHERE key=?", "SELECT document FROM " table " WHERE key=?{lock}"},        \
-    .remove = "DELETE FROM " table " WHERE id=?", .all = "SELECT document, id FROM " table " ORDER BY id LIMIT ?"
+    .remove = "DELETE FROM " table " WHERE id=?", .all = "SELECT document, id FROM " table " ORDER BY id LIMIT ?",      \
+    .range = "SELECT document, id FROM " table " WHERE id>? AND id<? ORDER BY id LIMIT ?",                             \
+    .remove_range = "DELETE FROM " table " WHERE id>? AND id<?"
 
 static const struct table {
     const char *noun, *key_member, *status_member, *time_member;
-    const char *put, *get[2], *find[2], *remove, *all; /* [1]: in a write, holding the row */
+    const char *put, *get[2], *find[2], *remove, *all, *range, *remove_range; /* [1]: in a write, holding the row */
 } tables[] = {
     [STORE_WORKERS] = {.noun = "worker", STATEMENTS("workers")},
     [STORE_DEAD_LETTERS] = {.noun = "dead letter",
@@ -84,6 +87,24 @@ static enum err load_one(struct store_session *s, const struct table *t, const c
     return sql_decoded(document, damaged, t->noun, key, ret, reterr);
 }
 
+static enum err load_rows(struct store_session *s, const struct table *t, struct sql_rows *q, struct json **ret,
+                          struct error *reterr)
+{
+    AUTO_JSON struct json *rows = json_array_new();
+    bool row = false;
+    enum err code = ERR_OK;
+    while (code == ERR_OK && (code = sql_step(s, q, &row, reterr)) == ERR_OK && row) {
+        bool damaged = false;
+        struct json *document = sql_json(q, 0, &damaged);
+        code = sql_decoded(document, damaged, t->noun, sql_text(q, 1), &document, reterr);
+        if (code == ERR_OK)
+            json_push(rows, document);
+    }
+    if (code == ERR_OK)
+        *ret = json_ref(rows);
+    return code;
+}
+
 enum err sql_get(struct store_session *s, enum store_table table, const char *id, struct json **ret,
                  struct error *reterr)
 {
@@ -118,21 +139,49 @@ enum err sql_all(struct store_session *s, enum store_table table, struct json **
 {
     const struct table *t = NULL;
     AUTO_RESET struct sql_rows *q = NULL;
-    AUTO_JSON struct json *rows = json_array_new();
-    bool row = false;
     enum err code = check_table(table, &t, reterr);
     if (code == ERR_OK)
         code = sql_query(s, &q, reterr, t->all, "i", (int64_t)ROWS_MAX);
-    while (code == ERR_OK && (code = sql_step(s, q, &row, reterr)) == ERR_OK && row) {
-        bool damaged = false;
-        struct json *document = sql_json(q, 0, &damaged);
-        code = sql_decoded(document, damaged, t->noun, sql_text(q, 1), &document, reterr);
-        if (code == ERR_OK)
-            json_push(rows, document);
-    }
+    return code == ERR_OK ? load_rows(s, t, q, ret, reterr) : code;
+}
+
+/* ---- scopes: all ids that begin with a text and a slash, by the order of bytes */
+
+#define LAST_CHARACTER "\xf4\x8f\xbf\xbf"
+struct scope {
+    char above[STORE_ID_BYTES + 1], below[STORE_ID_BYTES + 1];
+};
+
+static struct scope scope_of(const char *scope)
+{
+    struct scope range = {.below = LAST_CHARACTER};
+    if (scope == NULL)
+        return range;
+    (void)snprintf(range.above, sizeof range.above, "%.*s/", STORE_ID_BYTES - 1, scope);
+    (void)snprintf(range.below, sizeof range.below, "%.*s0", STORE_ID_BYTES - 1, scope); /* what follows a slash */
+    return range;
+}
+
+enum err sql_scope_list(struct store_session *s, enum store_table table, const char *scope, const char *after,
+                        size_t limit, struct json **ret, struct error *reterr)
+{
+    const struct table *t = NULL;
+    AUTO_RESET struct sql_rows *q = NULL;
+    struct scope range = scope_of(scope);
+    enum err code = check_table(table, &t, reterr);
+    const char *above = after != NULL && strcmp(after, range.above) > 0 ? after : range.above;
     if (code == ERR_OK)
-        *ret = json_ref(rows);
-    return code;
+        code = sql_query(s, &q, reterr, t->range, "tti", above, range.below,
+                         limit > ROWS_MAX ? (int64_t)ROWS_MAX : (int64_t)limit);
+    return code == ERR_OK ? load_rows(s, t, q, ret, reterr) : code;
+}
+
+enum err sql_scope_remove(struct store_session *s, enum store_table table, const char *scope, struct error *reterr)
+{
+    const struct table *t = NULL;
+    struct scope range = scope_of(scope);
+    enum err code = check_table(table, &t, reterr);
+    return code == ERR_OK ? sql_run(s, reterr, t->remove_range, "tt", range.above, range.below) : code;
 }
 
 /* ---- lists */

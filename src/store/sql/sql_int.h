@@ -236,3 +236,6 @@ enum err sql_find(struct store_session *s, enum store_table table, const char *k
                   struct error *reterr);
 enum err sql_remove(struct store_session *s, enum store_table table, const char *id, struct error *reterr);
 enum err sql_all(struct store_session *s, enum store_table table, struct json **ret, struct error *reterr);
+enum err sql_scope_list(struct store_session *s, enum store_table table, const char *scope, const char *after,
+                        size_t limit, struct json **ret, struct error *reterr);
+enum err sql_scope_remove(struct store_session *s, enum store_table table, const char *scope, struct error *reterr);

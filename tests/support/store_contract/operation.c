@@ -99,10 +99,65 @@ static void lists_dead_letters_and_audit(void **state)
     assert_string_equal(json_get_str(json_at(json_get(audit, "data"), 0), "id"), "d0");
 }
 
+/* ---- scopes */
+
+static void put_scoped(struct fixture *f, enum store_table table, const char *id)
+{
+    AUTO_JSON struct json *document = quoted("{'id':'%s'}", id);
+    assert_ok(WITH(f, do_put, struct put_args, .table = table, .id = id, .document = document));
+}
+
+static void expect_scope(struct fixture *f, enum store_table table, const char *scope, const char *after, size_t limit,
+                         const char *expected)
+{
+    AUTO_JSON struct json *list = NULL;
+    AUTO_BUF struct buf ids = {0};
+    READ(f, s);
+    assert_ok(store_scope_list(s, table, scope, after, limit, &list, &error_));
+    store_read_end(f->store, s);
+    for (size_t i = 0; i < json_count(list); i++)
+        buf_printf(&ids, "%s%s", i == 0 ? "" : " ", json_get_str(json_at(list, i), "id"));
+    assert_string_equal(ids.len == 0 ? "" : buf_str(&ids), expected);
+}
+
+/* Names of one scope, whatever names beside it begin with; capitals stand before small letters. */
+static void lists_a_scope_by_id(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const ids[] = {"global/b", "global/B", "global/a_1", "global", "global0/x", "glob/x", "zz/\xc3\xa9"};
+    for (size_t i = 0; i < sizeof ids / sizeof *ids; i++)
+        put_scoped(f, STORE_VARIABLES, ids[i]);
+    expect_scope(f, STORE_VARIABLES, "global", NULL, 100, "global/B global/a_1 global/b");
+    expect_scope(f, STORE_VARIABLES, "global", NULL, 2, "global/B global/a_1");
+    expect_scope(f, STORE_VARIABLES, "global", "global/a_1", 2, "global/b");
+    expect_scope(f, STORE_VARIABLES, "global", "a", 1, "global/B");
+    expect_scope(f, STORE_VARIABLES, "none", NULL, 2, "");
+    expect_scope(f, STORE_SECRETS, "global", NULL, 100, "");
+    expect_scope(f, STORE_VARIABLES, NULL, "global/b", 100, "global0/x zz/\xc3\xa9");
+    expect_scope(f, STORE_VARIABLES, NULL, NULL, 2, "glob/x global");
+}
+
+static void forgets_a_flows_scope_with_it(void **state)
+{
+    struct fixture *f = *state;
+    add_flow(f, F1, "orders", T0);
+    add_flow(f, F2, "bills", T0);
+    for (enum store_table table = STORE_VARIABLES; table <= STORE_SECRETS; table++) {
+        put_scoped(f, table, F1 "/A");
+        put_scoped(f, table, F2 "/A");
+        put_scoped(f, table, "global/A");
+    }
+    assert_ok(WITH(f, do_flow_delete, struct flow_args, .id = F1));
+    for (enum store_table table = STORE_VARIABLES; table <= STORE_SECRETS; table++)
+        expect_scope(f, table, NULL, NULL, 100, F2 "/A global/A");
+}
+
 const struct CMUnitTest store_contract_operation[] = {
     CONTRACT_TEST(forgets_by_age_and_number),
     CONTRACT_TEST(keeps_documents),
     CONTRACT_TEST(finds_users_and_keys),
     CONTRACT_TEST(lists_dead_letters_and_audit),
+    CONTRACT_TEST(lists_a_scope_by_id),
+    CONTRACT_TEST(forgets_a_flows_scope_with_it),
     {0},
 };
