@@ -27,6 +27,7 @@ const struct command cli_commands[] = {
     {"execution cancel", "ID", "Cancel an execution", command_execution_cancel},
     {"execution retry", "ID [--failed]", "Run a failed execution again, whole or from the failed node",
      command_execution_retry},
+    {"secret key", "", "Make a key for SECRETS_KEY", command_secret_key},
     {"nodes", "[TYPE]", "List node types, or document one", command_nodes},
     {"config", "[SERVICE]", "Show the configuration in force, secrets masked", command_config},
     {"migrate", "[--from sqlite:FILE --to URL]",

@@ -58,6 +58,7 @@ int command_config(const struct cli *cli);
 int command_nodes(const struct cli *cli);
 int command_openapi(const struct cli *cli);
 int command_completion(const struct cli *cli);
+int command_secret_key(const struct cli *cli);
 int command_version(const struct cli *cli);
 int command_flow_list(const struct cli *cli);
 int command_flow_validate(const struct cli *cli);

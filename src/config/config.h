@@ -24,7 +24,7 @@ enum config_kind {
     CONFIG_BOOL,   /* true, false, yes, no, on, off, 1, 0 */
     CONFIG_ENUM,   /* one of `values` */
     CONFIG_URL,    /* one of `schemes`; several, separated by commas, where `many` is set */
-    CONFIG_LIST    /* words separated by commas */
+    CONFIG_LIST    /* words separated by commas; with min..max: of so many bytes each, printable */
 };
 
 struct config_variable {
@@ -32,6 +32,7 @@ struct config_variable {
     enum config_kind kind;
     unsigned services; /* bits 1 << enum service */
     int64_t min, max;
+    size_t most;      /* CONFIG_LIST: words; 0: 64 */
     const char *unit; /* "ms", "connections"…; NULL: none */
     const char *defaults[SERVICE_COUNT];
     const char *const *values;        /* CONFIG_ENUM */

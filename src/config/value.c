@@ -22,6 +22,11 @@ static void describe_words(const char *const *words, const char *suffix, struct 
     }
 }
 
+static size_t most_of(const struct config_variable *variable)
+{
+    return variable->most == 0 ? LIST_MAX : variable->most;
+}
+
 void config_describe_allowed(const struct config_variable *variable, enum service service, struct buf *out)
 {
     switch (variable->kind) {
@@ -46,8 +51,13 @@ void config_describe_allowed(const struct config_variable *variable, enum servic
         describe_words(variable->schemes, ":", out);
         break;
     case CONFIG_LIST:
-        buf_add_str(out, variable->origins ? "origins such as https://host:port, separated by commas, or *"
-                                           : "words separated by commas");
+        if (variable->max > 0)
+            buf_printf(out,
+                       "%" PRId64 " to %" PRId64 " printable characters, or up to %zu such words separated by commas",
+                       variable->min, variable->max, most_of(variable));
+        else
+            buf_add_str(out, variable->origins ? "origins such as https://host:port, separated by commas, or *"
+                                               : "words separated by commas");
         break;
     case CONFIG_STRING:
         buf_printf(out, "%" PRId64 " to %" PRId64 " %s", variable->min, variable->max,
@@ -270,6 +280,13 @@ static void split(struct arena *arena, const char *text, struct config_value *va
     }
 }
 
+static bool is_word(const struct config_variable *variable, const char *text)
+{
+    if (variable->origins)
+        return is_origin(text);
+    return variable->max > 0 ? is_string(variable, text) : text[0] != '\0';
+}
+
 static bool decode_items(const struct config_variable *variable, enum service service, struct arena *arena,
                          struct config_value *value)
 {
@@ -280,9 +297,9 @@ static bool decode_items(const struct config_variable *variable, enum service se
         value->items = arena_alloc(arena, sizeof *value->items);
         value->items[value->count++] = value->text;
     }
-    bool right = value->count <= LIST_MAX;
+    bool right = value->count <= most_of(variable);
     for (size_t i = 0; right && i < value->count; i++)
-        right = is_list ? (variable->origins ? is_origin(value->items[i]) : value->items[i][0] != '\0')
+        right = is_list ? is_word(variable, value->items[i])
                         : is_url(variable, service, value->items[i]) &&
                               (value->count == 1 || strcmp(value->items[i], "memory:") != 0);
     return right;

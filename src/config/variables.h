@@ -82,8 +82,13 @@
     X(ADMIN_PASSWORD, .kind = CONFIG_STRING, .services = ON_API, .secret = true, RANGE(10, 1024),                      \
       .help = "Password of the first administrator. Without it one is invented and written to "                        \
               "DATA_DIR/initial-admin-password, to be changed after the first login.")                                 \
-    X(SECRETS_KEY, .kind = CONFIG_STRING, .services = ON_API | ON_WORKER, .secret = true, RANGE(32, 4096),             \
-      .help = "Key that seals the secrets of flows, the same on every gateway and worker.")                            \
+    X(SECRETS_KEY, .kind = CONFIG_LIST, .services = ON_API | ON_WORKER, .secret = true, RANGE(32, 4096), .most = 8,    \
+      .help = "Key that seals the secrets of flows, the same on every gateway and worker; `caudal secret key` makes "  \
+              "one. Several, separated by commas, while keys are changed: the first seals, all of them open.")         \
+    X(SECRETS_UNREADABLE, .kind = CONFIG_ENUM, .services = ON_API | ON_WORKER, VALUES("refuse", "accept"),             \
+      SAME("refuse"),                                                                                                  \
+      .help = "When there are secrets, and SECRETS_KEY opens none of them: refuse to start, or accept it, so that "    \
+              "they can be given their values again; nodes that need them fail until then.")                           \
     X(API_RATE_LIMIT, .kind = CONFIG_INT, .services = ON_API, RANGE(0, 100000000), SAME("1000"),                       \
       .unit = "requests/min",                                                                                          \
       .help = "Requests a minute that one user, API key or, without either, address may make to /api and /ws; 0 is "   \

@@ -93,6 +93,51 @@ const struct answer answer_flow_page = {"FlowSummary", flow_summary_fields, ANSW
 const struct answer answer_flow_check = {"FlowCheck", flow_check_fields, ANSWER_ONE};
 const struct answer answer_flow_versions = {"FlowVersion", flow_version_fields, ANSWER_LIST};
 
+/* ---- variables and secrets */
+static const char *const scopes[] = {"global", "flow", NULL};
+#define SCOPED_FIELDS                                                                                                  \
+    ALWAYS("name", FIELD_STRING), {.name = "scope", .kind = FIELD_ENUM, .required = true, .values = scopes},           \
+        NULLABLE("flowId", FIELD_STRING), NULLABLE("description", FIELD_STRING), ALWAYS("createdAt", FIELD_STRING),    \
+        NULLABLE("createdBy", FIELD_STRING), ALWAYS("updatedAt", FIELD_STRING), NULLABLE("updatedBy", FIELD_STRING)
+static const struct field variable_fields[] = {SCOPED_FIELDS, NULLABLE("value", FIELD_ANY), {0}};
+static const struct field secret_fields[] = {
+    SCOPED_FIELDS,
+    {.name = "readable",
+     .kind = FIELD_BOOL,
+     .required = true,
+     .help = "Whether a key of SECRETS_KEY opens it; if not, nodes that need it fail until it has a value again."},
+    {.name = "current",
+     .kind = FIELD_BOOL,
+     .required = true,
+     .help = "Whether it is sealed under the first key of SECRETS_KEY; if not, POST /api/v1/secrets/rotate seals it "
+             "anew."},
+    {0}};
+static const struct field secret_place_fields[] = {
+    ALWAYS("name", FIELD_STRING),
+    {.name = "scope", .kind = FIELD_ENUM, .required = true, .values = scopes},
+    NULLABLE("flowId", FIELD_STRING),
+    {0}};
+static const struct field rotation_fields[] = {
+    {.name = "done", .kind = FIELD_BOOL, .required = true, .help = "false: call it again for the remaining ones."},
+    {.name = "total", .kind = FIELD_INT, .required = true, .help = "Secrets there are."},
+    {.name = "resealed", .kind = FIELD_INT, .required = true, .help = "Those that this call sealed anew."},
+    {.name = "remaining",
+     .kind = FIELD_INT,
+     .required = true,
+     .help = "Those still sealed under another key than the first, without the unreadable ones."},
+    {.name = "unreadableCount", .kind = FIELD_INT, .required = true, .help = "Those that no key opens."},
+    {.name = "unreadable",
+     .kind = FIELD_ARRAY,
+     .required = true,
+     .fields = secret_place_fields,
+     .help = "The first 100 of these: they need their values again, or to be deleted."},
+    {0}};
+const struct answer answer_variable = {"Variable", variable_fields, ANSWER_ONE};
+const struct answer answer_variables = {"Variable", variable_fields, ANSWER_LIST};
+const struct answer answer_secret = {"Secret", secret_fields, ANSWER_ONE};
+const struct answer answer_secrets = {"Secret", secret_fields, ANSWER_LIST};
+const struct answer answer_rotation = {"Rotation", rotation_fields, ANSWER_ONE};
+
 /* ---- executions (api-contract 1.4) */
 static const struct field attempt_fields[] = {ALWAYS("attempt", FIELD_INT),     MAYBE("epoch", FIELD_INT),
                                               ALWAYS("status", FIELD_STRING),   MAYBE("worker", FIELD_STRING),

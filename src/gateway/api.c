@@ -6,6 +6,7 @@
 #include "gateway/limit.h"
 #include "gateway/origin.h"
 #include "gateway/page.h"
+#include "worker/vault.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -316,8 +317,12 @@ static void on_control(void *user, const void *body, size_t size)
 {
     struct api *api = user;
     AUTO_JSON struct json *message = NULL;
-    if (json_parse(body, size, &message, NULL) == ERR_OK && json_get_bool(message, "flows", false))
+    if (json_parse(body, size, &message, NULL) != ERR_OK)
+        return;
+    if (json_get_bool(message, "flows", false))
         atomic_fetch_add(&api->generation, 1);
+    if (json_get_bool(message, "vault", false))
+        vault_forget(api->options.vault);
 }
 
 void api_control(struct api *api, const char *verb, const char *execution_id)

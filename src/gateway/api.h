@@ -10,11 +10,13 @@ struct api;
 struct auth;
 struct cache;
 struct orchestrator;
+struct vault;
 struct ws_hub;
 
 struct api_options {
     const struct config *config;
     struct store *store;
+    struct vault *vault; /* variables and secrets */
     struct broker *broker;
     unsigned shards;                         /* EVENT_SHARDS; 0: one */
     struct loop *loop;                       /* the gateway's own: live events and answers that wait */

@@ -75,6 +75,56 @@ static void close_store(struct service_state *s)
         store_close(s->store);
 }
 
+/* Where no secret opens, the key is missing or another one: better said now than by each node that needs one. */
+static enum err refuse_keys(const struct service_state *s, const struct vault_survey *survey, struct error *reterr)
+{
+    if (config_count(&s->config, CONFIG_SECRETS_KEY) == 0)
+        return error_set(reterr, ERR_VALIDATION, "SECRETS_KEY",
+                         "SECRETS_KEY is not set, and %zu secrets are stored, sealed under a key: start with that key, "
+                         "or with SECRETS_UNREADABLE=accept to give them new values",
+                         survey->secrets);
+    return error_set(reterr, ERR_VALIDATION, "SECRETS_KEY",
+                     "SECRETS_KEY opens none of the %zu secrets that are stored: add the key that they were sealed "
+                     "with, or start with SECRETS_UNREADABLE=accept to give them new values",
+                     survey->secrets);
+}
+
+static enum err check_keys(const struct service_state *s, struct error *reterr)
+{
+    struct vault_survey survey = {0};
+    enum err code = vault_survey(s->vault, &survey, reterr);
+    if (code != ERR_OK)
+        return code;
+    if (survey.secrets > 0 && survey.readable == 0 &&
+        strcmp(config_str(&s->config, CONFIG_SECRETS_UNREADABLE), "refuse") == 0)
+        return refuse_keys(s, &survey, reterr);
+    if (survey.readable < survey.secrets)
+        log_event(LOG_WARN, "no key in SECRETS_KEY opens some of the secrets",
+                  LOG_INT("unreadable", (int64_t)(survey.secrets - survey.readable)),
+                  LOG_INT("secrets", (int64_t)survey.secrets), LOG_END);
+    return ERR_OK;
+}
+
+static enum err open_vault(struct service_state *s, struct error *reterr)
+{
+    struct seal_ring keys = {0};
+    enum err code = ERR_OK;
+    size_t count = config_count(&s->config, CONFIG_SECRETS_KEY);
+    for (size_t i = 0; code == ERR_OK && i < count; i++) {
+        const char *word = config_item(&s->config, CONFIG_SECRETS_KEY, i);
+        code = seal_ring_add(&keys, word, strlen(word), reterr);
+    }
+    if (code == ERR_OK)
+        s->vault = vault_new(s->store, &keys);
+    seal_ring_wipe(&keys);
+    return code == ERR_OK ? check_keys(s, reterr) : code;
+}
+
+static void close_vault(struct service_state *s)
+{
+    vault_free(s->vault);
+}
+
 static enum err open_broker(struct service_state *s, struct error *reterr)
 {
     return broker_open(config_str(&s->config, CONFIG_RABBITMQ_URL), config_str(&s->config, CONFIG_RABBITMQ_EXCHANGE),
@@ -206,6 +256,7 @@ static enum err open_gateway(struct service_state *s, struct error *reterr)
         &(struct ws_options){.broker = s->broker, .store = s->store, .metrics = s->metrics, .origins = s->origins});
     s->api = api_new(&(struct api_options){.config = &s->config,
                                            .store = s->store,
+                                           .vault = s->vault,
                                            .broker = s->broker,
                                            .shards = s->shards,
                                            .loop = s->loop,
@@ -248,6 +299,7 @@ static void close_health(struct service_state *s)
 
 const struct part part_files = {.name = "files", .open = open_files, .close = close_files};
 const struct part part_store = {.name = "store", .open = open_store, .close = close_store};
+const struct part part_vault = {.name = "vault", .open = open_vault, .close = close_vault};
 const struct part part_broker = {.name = "broker", .open = open_broker, .close = close_broker};
 const struct part part_cache = {.name = "cache", .open = open_cache, .close = close_cache};
 const struct part part_auth = {.name = "auth", .open = open_auth, .close = close_auth};

@@ -13,14 +13,15 @@
 
 #define DESCRIPTORS 65536
 
-static const struct part *const standalone[] = {&part_files,        &part_metrics, &part_store,  &part_broker,
-                                                &part_cache,        &part_auth,    &part_engine, &part_gateway,
-                                                &part_gateway_http, NULL};
-static const struct part *const gateway[] = {&part_metrics, &part_store,   &part_broker,       &part_cache,
-                                             &part_auth,    &part_gateway, &part_gateway_http, NULL};
+static const struct part *const standalone[] = {&part_files,   &part_metrics,      &part_store, &part_vault,
+                                                &part_broker,  &part_cache,        &part_auth,  &part_engine,
+                                                &part_gateway, &part_gateway_http, NULL};
+static const struct part *const gateway[] = {&part_metrics, &part_store,        &part_vault,
+                                             &part_broker,  &part_cache,        &part_auth,
+                                             &part_gateway, &part_gateway_http, NULL};
 static const struct part *const orchestrator[] = {&part_metrics, &part_store,       &part_broker, &part_engine,
                                                   &part_health,  &part_health_http, NULL};
-static const struct part *const worker[] = {&part_files,  &part_metrics, &part_store,       &part_broker,
+static const struct part *const worker[] = {&part_files,  &part_metrics, &part_store,       &part_vault, &part_broker,
                                             &part_engine, &part_health,  &part_health_http, NULL};
 static const struct part *const *const parts_of[SERVICE_COUNT] = {[SERVICE_GATEWAY] = gateway,
                                                                   [SERVICE_ORCHESTRATOR] = orchestrator,

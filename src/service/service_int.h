@@ -9,6 +9,7 @@
 #include "gateway/ws.h"
 #include "service/service.h"
 #include "store/store.h"
+#include "worker/vault.h"
 #include <pthread.h>
 
 struct service_state {
@@ -18,6 +19,7 @@ struct service_state {
     unsigned shards;
     char *files; /* directory for files of nodes */
     struct store *store;
+    struct vault *vault;
     struct broker *broker;
     struct cache *cache;
     struct auth *auth;
@@ -41,8 +43,8 @@ struct part {
     void (*drain)(struct service_state *state);
     void (*close)(struct service_state *state);
 };
-extern const struct part part_files, part_store, part_broker, part_cache, part_auth, part_metrics, part_engine,
-    part_gateway, part_health, part_gateway_http, part_health_http;
+extern const struct part part_files, part_store, part_vault, part_broker, part_cache, part_auth, part_metrics,
+    part_engine, part_gateway, part_health, part_gateway_http, part_health_http;
 
 /* health.c: what a service without an API answers: health and metrics */
 struct health;

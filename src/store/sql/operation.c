@@ -15,7 +15,7 @@ enum { ROWS_MAX = 10000 };
            "key=excluded.key, status=excluded.status, document=excluded.document",                                     \
     .get = {"SELECT document FROM " table " WHERE id=?", "SELECT document FROM " table " WHERE id=?{lock}"},           \
     .find = {"SELECT document FROM " table " WHERE key=?", "SELECT document FROM " table " WHERE key=?{lock}"},        \
-    .remove = "DELETE FROM " table " WHERE id=?", .all = "SELECT document, id FROM " table " ORDER BY id LIMIT ?",      \
+    .remove = "DELETE FROM " table " WHERE id=?", .all = "SELECT document, id FROM " table " ORDER BY id LIMIT ?",     \
     .range = "SELECT document, id FROM " table " WHERE id>? AND id<? ORDER BY id LIMIT ?",                             \
     .remove_range = "DELETE FROM " table " WHERE id>? AND id<?"
 

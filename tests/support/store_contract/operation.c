@@ -124,7 +124,8 @@ static void expect_scope(struct fixture *f, enum store_table table, const char *
 static void lists_a_scope_by_id(void **state)
 {
     struct fixture *f = *state;
-    static const char *const ids[] = {"global/b", "global/B", "global/a_1", "global", "global0/x", "glob/x", "zz/\xc3\xa9"};
+    static const char *const ids[] = {"global/b",  "global/B", "global/a_1", "global",
+                                      "global0/x", "glob/x",   "zz/\xc3\xa9"};
     for (size_t i = 0; i < sizeof ids / sizeof *ids; i++)
         put_scoped(f, STORE_VARIABLES, ids[i]);
     expect_scope(f, STORE_VARIABLES, "global", NULL, 100, "global/B global/a_1 global/b");
