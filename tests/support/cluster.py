@@ -2,6 +2,7 @@
 gateways behind nginx, orchestrators, workers. Used by tools/cluster and by the tests. Standard library only."""
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -20,12 +21,16 @@ START_WITHIN = 180  # seconds; a bound on waiting, nothing is measured by it
 
 
 def free_ports(count):
-    """Ports that were free a moment ago; all are held until the last is found, so that they differ."""
+    """Ports that were free a moment ago; all are held until the last is found, so that they differ. None that the system
+    gives to outgoing connections (32768 and above): such a one may take the port while a service is down."""
     sockets = []
-    for _ in range(count):
+    while len(sockets) < count:
         s = socket.socket()
-        s.bind(("127.0.0.1", 0))
-        sockets.append(s)
+        try:
+            s.bind(("127.0.0.1", random.randrange(15000, 32000)))
+            sockets.append(s)
+        except OSError:
+            s.close()
     ports = [s.getsockname()[1] for s in sockets]
     for s in sockets:
         s.close()
@@ -63,6 +68,7 @@ class Cluster:
         self.environment = environment or {}
         self.counts = {"gateway": gateways, "orchestrator": orchestrators, "worker": workers}
         self.rabbits = rabbits
+        self.adapt = lambda name: {}  # more environment of a service, by its name
         self.parts = {}
         self.port = self.postgres_port = self.redis_port = None
 
@@ -210,6 +216,7 @@ class Cluster:
         else:
             environment.update(INSTANCE_ID=f"{kind}{index}")
         environment.update(self.environment)
+        environment.update(self.adapt(f"{kind}{index}"))
         environment.update(more)
         return Part(f"{kind}{index}", [PROGRAM, kind], environment, port=port, ready=lambda: self.is_ready(port))
 
@@ -313,8 +320,11 @@ class Cluster:
                 part.process.kill()
                 part.process.wait()
         if remove and not bad:
-            shutil.rmtree(self.folder, ignore_errors=True)
+            self.remove()
         return bad
+
+    def remove(self):
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 # ---- for people: tools/cluster

@@ -1,0 +1,128 @@
+"""Judges what happened to a system under faults: nothing here talks to it. Standard library only.
+
+The history of a run is one JSON-able dictionary, written by tests/chaos/run and readable by `history.py FILE`:
+  accepted   {execution id: {"statuses": [...], "calls": {"node:iteration": n}, "exact": bool, "flow": name}}
+             what was answered with 2xx, and what must come of it: one of these final statuses, and so many calls of
+             each step with an effect; exact false: at most so many (it was cancelled on the way)
+  starts     {start key: [execution ids that were answered for it]}
+  seen       [[time, execution id, status, end time or null], ...] in the order in which they were read
+  details    {execution id: its detail as the API gives it at the end, or null when there is none}
+  calls      {"execution:node:iteration": how often the effect happened}, told by who was called
+  schedules  [{"name", "expected": [instants in ms], "fired": [instants in ms, one for each execution]}]
+"""
+import collections
+import json
+import sys
+
+FINAL = ("success", "failed", "cancelled", "timeout")
+VERDICTS = ("lost", "stuck", "changed", "wrong", "miscounted", "restarted", "doubled", "missed")
+
+
+def attempts_of(detail):
+    """{"node:iteration": the (epoch, attempt)s that the ledger shows, and the last epoch of unknown outcome}; what names no
+    iteration is of the node's only one, which stands under "node:"."""
+    found = collections.defaultdict(lambda: (set(), [0]))
+    for entry in detail.get("nodeExecutions") or []:
+        for one in [entry, *(entry.get("iterations") or [])]:
+            for attempt in one.get("attempts") or []:
+                iteration = attempt.get("iteration", one.get("iteration", ""))
+                known, unknown = found[f"{entry['nodeId']}:{iteration}"]
+                known.add((attempt.get("epoch", 0), attempt["attempt"]))
+                if attempt.get("status") == "unknown":
+                    unknown.append(attempt["epoch"])
+    return found
+
+
+def allowed_calls(attempts, place, wanted):
+    """As many as the ledger shows. An attempt of unknown outcome says that a worker was lost with all that it had not told
+    yet: in each epoch until then the step may have run to its end."""
+    (known, unknown), (more, more_unknown) = attempts[place], attempts[place.split(":")[0] + ":"]
+    return max(len(known | more), wanted * (1 + max(unknown + more_unknown)))
+
+
+def count_calls(history):
+    """The calls of each execution: {id: {"node:iteration": n}}"""
+    calls = collections.defaultdict(dict)
+    for key, count in history["calls"].items():
+        execution, place = key.split(":", 1)
+        calls[execution][place] = count
+    return calls
+
+
+def check_counts(execution, expected, detail, calls):
+    """One too many is forgiven when the ledger shows an attempt more, for then nobody is told less than what happened."""
+    wrong = []
+    attempts = attempts_of(detail)
+    for place in sorted(set(expected["calls"]) | set(calls)):
+        wanted, happened = expected["calls"].get(place, 0), calls.get(place, 0)
+        if wanted == 0:
+            wrong.append(f"{execution} {place}: called {happened} times, which the flow does not ask for")
+        elif happened < wanted and expected["exact"]:
+            wrong.append(f"{execution} {place}: called {happened} times instead of {wanted}")
+        elif happened > max(wanted, allowed_calls(attempts, place, wanted)):
+            wrong.append(f"{execution} {place}: called {happened} times instead of {wanted}; the ledger explains {allowed_calls(attempts, place, wanted)}")
+    return wrong
+
+
+def check_changes(history):
+    """A final status stays, with the end that it had."""
+    changed = []
+    ends = {}
+    last = [[None, execution, detail["status"], detail.get("endTime")] for execution, detail in history["details"].items() if detail]
+    for _, execution, status, end in history["seen"] + last:
+        if execution in ends and ends[execution] != (status, end):
+            changed.append(f"{execution}: was {ends[execution]}, then {(status, end)}")
+        if status in FINAL:
+            ends[execution] = (status, end)
+    return changed
+
+
+def check_schedules(history):
+    doubled, missed = [], []
+    for schedule in history["schedules"]:
+        fired = collections.Counter(schedule["fired"])
+        doubled += [f"schedule {schedule['name']}: {instant} fired {n} times" for instant, n in sorted(fired.items()) if n > 1]
+        missed += [f"schedule {schedule['name']}: {instant} never fired" for instant in schedule["expected"] if fired[instant] == 0]
+    return doubled, missed
+
+
+def check(history):
+    """{verdict: [a sentence for each finding]} with every name of VERDICTS."""
+    found = {name: [] for name in VERDICTS}
+    calls = count_calls(history)
+    for execution, expected in history["accepted"].items():
+        detail = history["details"].get(execution)
+        if detail is None:
+            found["lost"].append(f"{execution} ({expected['flow']}) was accepted and is not there")
+        elif detail["status"] not in FINAL:
+            found["stuck"].append(f"{execution} ({expected['flow']}) is {detail['status']}")
+        else:
+            if detail["status"] not in expected["statuses"]:
+                found["wrong"].append(f"{execution} ({expected['flow']}) is {detail['status']} instead of {expected['statuses']}: {detail.get('errorMessage')}")
+            found["miscounted"] += check_counts(execution, expected, detail, calls.get(execution, {}))
+    found["changed"] = check_changes(history)
+    found["restarted"] = [f"the start {key} gave {sorted(set(ids))}" for key, ids in history["starts"].items() if len(set(ids)) > 1]
+    found["doubled"], found["missed"] = check_schedules(history)
+    return found
+
+
+def line(history, found):
+    repeats = sum(1 for n in history["calls"].values() if n > 1)
+    counts = " ".join(f"{name}={len(found[name])}" for name in VERDICTS)
+    instants = sum(len(schedule["expected"]) for schedule in history["schedules"])
+    return f"accepted={len(history['accepted'])} instants={instants} repeated={repeats} {counts}"
+
+
+def main(path):
+    with open(path, encoding="utf-8") as file:
+        history = json.load(file)
+    found = check(history)
+    for name in VERDICTS:
+        for sentence in found[name]:
+            print(f"{name}: {sentence}")
+    print(line(history, found))
+    return 1 if any(found.values()) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
