@@ -19,8 +19,8 @@ void node_call_pass(struct node_call *call, const char *pin, const char *name);
 bool node_is_engine_field(const char *name);
 
 extern const struct node_type node_code, node_command, node_csv, node_csv_file, node_data_filter, node_deduplicate,
-    node_delay, node_email_send, node_field_mapper, node_http_request, node_if, node_join_data, node_json, node_limit,
-    node_log, node_manual_trigger, node_merge, node_mongodb_operations, node_postgresql_query, node_respond,
+    node_delay, node_email_send, node_field_mapper, node_file, node_http_request, node_if, node_join_data, node_json,
+    node_limit, node_log, node_manual_trigger, node_merge, node_mongodb_operations, node_postgresql_query, node_respond,
     node_schedule_trigger, node_set_fields, node_sort, node_split, node_sqlite_query, node_sqlite_write,
     node_stop_with_error, node_summarize, node_switch, node_template, node_webhook_trigger, node_write_file;
 extern const struct node_type node_for_each;

@@ -14,6 +14,7 @@ static const struct node_type *const types[] = {
     &node_delay,
     &node_email_send,
     &node_field_mapper,
+    &node_file,
     &node_for_each,
     &node_http_request,
     &node_if,

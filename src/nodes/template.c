@@ -137,7 +137,7 @@ const struct node_type node_template = {
     .concurrency = 1,
     .batch_size = 1000,
     .tags = (const char *const[]){"transformation", "text", "html", "letter", NULL},
-    .related = (const char *const[]){"email-send", "chat-webhook", "write-file", NULL},
+    .related = (const char *const[]){"email-send", "write-file", NULL},
     .purpose =
         "Use it for messages, letters, pages and reports. Its own ${ } stays apart from the {{ }} of expressions, "
         "which are computed before the template is read.",
