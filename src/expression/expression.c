@@ -85,6 +85,7 @@ static void look_at_text(struct finder *finder, const char *text, size_t len)
         source->len = part->len;
         source->is_path = path_parse(part->text, part->len, &set->arena, &source->path);
         set->need_script |= !source->is_path;
+        expression_needs_add(&set->needs, source->text, source->len);
     }
 }
 
@@ -171,6 +172,7 @@ void expressions_free(struct expressions *set)
     for (unsigned i = 0; i < set->source_count; i++)
         if (set->sources[i].is_path)
             path_done(&set->sources[i].path);
+    expression_needs_done(&set->needs);
     free(set->places);
     free(set->sources);
     json_unref(set->config);
@@ -181,6 +183,12 @@ void expressions_free(struct expressions *set)
 bool expressions_need_script(const struct expressions *set)
 {
     return set != NULL && set->need_script;
+}
+
+const struct expression_needs *expressions_needs(const struct expressions *set)
+{
+    static const struct expression_needs nothing = {0};
+    return set == NULL ? &nothing : &set->needs;
 }
 
 void expressions_each_problem(const struct expressions *set, expression_problem_fn *problem, void *user)

@@ -21,6 +21,8 @@ struct expressions *expressions_new(const struct json *config, const struct fiel
 void expressions_free(struct expressions *expressions);
 bool expressions_need_script(const struct expressions *expressions); /* some are no plain paths or literals */
 
+const struct expression_needs *expressions_needs(const struct expressions *expressions); /* what they refer to */
+
 /* Texts that are broken: they fail each evaluation. `field` is their path in the configuration. */
 typedef void expression_problem_fn(void *user, const char *field, const char *message);
 void expressions_each_problem(const struct expressions *expressions, expression_problem_fn *problem, void *user);

@@ -33,5 +33,6 @@ struct expressions {
     struct place *places; /* in the order of the document */
     struct source *sources;
     unsigned place_count, source_count;
+    struct expression_needs needs;
     bool need_script;
 };

@@ -323,6 +323,10 @@ enum path_outcome path_evaluate(const struct path *path, const struct expression
     unsigned step = find_root(path, source, &now);
     if (step == 1 && !now.present && path_is_inherited(path->steps[0].key))
         return PATH_NEEDS_SCRIPT;
+    if (path->root == NAME_SECRETS && !now.present) {
+        (void)error_set(reterr, ERR_NODE, NULL, "There is no secret \"%.64s\" for this flow", path->steps[0].key);
+        return PATH_ERROR;
+    }
     for (; step < path->count; step++) {
         if (!now.present || now.json == NULL)
             return path->steps[step].optional ? PATH_UNDEFINED : error_at(path, step, now.present, reterr);

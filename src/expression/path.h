@@ -1,7 +1,8 @@
 /* Plain paths and literals: the expressions that need no JavaScript.
  *
  * input.a.b[0]["c d"]?.e, nodes.x.output, item, now, 12, 'text', true, null, undefined. What path_parse takes has
- * exactly the value that JavaScript gives it, with one exception: integers beyond 2^53 stay exact. */
+ * exactly the value that JavaScript gives it, with one exception: integers beyond 2^53 stay exact. A secret that
+ * does not exist is an error in both. */
 #pragma once
 #include "base/mem.h"
 #include "expression/names.h"

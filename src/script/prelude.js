@@ -5,11 +5,11 @@
 (function (native, limits) {
     'use strict';
     const G = globalThis;
-    const { freeze, defineProperty, getOwnPropertyDescriptor, getPrototypeOf, keys } = Object;
+    const { freeze, defineProperty, getOwnPropertyDescriptor, getPrototypeOf, keys, hasOwn } = Object;
     const { ownKeys, apply } = Reflect;
     const { parse, stringify } = JSON;
     const MapOf = Map, SetOf = Set, DateOf = Date, ErrorOf = Error, TypeErrorOf = TypeError, RangeErrorOf = RangeError;
-    const FunctionOf = Function, AsyncFunctionOf = (async () => {}).constructor, PromiseOf = Promise;
+    const FunctionOf = Function, AsyncFunctionOf = (async () => {}).constructor, PromiseOf = Promise, ProxyOf = Proxy;
     const Format = Intl.DateTimeFormat, NumberOf = Number, StringOf = String, ArrayOf = Array, MathOf = Math;
     const { isArray } = Array, { isFinite, isInteger } = Number;
     const encodeURIOf = encodeURIComponent, decodeURIOf = decodeURIComponent;
@@ -467,8 +467,20 @@
         return told + '\n' + body;
     }
 
+    // A secret that is not there must not go out as "undefined". Those that a text names are there (names.c).
+    const secretOf = freeze({
+        get(secrets, name) {
+            if (hasOwn(secrets, name))
+                return secrets[name];
+            if (typeof name === 'symbol' || name === 'toJSON')
+                return undefined;
+            throw new ErrorOf(`There is no secret "${name}" for this flow`);
+        }
+    });
+
     function argumentsOf(data) {
-        return [data.input, data.nodes, data.execution, data.flow, data.variables, data.secrets, data.item, data.index,
+        return [data.input, data.nodes, data.execution, data.flow, data.variables,
+            data.secrets === undefined ? undefined : new ProxyOf(data.secrets, secretOf), data.item, data.index,
             new DateOf(data.now), $date, $text, $hash, $encode];
     }
 

@@ -63,6 +63,7 @@ static void call_free(struct call *call)
     json_unref(call->inputs);
     json_unref(call->own_inputs);
     expression_job_free(call->job);
+    call_names_done(&call->names);
     free(call->realm);
     free(call->execution_id);
     free(call->flow_id);
@@ -70,8 +71,7 @@ static void call_free(struct call *call)
     free(call);
 }
 
-/* Ends the call and tells the run. */
-static void finish(struct call *call, enum err code)
+void call_finish(struct call *call, enum err code)
 {
     struct active *active = call->active;
     struct node_call *result = &call->node_call;
@@ -105,7 +105,7 @@ static void finish(struct call *call, enum err code)
 
 static void on_complete(struct node_call *node_call, enum err code)
 {
-    finish(node_call->engine, code);
+    call_finish(node_call->engine, code);
 }
 
 static void run_blocking(void *user)
@@ -117,7 +117,7 @@ static void run_blocking(void *user)
 static void after_blocking(void *user)
 {
     struct call *call = user;
-    finish(call, call->code);
+    call_finish(call, call->code);
 }
 
 /* What a person gave for a node's execution. */
@@ -129,11 +129,10 @@ static void finish_pinned(struct call *call, const struct json *outputs)
     call->node_call.logs = json_array_new();
     json_push(call->node_call.logs, line);
     call->node_call.outputs = json_ref(outputs);
-    finish(call, ERR_OK);
+    call_finish(call, ERR_OK);
 }
 
-/* The inputs are what they shall be: the node does its work. */
-static void execute(struct call *call)
+void call_execute(struct call *call)
 {
     struct active *active = call->active;
     struct node_call *node_call = &call->node_call;
@@ -150,99 +149,30 @@ static void execute(struct call *call)
         node_call->on_complete = on_complete;
         enum err code = type->execute(node_call, &node_call->error);
         if (code != ERR_OK)
-            finish(call, code);
+            call_finish(call, code);
     } else {
-        finish(call, type->execute(node_call, &node_call->error));
+        call_finish(call, type->execute(node_call, &node_call->error));
     }
-}
-
-/* All expressions have their values. */
-static void take_values(struct call *call)
-{
-    json_unref(call->own_inputs);
-    call->own_inputs = expression_job_take_inputs(call->job);
-    call->node_call.inputs = call->own_inputs;
-    flow_run_show_inputs(call->active->run, call->scope, call->node, json_ref(call->own_inputs));
-    expression_job_free(call->job);
-    call->job = NULL;
-}
-
-static void on_script(void *user, const struct script_answer *answer)
-{
-    struct call *call = user;
-    struct node_call *node_call = &call->node_call;
-    enum err code = answer->error.code;
-    call->script = NULL;
-    for (size_t i = 0; i < json_count(answer->logs); i++)
-        node_call_log(node_call, json_as_str(json_at(json_at(answer->logs, i), 0)), "%s",
-                      json_as_str(json_at(json_at(answer->logs, i), 1)));
-    if (code != ERR_OK)
-        node_call->error = answer->error;
-    else
-        code = expression_job_answer(call->job, answer->result, &node_call->error);
-    if (code != ERR_OK) {
-        finish(call, code);
-        return;
-    }
-    take_values(call);
-    execute(call);
-}
-
-static enum err ask_script(struct call *call, struct error *reterr)
-{
-    const struct node_host *host = call->worker->options.host;
-    if (host == NULL || host->script == NULL)
-        return error_set(reterr, ERR_UNSUPPORTED, NULL, "This worker does not run JavaScript.");
-    AUTO_BUF struct buf program, data;
-    buf_init(&program, 0);
-    buf_init(&data, 0);
-    expression_job_program(call->job, &program);
-    expression_job_data(call->job, &call->names.source, &data);
-    call->script = script_pool_start(host->script,
-                                     &(struct script_request){.kind = SCRIPT_EXPRESSIONS,
-                                                              .realm = call->realm,
-                                                              .program = program.data,
-                                                              .program_bytes = program.len,
-                                                              .data = data.data,
-                                                              .data_bytes = data.len,
-                                                              .timeout_ms = call->node_call.timeout_ms},
-                                     on_script, call);
-    return ERR_OK;
 }
 
 void calls_start(struct active *active, const struct run_command *command)
 {
     struct call *call = call_new(active, command);
-    struct node_call *node_call = &call->node_call;
-    const struct flow_node *node = &flow_run_flow(active->run)->nodes[command->node];
-    enum err code = ERR_OK;
-    if (active->pins != NULL && json_has(active->pins, call->node_id)) {
+    if (active->pins != NULL && json_has(active->pins, call->node_id))
         finish_pinned(call, json_get(active->pins, call->node_id));
-        return;
-    }
-    if (node_call->type == NULL) {
-        code = error_set(&node_call->error, ERR_UNSUPPORTED, NULL, "This worker does not know the node type %s.",
-                         node->type);
-    } else if (node->expressions != NULL) {
-        call->job = expression_job_new(node->expressions, node_call->inputs, &call->names.source, &node_call->error);
-        if (call->job == NULL)
-            code = node_call->error.code;
-        else if (expression_job_needs_script(call->job))
-            code = ask_script(call, &node_call->error);
-        else
-            take_values(call);
-    }
-    if (code != ERR_OK)
-        finish(call, code);
-    else if (call->script == NULL)
-        execute(call);
+    else if (call->node_call.type == NULL)
+        call_finish(call, error_set(&call->node_call.error, ERR_UNSUPPORTED, NULL,
+                                    "This worker does not know the node type %s.",
+                                    flow_run_flow(active->run)->nodes[command->node].type));
+    else
+        call_prepare(call);
 }
 
 /* Stops what is under way for it, off the pool's threads. */
 static void stop(struct call *call)
 {
-    if (call->script != NULL)
-        script_call_abort(call->script); /* the node has not begun */
+    if (call->script != NULL || call->resolving != NULL)
+        call_prepare_abort(call); /* the node has not begun */
     else if (call->node_call.type != NULL && call->node_call.type->abort != NULL)
         call->node_call.type->abort(&call->node_call);
     call_free(call);

@@ -128,12 +128,19 @@ void pure_result_done(struct pure_result *result)
     result->result_json = NULL;
 }
 
+/* Variables and secrets are looked up by the worker. */
+static bool needs_resolver(const struct expressions *expressions)
+{
+    const struct expression_needs *needs = expressions_needs(expressions);
+    return needs->used[NAME_VARIABLES] || needs->used[NAME_SECRETS];
+}
+
 bool pure_run_is_possible(const struct flow *flow)
 {
     for (unsigned i = 0; i < flow->node_count; i++) {
         const struct node_type *type = node_registry_find(flow->nodes[i].type);
         if (type == NULL || !type->spec.pure || node_mode_of(type, flow->nodes[i].config) != NODE_INLINE ||
-            expressions_need_script(flow->nodes[i].expressions))
+            expressions_need_script(flow->nodes[i].expressions) || needs_resolver(flow->nodes[i].expressions))
             return false;
     }
     return true;

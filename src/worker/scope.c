@@ -62,6 +62,12 @@ static bool find_index(const struct call_names *names, struct json **ret)
     return true;
 }
 
+static bool find_resolved(const struct json *values, const char *key, struct json **ret)
+{
+    *ret = json_ref(key == NULL ? values : json_get(values, key));
+    return key == NULL ? values != NULL : json_has(values, key);
+}
+
 static bool find(void *user, enum expression_name name, const char *key, struct json **ret)
 {
     const struct call_names *names = user;
@@ -80,6 +86,10 @@ static bool find(void *user, enum expression_name name, const char *key, struct 
         return find_item(names, ret);
     case NAME_INDEX:
         return find_index(names, ret);
+    case NAME_VARIABLES:
+        return find_resolved(names->variables, key, ret);
+    case NAME_SECRETS:
+        return find_resolved(names->secrets, key, ret);
     default:
         return false;
     }
@@ -88,4 +98,11 @@ static bool find(void *user, enum expression_name name, const char *key, struct 
 void call_names_init(struct call_names *names, int64_t now_ms)
 {
     names->source = (struct expression_source){.user = names, .now_ms = now_ms, .find = find};
+}
+
+void call_names_done(struct call_names *names)
+{
+    json_unref(names->variables);
+    json_unref(names->secrets);
+    names->variables = names->secrets = NULL;
 }

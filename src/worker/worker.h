@@ -7,6 +7,7 @@
 
 struct worker;
 struct pool;
+struct resolver;
 
 struct worker_options {
     const char *id;
@@ -16,6 +17,7 @@ struct worker_options {
     const struct flow_catalog *catalog;
     const struct node_type *(*find_type)(const char *type);
     struct node_host *host;          /* NULL: no network nodes */
+    const struct resolver *resolver; /* worker/scope.h: variables and secrets; NULL: there are none */
     struct pool *pool;               /* for BLOCKING nodes; NULL: they run inline (simulator) */
     unsigned capacity;               /* MAX_CONCURRENT_FLOWS */
     unsigned shards;                 /* EVENT_SHARDS; 0: one */

@@ -106,6 +106,7 @@ struct call {
     struct call_names names;
     struct expression_job *job; /* waits for a script */
     struct script_call *script;
+    void *resolving;    /* waits for variables and secrets */
     int64_t started_us; /* monotonic */
     enum err code;
     bool pooled;
@@ -138,9 +139,15 @@ void watch_stop(struct worker *worker);
 void report_send(void *worker); /* also a timer callback */
 
 /* calls.c */
+void call_execute(struct call *call);               /* the inputs are what they shall be: the node does its work */
+void call_finish(struct call *call, enum err code); /* tells the run; frees it */
 void calls_start(struct active *active, const struct run_command *command);
 void calls_abort(struct active *active, const struct run_command *which); /* NULL: all of the run */
 void calls_free(struct worker *worker);
+
+/* call_inputs.c: from the inputs as configured and delivered to those that the node works with */
+void call_prepare(struct call *call); /* executes it then, or finishes it with an error */
+void call_prepare_abort(struct call *call);
 
 /* active.c */
 void active_start(struct worker *worker, const struct json *item, struct delivery_group *group);

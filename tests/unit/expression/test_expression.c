@@ -114,7 +114,7 @@ static void test_paths(void **state)
         {"nodes.constructor", "script"},
         {"nodes", "no path"},
         {"variables.v", "\"w\""},
-        {"secrets.s", "undefined"},
+        {"secrets.s", "error: There is no secret \"s\" for this flow"},
         {"item", "undefined"},
         {"item.x", "error: item is undefined, so \"x\" cannot be read of it"},
         {"index", "undefined"},
