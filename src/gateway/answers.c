@@ -461,6 +461,14 @@ const struct answer answer_stats = {"Stats", stats_fields, ANSWER_ONE};
 const struct answer answer_job = {"Job", job_fields, ANSWER_ONE};
 const struct answer answer_score = {"HealthScore", score_fields, ANSWER_ONE};
 const struct answer answer_dashboard = {"Dashboard", dashboard_fields, ANSWER_ONE};
+static const struct field timeline_point_fields[] = {ALWAYS("at", FIELD_STRING),    ALWAYS("success", FIELD_INT),
+                                                     ALWAYS("failed", FIELD_INT),   NULLABLE("p50", FIELD_NUMBER),
+                                                     NULLABLE("p95", FIELD_NUMBER), NULLABLE("p99", FIELD_NUMBER),
+                                                     ALWAYS("waiting", FIELD_INT),  ALWAYS("running", FIELD_INT),
+                                                     ALWAYS("workers", FIELD_INT),  {0}};
+static const struct field timeline_fields[] = {
+    ALWAYS("stepMs", FIELD_INT), NESTED("points", FIELD_ARRAY, timeline_point_fields), {0}};
+const struct answer answer_timeline = {"Timeline", timeline_fields, ANSWER_ONE};
 
 /* ---- operation */
 static const struct field dependency_fields[] = {

@@ -27,7 +27,7 @@ extern const struct answer answer_node_type, answer_node_types, answer_node_docu
     answer_rules, answer_rules_by_type, answer_compatibility, answer_categories;
 extern const struct answer answer_system, answer_system_history, answer_execution_metrics,
     answer_execution_metrics_list, answer_flow_metrics, answer_flow_metrics_list, answer_node_metrics,
-    answer_node_metrics_list, answer_stats, answer_job, answer_score, answer_dashboard;
+    answer_node_metrics_list, answer_stats, answer_job, answer_score, answer_dashboard, answer_timeline;
 extern const struct answer answer_health, answer_live, answer_ready, answer_work, answer_worker, answer_workers,
     answer_orchestrators, answer_dead_letter, answer_dead_letter_page, answer_settings;
 extern const struct answer answer_login_status, answer_session, answer_me, answer_user, answer_users, answer_api_key,

@@ -379,6 +379,7 @@ struct api *api_new(const struct api_options *options)
     metrics_add_collector(options->metrics, api_collect, api);
     api_waiters_start(api);
     api_monitor_start(api);
+    api_timeline_start(api);
     return api;
 }
 
@@ -388,6 +389,7 @@ void api_free(struct api *api)
         return;
     metrics_remove_collector(api->options.metrics, api_collect, api);
     broker_disconnect(api->connection);
+    api_timeline_free(api);
     api_monitor_free(api);
     api_waiters_free(api);
     api_cluster_free(api);

@@ -51,6 +51,7 @@ struct api {
     pthread_mutex_t activation;        /* of two flows with one webhook path only one becomes active */
     struct map workers, orchestrators; /* id -> what it last told of itself (cluster.c) */
     struct monitor *monitor;
+    struct timeline *timeline;
     struct page *page;       /* NULL: there is none */
     struct network *proxies; /* TRUSTED_PROXIES */
     size_t proxy_count;
@@ -114,6 +115,9 @@ void api_cluster_free(struct api *api);
 struct orchestrator_stats;
 /* Of all orchestrators together, as of a moment ago; counters are of the one in this process only. Any thread. */
 void api_cluster_stats(struct api *api, struct orchestrator_stats *ret);
+/* Calls `fn` with what each orchestrator last told of itself; not for one in this process, which tells nothing. On the
+ * gateway's loop. */
+void api_cluster_each_orchestrator(struct api *api, void (*fn)(void *user, const struct json *report), void *user);
 size_t api_cluster_waiting(struct api *api);                            /* for a worker, everywhere */
 const char *api_cluster_strategy(struct api *api, struct arena *arena); /* in force */
 
@@ -123,6 +127,10 @@ void api_collect(void *api, struct metrics_writer *writer);
 /* monitoring.c */
 void api_monitor_start(struct api *api);
 void api_monitor_free(struct api *api);
+
+/* timeline.c */
+void api_timeline_start(struct api *api);
+void api_timeline_free(struct api *api);
 
 /* audit.c */
 struct audit {

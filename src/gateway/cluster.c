@@ -122,6 +122,28 @@ void api_cluster_stats(struct api *api, struct orchestrator_stats *ret)
         sum(api, &(struct summing){.stats = ret});
 }
 
+struct visit {
+    void (*fn)(void *user, const struct json *report);
+    void *user;
+};
+
+static void visit_orchestrator(void *user, const char *key, void *value)
+{
+    (void)key;
+    const struct visit *visit = user;
+    const struct seen *seen = value;
+    AUTO_JSON struct json *report = NULL;
+    if (json_parse(seen->report, strlen(seen->report), &report, NULL) == ERR_OK)
+        visit->fn(visit->user, report);
+}
+
+void api_cluster_each_orchestrator(struct api *api, void (*fn)(void *user, const struct json *report), void *user)
+{
+    pthread_mutex_lock(&api->lock);
+    map_each(&api->orchestrators, visit_orchestrator, &(struct visit){fn, user});
+    pthread_mutex_unlock(&api->lock);
+}
+
 size_t api_cluster_waiting(struct api *api)
 {
     struct orchestrator_stats stats = {0};

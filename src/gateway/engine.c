@@ -92,7 +92,8 @@ static enum err start_orchestrator(struct engine *engine, struct error *reterr)
                                                         .sweep_interval_ms = SWEEP_INTERVAL_MS,
                                                         .strategy = options->strategy,
                                                         .retention_ms = options->retention_ms,
-                                                        .retention_count = options->retention_count});
+                                                        .retention_count = options->retention_count,
+                                                        .metrics = options->metrics});
     enum err code = orchestrator_start(engine->orchestrator, reterr);
     if (code == ERR_OK && options->metrics != NULL)
         metrics_add_collector(options->metrics, orchestrator_collect, engine->orchestrator);

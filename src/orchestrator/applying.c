@@ -306,8 +306,10 @@ static void conclude_entry(struct orchestrator *o, struct entry *entry)
         waking_at(o, parked_until(o, entry->event));
     if (entry->retry_at_ms > 0)
         waking_at(o, entry->retry_at_ms);
-    if (finished && entry->applied)
+    if (finished && entry->applied) {
         atomic_fetch_add(&o->finished, 1);
+        ended_note(o, entry->event);
+    }
     bool progress = kind != NULL && strcmp(kind, "progress") == 0,
          started = kind != NULL && strcmp(kind, "started") == 0;
     if (progress || (entry->applied && (started || finished))) /* a checkpoint's node has told its progress already */

@@ -7,6 +7,7 @@
  * orchestrators share the shards evenly, and take over those of one that dies. */
 #pragma once
 #include "broker/broker.h"
+#include "metrics/metrics.h"
 #include "store/store.h"
 
 struct orchestrator;
@@ -25,6 +26,7 @@ struct orchestrator_options {
     const char *strategy;       /* LOAD_BALANCE_STRATEGY */
     int64_t retention_ms;       /* finished executions older than this are deleted; 0: kept */
     int64_t retention_count;    /* finished executions of each flow that are kept; 0: all */
+    struct metrics *metrics;    /* how executions end is counted there; NULL: nobody reads it */
 };
 
 struct orchestrator *orchestrator_new(const struct orchestrator_options *options);
@@ -44,6 +46,14 @@ struct orchestrator_stats {
     uint64_t dispatched, finished, reassigned, failed_writes;
     int64_t last_progress_ms; /* when an event was last applied or work dispatched */
 };
+/* How executions ended since this orchestrator began: failed counts timeouts too; the durations (of
+ * orchestrator_ended_desc) those of every outcome. Any thread. */
+struct orchestrator_ended {
+    uint64_t success, failed;
+    struct metric_histogram durations;
+};
+extern const struct metric_desc orchestrator_ended_desc;
+void orchestrator_ended(const struct orchestrator *orchestrator, struct orchestrator_ended *ret);
+
 void orchestrator_stats(const struct orchestrator *orchestrator, struct orchestrator_stats *ret); /* any thread */
-struct metrics_writer;
 void orchestrator_collect(void *orchestrator, struct metrics_writer *writer); /* a collector of metrics; any thread */

@@ -153,10 +153,18 @@ struct orchestrator {
     void *drained_user;
     struct scheduler *scheduler;
     struct retention *retention;
+    struct metrics *own_metrics;
+    struct metric_family *ended;
     _Atomic size_t stat_pending, stat_in_flight, stat_workers, stat_shards;
     _Atomic uint64_t dispatched, finished, reassigned, failed_writes;
     _Atomic int64_t last_progress_ms;
 };
+
+/* ended.c */
+void ended_init(struct orchestrator *orchestrator);
+void ended_done(struct orchestrator *orchestrator);
+void ended_note(struct orchestrator *orchestrator, const struct json *event); /* of kind `finished`, applied */
+void ended_print(const struct orchestrator *orchestrator, struct buf *body);  /* members of the report, after others */
 
 /* dispatching.c */
 void dispatch_submit(struct orchestrator *orchestrator, struct json *take_item, struct submission *submission);

@@ -200,10 +200,12 @@ static void tell(struct orchestrator *o, bool leaving)
     buf_printf(&body, "],\"strategy\":\"%s\"", dispatch_strategy_name(o->strategy.strategy));
     buf_printf(&body,
                ",\"waiting\":%zu,\"pending\":%zu,\"inFlight\":%zu,\"workers\":%zu,\"dispatched\":%llu,"
-               "\"finished\":%llu,\"reassigned\":%llu,\"failedWrites\":%llu,\"lastProgressMs\":%lld}",
+               "\"finished\":%llu,\"reassigned\":%llu,\"failedWrites\":%llu,\"lastProgressMs\":%lld",
                waiting, stats.pending, stats.in_flight, stats.workers, (unsigned long long)stats.dispatched,
                (unsigned long long)stats.finished, (unsigned long long)stats.reassigned,
                (unsigned long long)stats.failed_writes, (long long)stats.last_progress_ms);
+    ended_print(o, &body);
+    buf_add_str(&body, "}");
     broker_broadcast(o->connection, TOPIC_ORCHESTRATORS, body.data, body.len);
     buf_done(&body);
 }

@@ -489,6 +489,23 @@ class Operation(ApiTest):
         self.assertTrue(self.caudal.get("/health/ready").json["ready"])
         self.assertTrue(self.caudal.get("/health/work").json["moving"])
 
+    def test_timeline(self):
+        self.caudal.wait(self.caudal.run(self.flow()))
+        for _ in range(600):
+            points = self.caudal.get("/monitoring/timeline?minutes=5").data["points"]
+            ended = [point for point in points if point["success"] + point["failed"] > 0]
+            if ended:
+                break
+            time.sleep(0.1)
+        point = ended[-1]
+        self.assertGreaterEqual(point["workers"], 1)
+        self.assertLessEqual(0, point["p50"])
+        self.assertLessEqual(point["p50"], point["p95"])
+        self.assertLessEqual(point["p95"], point["p99"])
+        self.assertEqual([later["at"] for later in self.caudal.get(f"/monitoring/timeline?after={point['at']}").data["points"] if later["at"] <= point["at"]], [])
+        self.refused(self.caudal.get("/monitoring/timeline?minutes=61"), 400, "VALIDATION_ERROR", "minutes")
+        self.refused(self.caudal.get("/monitoring/timeline?after=yesterday"), 400, "VALIDATION_ERROR", "after")
+
     def test_monitoring(self):
         done = self.caudal.wait(self.caudal.run(self.flow()))
         for path in ("system", "system/history?hours=1", f"execution/{done['id']}", "flows", f"flows/{done['flowId']}", "nodes", "nodes/data-filter", "stats",

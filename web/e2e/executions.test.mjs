@@ -1,10 +1,7 @@
 // Executions: the list that follows what happens, its filter, acting on several, one in detail, two compared.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { launch, open, Service, violations } from './support.mjs';
-
-const node = (id, type, config = {}) => ({ id, type, version: '1.0.0', config, position: { x: 0, y: 0 } });
-const link = (fromNodeId, toNodeId) => ({ fromNodeId, fromOutput: 'output', toNodeId, toInput: 'input' });
+import { finish, launch, link, node, open, Service, violations } from './support.mjs';
 
 let service;
 let browser;
@@ -43,16 +40,11 @@ after(async () => {
 });
 
 const run = async (flow) => (await service.call('POST', `/flows/${flow.id}/run`, {})).executionId;
-const done = async (page) => {
-    assert.deepEqual(await violations(page), []);
-    assert.deepEqual(page.problems, []);
-    await page.context().close();
-};
 
 test('an empty list teaches', async () => {
     const page = await open(browser, service, { path: '/executions' });
     await page.getByText('Nothing has run yet').waitFor();
-    await done(page);
+    await finish(page);
 });
 
 for (const [language, theme, title] of [
@@ -68,7 +60,7 @@ for (const [language, theme, title] of [
             .locator('tr', { has: page.locator(`a[href="/executions/${id}"]`) })
             .locator('[data-status="success"]')
             .waitFor();
-        await done(page);
+        await finish(page);
     });
 
 test('a filter is in the address and narrows the list', async () => {
@@ -82,7 +74,7 @@ test('a filter is in the address and narrows the list', async () => {
     assert.match(page.url(), /search=nothing-has-this-id/);
     await page.getByRole('button', { name: 'Clear' }).click();
     await page.locator('[data-status="success"]').first().waitFor();
-    await done(page);
+    await finish(page);
 });
 
 test('several are retried and deleted together', async () => {
@@ -98,7 +90,7 @@ test('several are retried and deleted together', async () => {
     await page.getByRole('button', { name: 'Delete 2 finished' }).click();
     await page.getByRole('alertdialog').getByRole('button', { name: 'Delete' }).click();
     await page.locator(`a[href="/executions/${ids[0]}"]`).waitFor({ state: 'detached' });
-    await done(page);
+    await finish(page);
 });
 
 test('one in detail: why it failed, what each node got and gave, what it said; and again', async () => {
@@ -114,7 +106,7 @@ test('one in detail: why it failed, what each node got and gave, what it said; a
     assert.deepEqual(await violations(page), []);
     await page.getByRole('button', { name: 'Retry from the failed node' }).click();
     await page.waitForURL((url) => url.pathname.startsWith('/executions/') && !url.pathname.endsWith(id));
-    await done(page);
+    await finish(page);
 });
 
 test('one that waits is paused, resumed and cancelled', async () => {
@@ -128,7 +120,7 @@ test('one that waits is paused, resumed and cancelled', async () => {
     await page.getByRole('button', { name: 'Cancel the run' }).click();
     await page.getByRole('alertdialog').getByRole('button', { name: 'Cancel the run' }).click();
     await page.locator('[data-status="cancelled"]').first().waitFor();
-    await done(page);
+    await finish(page);
 });
 
 test('two are compared where they part', async () => {
@@ -141,5 +133,5 @@ test('two are compared where they part', async () => {
     });
     await page.getByRole('heading', { name: 'Two executions' }).waitFor();
     await page.getByRole('cell', { name: 'the same' }).first().waitFor();
-    await done(page);
+    await finish(page);
 });

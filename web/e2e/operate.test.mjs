@@ -1,9 +1,7 @@
 // The pages of building and operating: schedules, webhooks, workers, dead letters, access, settings.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { launch, open, Service, violations } from './support.mjs';
-
-const node = (id, type, config = {}) => ({ id, type, version: '1.0.0', config, position: { x: 0, y: 0 } });
+import { finish, launch, node, open, Service, violations } from './support.mjs';
 
 let service;
 let guarded;
@@ -29,11 +27,6 @@ after(async () => {
     await service?.done();
     await guarded?.done();
 });
-const done = async (page) => {
-    assert.deepEqual(await violations(page), []);
-    assert.deepEqual(page.problems, []);
-    await page.context().close();
-};
 
 test('a schedule is made in plain words, shows its instants, is switched off, changed and deleted', async () => {
     const page = await open(browser, service, { path: '/schedules' });
@@ -65,7 +58,7 @@ test('a schedule is made in plain words, shows its instants, is switched off, ch
     await page.getByRole('menuitem', { name: 'Delete' }).click();
     await page.getByRole('alertdialog').getByRole('button', { name: 'Delete' }).click();
     await page.getByText('Let a flow start by itself').waitFor();
-    await done(page);
+    await finish(page);
 });
 
 test('a bad expression is told with what would be right', async () => {
@@ -75,7 +68,7 @@ test('a bad expression is told with what would be right', async () => {
     await page.getByRole('option', { name: 'Con una expresión cron' }).click();
     await page.getByLabel('Expresión cron').fill('61 * * * *');
     await page.getByRole('dialog').getByRole('alert').waitFor();
-    await done(page);
+    await finish(page);
 });
 
 test('a webhook is listed and tried', async () => {
@@ -84,7 +77,7 @@ test('a webhook is listed and tried', async () => {
     await page.getByLabel('Body (JSON)').fill('{"day":1}');
     await page.getByRole('button', { name: 'Send' }).click();
     await page.getByText(/Answered 200 after/).waitFor();
-    await done(page);
+    await finish(page);
 });
 
 for (const [path, language, theme, text] of [
@@ -105,7 +98,7 @@ for (const [path, language, theme, text] of [
             viewport: theme === 'dark' ? { width: 360, height: 740 } : undefined,
         });
         await page.getByText(text).first().waitFor();
-        await done(page);
+        await finish(page);
     });
 
 test('the strategy is changed while running', async () => {
@@ -114,7 +107,7 @@ test('the strategy is changed while running', async () => {
     await page.getByRole('option', { name: 'Least busy' }).click();
     await page.getByText('It holds from the next execution on.').waitFor();
     assert.equal((await service.call('GET', '/settings')).loadBalanceStrategy, 'least_busy');
-    await done(page);
+    await finish(page);
 });
 
 test('users and API keys are made, and what was done is in the log', async () => {
@@ -140,5 +133,5 @@ test('users and API keys are made, and what was done is in the log', async () =>
     await page.getByRole('cell', { name: 'deploy', exact: true }).waitFor();
     await page.getByRole('tab', { name: 'Audit log' }).click();
     await page.getByRole('cell', { name: 'admin', exact: true }).first().waitFor();
-    await done(page);
+    await finish(page);
 });

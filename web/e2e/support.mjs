@@ -1,4 +1,5 @@
 // The program for a test: own ports, own data folder, stopped at the end; and a browser of its own.
+import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -141,13 +142,13 @@ export async function open(
     return page;
 }
 
-/** WCAG 2.2 A and AA by axe; the violations as lines, none when all is well. */
+/** WCAG 2.2 A and AA, and what is good practice, by axe; the violations as lines, none when all is well. */
 export async function violations(page) {
     // The policy allows no inline script; the debugger's evaluation is none.
     await page.evaluate(axe);
     const found = await page.evaluate(async () => {
         const { violations: all } = await window.axe.run(document, {
-            runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'],
+            runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'],
         });
         return all.map(
             (v) =>
@@ -159,3 +160,24 @@ export async function violations(page) {
     });
     return found;
 }
+
+/** Nothing wrong with the page at the end of a test; it is closed. */
+export async function finish(page, { axe: look = true } = {}) {
+    if (look) assert.deepEqual(await violations(page), []);
+    assert.deepEqual(page.problems, []);
+    await page.context().close();
+}
+
+export const node = (id, type, config = {}) => ({
+    id,
+    type,
+    version: '1.0.0',
+    config,
+    position: { x: 0, y: 0 },
+});
+export const link = (fromNodeId, toNodeId) => ({
+    fromNodeId,
+    fromOutput: 'output',
+    toNodeId,
+    toInput: 'input',
+});

@@ -78,7 +78,7 @@ export function Card({
 export function TableScroll({ label, children }: { label: string; children: ReactNode }) {
     return (
         // eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- what scrolls must be reached by keyboard
-        <div className={css.scroll} role="region" aria-label={label} tabIndex={0}>
+        <div className={css.scroll} role="group" aria-label={label} tabIndex={0}>
             {children}
         </div>
     );

@@ -9,6 +9,8 @@ export interface Formats {
     duration: (ms: number | null | undefined) => string;
     dateTime: (iso: string | number | null | undefined) => string;
     time: (iso: string | number) => string;
+    /** Hours and minutes, for axes. */
+    clock: (iso: string | number) => string;
     ago: (iso: string | number | null | undefined, now: number) => string;
 }
 
@@ -22,6 +24,7 @@ const units: [Intl.RelativeTimeFormatUnit, number][] = [
 export function formatsOf(language: string): Formats {
     const dateTime = new Intl.DateTimeFormat(language, { dateStyle: 'medium', timeStyle: 'medium' });
     const time = new Intl.DateTimeFormat(language, { timeStyle: 'medium' });
+    const clock = new Intl.DateTimeFormat(language, { hour: '2-digit', minute: '2-digit' });
     const relative = new Intl.RelativeTimeFormat(language, { numeric: 'auto', style: 'short' });
     const number = (value: number, digits = 0): string =>
         new Intl.NumberFormat(language, { maximumFractionDigits: digits }).format(value);
@@ -46,6 +49,7 @@ export function formatsOf(language: string): Formats {
             return `${number(Math.floor(ms / 3_600_000))} h ${number(Math.floor((ms % 3_600_000) / 60_000))} min`;
         },
         dateTime: (iso) => (iso === null || iso === undefined ? '–' : dateTime.format(new Date(iso))),
+        clock: (iso) => clock.format(new Date(iso)),
         time: (iso) => time.format(new Date(iso)),
         ago: (iso, now) => {
             if (iso === null || iso === undefined) return '–';
