@@ -9,13 +9,25 @@ import { defaultKeymap, history, historyKeymap } from '@codemirror/commands';
 import { javascript } from '@codemirror/lang-javascript';
 import { json } from '@codemirror/lang-json';
 import { sql } from '@codemirror/lang-sql';
-import { defaultHighlightStyle, syntaxHighlighting } from '@codemirror/language';
+import { HighlightStyle, syntaxHighlighting } from '@codemirror/language';
 import { EditorState } from '@codemirror/state';
 import { EditorView, keymap, placeholder } from '@codemirror/view';
+import { tags } from '@lezer/highlight';
 import { useEffect, useRef } from 'react';
 
 export type CodeLanguage = 'json' | 'javascript' | 'sql' | 'text';
 const languages = { json, javascript, sql, text: () => [] };
+
+/** The page's own colours, which follow its theme into the shadow root. */
+const colors = HighlightStyle.define([
+    { tag: [tags.keyword, tags.modifier, tags.operatorKeyword], color: 'var(--waiting)', fontWeight: '600' },
+    { tag: [tags.string, tags.special(tags.string), tags.regexp], color: 'var(--success)' },
+    { tag: [tags.number, tags.bool, tags.null, tags.atom], color: 'var(--warning)' },
+    { tag: [tags.propertyName, tags.attributeName], color: 'var(--accent)' },
+    { tag: [tags.function(tags.variableName), tags.typeName, tags.className], color: 'var(--running)' },
+    { tag: [tags.comment, tags.meta], color: 'var(--text-3)', fontStyle: 'italic' },
+    { tag: tags.invalid, color: 'var(--danger)' },
+]);
 
 export default function CodeEditor({
     label,
@@ -72,7 +84,7 @@ export default function CodeEditor({
                     keymap.of([...defaultKeymap, ...historyKeymap]),
                     languages[language](),
                     autocompletion({ override: [complete] }),
-                    syntaxHighlighting(defaultHighlightStyle, { fallback: true }),
+                    syntaxHighlighting(colors),
                     EditorView.lineWrapping,
                     placeholder(language === 'json' ? '{ }' : ''),
                     EditorView.contentAttributes.of({ 'aria-label': label }),
@@ -81,15 +93,31 @@ export default function CodeEditor({
                             fontSize: '12.5px',
                             border: '1px solid var(--line-strong)',
                             borderRadius: '6px',
-                            background: '#ffffff',
-                            color: '#16211f',
+                            background: 'var(--surface)',
+                            color: 'var(--text)',
                         },
                         '&.cm-focused': { outline: '2px solid var(--focus)' },
                         '.cm-content': {
                             fontFamily: 'var(--mono)',
                             minHeight: '4.5rem',
-                            caretColor: '#16211f',
+                            caretColor: 'var(--text)',
                         },
+                        '.cm-placeholder': { color: 'var(--text-3)' },
+                        '.cm-cursor': { borderLeftColor: 'var(--text)' },
+                        '&.cm-focused > .cm-scroller > .cm-selectionLayer .cm-selectionBackground, .cm-selectionBackground, ::selection':
+                            { background: 'var(--accent-soft)' },
+                        '.cm-tooltip': {
+                            border: '1px solid var(--line)',
+                            borderRadius: '6px',
+                            background: 'var(--raised)',
+                            color: 'var(--text)',
+                            boxShadow: 'var(--shadow-2)',
+                        },
+                        '.cm-tooltip-autocomplete ul li[aria-selected]': {
+                            background: 'var(--accent-soft)',
+                            color: 'var(--text)',
+                        },
+                        '.cm-completionDetail': { color: 'var(--text-3)', fontStyle: 'normal' },
                         '.cm-scroller': { maxHeight: '18rem', overflow: 'auto' },
                     }),
                     EditorView.updateListener.of((update) => {

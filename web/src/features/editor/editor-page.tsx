@@ -2,55 +2,52 @@
 import '@xyflow/react/dist/base.css';
 import { keepPreviousData, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { Link, useBlocker, useNavigate, useParams } from '@tanstack/react-router';
+import { ReactFlowProvider, useReactFlow } from '@xyflow/react';
 import {
-    Background,
-    Controls,
-    ReactFlow,
-    ReactFlowProvider,
-    useReactFlow,
-    type FinalConnectionState,
-} from '@xyflow/react';
-import { Download, GitCompare, LayoutGrid, Play, Power, Redo2, Save, Square, Undo2, X } from 'lucide-react';
-import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
+    Download,
+    GitCompare,
+    LayoutGrid,
+    Play,
+    Power,
+    Redo2,
+    Save,
+    Square,
+    TriangleAlert,
+    Undo2,
+    X,
+} from 'lucide-react';
+import { useEffect, useState } from 'react';
 import { useTranslation } from 'react-i18next';
-import { isTyping, useKeyboardHelp } from '@/app/shortcuts';
-import { matches } from '@/app/palette';
 import { ApiError, call } from '@/lib/api/client';
-import { isFinal, type Flow, type FlowCheck, type FlowVersion, type Json } from '@/lib/api/models';
+import { isFinal, type Flow, type FlowCheck, type Json } from '@/lib/api/models';
 import { useMay } from '@/lib/auth/session';
 import { Button, IconButton } from '@/ui/button';
-import { Dialog } from '@/ui/dialog';
-import { SearchField, TextAreaField } from '@/ui/field';
-import { Ago, ErrorState, Loading, Notice, Status, useTitle } from '@/ui/layout';
+import { ErrorState, Loading, Notice, Status, useTitle } from '@/ui/layout';
 import { say, sayError } from '@/ui/toast';
 import { changeFlow, createFlow, download, exported, getFlow, runFlow } from '../flows/api';
-import { useCatalog } from './catalog';
+import { Canvas } from './canvas';
 import css from './editor.module.css';
 import { Gantt } from './gantt';
 import { Inspector } from './inspector';
-import { differenceOf, flowOf, misfit, outputsOf, type NodeType } from './model';
+import { useEditorKeys } from './keys';
+import { flowOf, settingsOf } from './model';
+import { NoteInspector } from './note-inspector';
+import { Palette } from './palette';
 import { useRun } from './run';
-import { StepNode } from './step-node';
+import { RunDialog } from './run-dialog';
 import {
-    addNode,
+    addNote,
     arrange,
-    beginMove,
-    changeEdges,
-    changeNodes,
-    connect,
-    copy,
     markSaved,
     openDrawing,
-    paste,
     redo,
-    remove,
     rename,
-    selectAll,
+    select,
+    selectNone,
     undo,
     useEditor,
 } from './store';
-
-const nodeTypes = { step: StepNode };
+import { Versions } from './versions';
 
 export function EditorPage() {
     const { t } = useTranslation('editor');
@@ -84,23 +81,22 @@ function useValidation(flow: Flow | undefined) {
     const edges = useEditor((s) => s.edges);
     const name = useEditor((s) => s.name);
     const [body, setBody] = useState('');
-    const text = useMemo(
-        () =>
-            JSON.stringify({
-                name: name || '-',
-                ...flowOf({ nodes, edges }),
-                ...(flow?.settings != null && { settings: flow.settings }),
-            }),
-        [name, nodes, edges, flow?.settings],
-    );
+    const settings = flow?.settings;
     useEffect(() => {
+        // Made when the drawing has come to rest: while dragging it would cost each frame.
         const timer = window.setTimeout(() => {
-            setBody(text);
+            setBody(
+                JSON.stringify({
+                    name: name || '-',
+                    ...flowOf({ nodes, edges }),
+                    settings: settingsOf(settings, nodes),
+                }),
+            );
         }, 400);
         return () => {
             window.clearTimeout(timer);
         };
-    }, [text]);
+    }, [name, nodes, edges, settings]);
     const check = useQuery<FlowCheck>({
         queryKey: ['validate', body],
         enabled: body !== '',
@@ -146,6 +142,7 @@ function Editor({ flow }: { flow: Flow | undefined }) {
     const [executionId, setExecutionId] = useState<string | null>(null);
     const [asking, setAsking] = useState(false);
     const [history, setHistory] = useState(false);
+    const [problems, setProblems] = useState(false);
     const run = useRun(executionId);
     const check = useValidation(flow);
     useTitle(name);
@@ -157,7 +154,11 @@ function Editor({ flow }: { flow: Flow | undefined }) {
     const save = useMutation({
         mutationFn: async () => {
             const state = useEditor.getState();
-            const body = { name: state.name, ...flowOf(state) };
+            const body = {
+                name: state.name,
+                ...flowOf(state),
+                settings: settingsOf(flow?.settings, state.nodes),
+            };
             return flow === undefined ? createFlow(body) : changeFlow(flow.id, body);
         },
         onSuccess: async (saved) => {
@@ -217,15 +218,21 @@ function Editor({ flow }: { flow: Flow | undefined }) {
             sayError(error);
         },
     });
-    useEditorKeys(
-        () => {
+    const { screenToFlowPosition } = useReactFlow();
+    useEditorKeys({
+        mayEdit: editor,
+        onSave: () => {
             if (editor && !save.isPending) save.mutate();
         },
-        () => {
+        onRun: () => {
             if (operator) setAsking(true);
         },
-    );
+        onNote: () => {
+            addNote(screenToFlowPosition({ x: window.innerWidth / 2, y: window.innerHeight / 3 }));
+        },
+    });
     const count = check?.errors.length ?? 0;
+    const found = count + (check?.warnings.length ?? 0);
     return (
         <div className={css.editor}>
             <header className={css.bar}>
@@ -241,9 +248,23 @@ function Editor({ flow }: { flow: Flow | undefined }) {
                     }}
                 />
                 {flow !== undefined && <Status status={flow.status} />}
-                <span role="status" className={count === 0 ? 'muted' : css.problem}>
-                    {check === undefined ? '' : count === 0 ? t('valid') : t('problems', { count })}
+                <span role="status" className="muted">
+                    {check === undefined ? '' : found === 0 ? t('valid') : ''}
                 </span>
+                {found > 0 && (
+                    <Button
+                        small
+                        icon={TriangleAlert}
+                        className={count > 0 ? css.bad : css.warn}
+                        aria-expanded={problems}
+                        onClick={() => {
+                            selectNone();
+                            setProblems(!problems);
+                        }}
+                    >
+                        {count > 0 ? t('problems', { count }) : t('warnings', { count: found })}
+                    </Button>
+                )}
                 <span className={css.spacer} />
                 <IconButton icon={Undo2} label={t('undo')} keys="Ctrl Z" disabled={!canUndo} onClick={undo} />
                 <IconButton
@@ -253,7 +274,7 @@ function Editor({ flow }: { flow: Flow | undefined }) {
                     disabled={!canRedo}
                     onClick={redo}
                 />
-                <IconButton icon={LayoutGrid} label={t('arrange')} onClick={arrange} />
+                <IconButton icon={LayoutGrid} label={t('arrange')} keys="L" onClick={arrange} />
                 {flow !== undefined && (
                     <>
                         <IconButton
@@ -263,7 +284,12 @@ function Editor({ flow }: { flow: Flow | undefined }) {
                                 download(
                                     `${name}.json`,
                                     JSON.stringify(
-                                        { ...exported(flow), name, ...flowOf(useEditor.getState()) },
+                                        {
+                                            ...exported(flow),
+                                            name,
+                                            ...flowOf(useEditor.getState()),
+                                            settings: settingsOf(flow.settings, useEditor.getState().nodes),
+                                        },
                                         null,
                                         2,
                                     ) + '\n',
@@ -317,23 +343,25 @@ function Editor({ flow }: { flow: Flow | undefined }) {
             </header>
             <Palette />
             <Canvas />
-            <aside className={css.side} aria-label={t('settings')}>
-                {selected === undefined ? (
-                    <div className={css.panel}>
-                        <p className="muted">{t('pickNode')}</p>
-                        {check?.errors.map((problem, index) => (
-                            <Notice key={index}>{problem.message}</Notice>
-                        ))}
-                        {check?.warnings.map((problem, index) => (
-                            <Notice key={index} tone="warn">
-                                {problem.message}
-                            </Notice>
-                        ))}
-                    </div>
-                ) : (
-                    <Inspector node={selected} execution={run.data} />
-                )}
-            </aside>
+            {selected !== undefined && (
+                <aside className={css.side} aria-label={t('settings')} data-inspector>
+                    {selected.type === 'note' ? (
+                        <NoteInspector node={selected} />
+                    ) : (
+                        <Inspector node={selected} execution={run.data} />
+                    )}
+                </aside>
+            )}
+            {selected === undefined && problems && check !== undefined && (
+                <aside className={css.side} aria-label={t('problemList')}>
+                    <Problems
+                        check={check}
+                        onClose={() => {
+                            setProblems(false);
+                        }}
+                    />
+                </aside>
+            )}
             {executionId !== null && (
                 <section className={css.bottom} aria-label={t('execution')}>
                     <div className={css.bottomHead}>
@@ -377,7 +405,7 @@ function Editor({ flow }: { flow: Flow | undefined }) {
                     </div>
                     {run.data?.errorMessage != null && <Notice>{run.data.errorMessage}</Notice>}
                     {run.data !== undefined && run.data.nodeExecutions.length > 0 && (
-                        <Gantt nodes={run.data.nodeExecutions} onChoose={choose} />
+                        <Gantt nodes={run.data.nodeExecutions} onChoose={select} />
                     )}
                 </section>
             )}
@@ -404,346 +432,36 @@ function Editor({ flow }: { flow: Flow | undefined }) {
     );
 }
 
-function choose(id: string): void {
-    useEditor.setState((s) => ({ nodes: s.nodes.map((node) => ({ ...node, selected: node.id === id })) }));
-}
-
-function Canvas() {
+/** What the service would say of it, each with the way to where it is. */
+function Problems({ check, onClose }: { check: FlowCheck; onClose: () => void }) {
     const { t } = useTranslation('editor');
-    const catalog = useCatalog();
-    const nodes = useEditor((s) => s.nodes);
-    const edges = useEditor((s) => s.edges);
-    const { screenToFlowPosition } = useReactFlow();
-    const isValidConnection = useCallback(
-        (c: { source: string; target: string; sourceHandle?: string | null; targetHandle?: string | null }) =>
-            misfit(c, useEditor.getState(), catalog) === null,
-        [catalog],
-    );
-    const onConnectEnd = (_event: unknown, state: FinalConnectionState): void => {
-        if (state.isValid !== false || state.fromHandle === null || state.toHandle === null) return;
-        const forward = state.fromHandle.type === 'source';
-        const [from, to] = forward ? [state.fromHandle, state.toHandle] : [state.toHandle, state.fromHandle];
-        const why = misfit(
-            {
-                source: from.nodeId,
-                target: to.nodeId,
-                sourceHandle: from.id ?? null,
-                targetHandle: to.id ?? null,
-            },
-            useEditor.getState(),
-            catalog,
-        );
-        if (why !== null)
-            sayError(
-                new Error(t(`misfit.${why.reason}`, why as unknown as Record<string, string>)),
-                t('misfit.title'),
-            );
-    };
+    const list = [
+        ...check.errors.map((problem) => ({ ...problem, tone: 'bad' as const })),
+        ...check.warnings.map((problem) => ({ ...problem, tone: 'warn' as const })),
+    ];
     return (
-        <div
-            className={css.canvas}
-            role="group"
-            aria-label={t('canvas')}
-            onDragOver={(event) => {
-                event.preventDefault();
-            }}
-            onDrop={(event) => {
-                const type = catalog.get(event.dataTransfer.getData('text/x-caudal-node'));
-                if (type !== undefined)
-                    addNode(type, screenToFlowPosition({ x: event.clientX, y: event.clientY }));
-            }}
-        >
-            {nodes.length === 0 && <div className={css.empty}>{t('start')}</div>}
-            <ReactFlow
-                nodes={nodes}
-                edges={edges}
-                nodeTypes={nodeTypes}
-                onNodesChange={changeNodes}
-                onEdgesChange={changeEdges}
-                onNodeDragStart={beginMove}
-                onConnect={(c) => {
-                    connect({
-                        fromNodeId: c.source,
-                        fromOutput: c.sourceHandle ?? 'output',
-                        toNodeId: c.target,
-                        toInput: c.targetHandle ?? 'input',
-                    });
-                }}
-                onConnectEnd={onConnectEnd}
-                isValidConnection={isValidConnection}
-                deleteKeyCode={null}
-                selectionKeyCode="Shift"
-                fitView
-                fitViewOptions={{ maxZoom: 1, padding: 0.15 }}
-                minZoom={0.1}
-                proOptions={{ hideAttribution: true }}
-            >
-                <Background gap={22} size={1.4} color="var(--line)" />
-                <Controls showInteractive={false} />
-            </ReactFlow>
-        </div>
-    );
-}
-
-function Palette() {
-    const { t } = useTranslation('editor');
-    const catalog = useCatalog();
-    const [query, setQuery] = useState('');
-    const { screenToFlowPosition } = useReactFlow();
-    const place = useRef(0);
-    const groups = useMemo(() => {
-        const found = new Map<string, NodeType[]>();
-        for (const type of catalog.values())
-            if (matches(`${type.name} ${type.type} ${type.description ?? ''}`, query.trim())) {
-                const category = type.type.endsWith('-trigger') ? 'trigger' : type.category;
-                found.set(category, [...(found.get(category) ?? []), type]);
-            }
-        return [...found].sort(([a], [b]) =>
-            a === 'trigger' ? -1 : b === 'trigger' ? 1 : a.localeCompare(b),
-        );
-    }, [catalog, query]);
-    const add = (type: NodeType): void => {
-        const { nodes } = useEditor.getState();
-        const chosen = nodes.find((node) => node.selected);
-        const canvas = document.querySelector(`.${css.canvas ?? ''}`)?.getBoundingClientRect();
-        const middle = screenToFlowPosition({
-            x: (canvas?.left ?? 0) + (canvas?.width ?? 400) / 2 - 110,
-            y: (canvas?.top ?? 0) + (canvas?.height ?? 400) / 2 - 60,
-        });
-        const step = (place.current++ % 6) * 28;
-        const id = addNode(
-            type,
-            chosen === undefined
-                ? { x: middle.x + step, y: middle.y + step }
-                : { x: chosen.position.x + 300, y: chosen.position.y },
-        );
-        // What follows the chosen node is connected to it where the pins leave no doubt.
-        const before = chosen === undefined ? undefined : catalog.get(chosen.data.type);
-        if (chosen === undefined || before === undefined) return;
-        const state = useEditor.getState();
-        for (const output of outputsOf(before).filter((pin) => pin.name !== 'error'))
-            for (const input of type.inputs)
-                if (
-                    misfit(
-                        {
-                            source: chosen.id,
-                            sourceHandle: output.name,
-                            target: id,
-                            targetHandle: input.name,
-                        },
-                        state,
-                        catalog,
-                    ) === null
-                ) {
-                    connect({
-                        fromNodeId: chosen.id,
-                        fromOutput: output.name,
-                        toNodeId: id,
-                        toInput: input.name,
-                    });
-                    return;
-                }
-    };
-    return (
-        <aside className={css.palette} aria-label={t('nodes')}>
-            <SearchField label={t('search')} value={query} onChange={setQuery} />
-            <div className={css.types}>
-                {groups.map(([category, types]) => (
-                    <div key={category}>
-                        <h2 className={css.category}>{category}</h2>
-                        {types.map((type) => (
-                            <button
-                                key={type.type}
-                                type="button"
-                                draggable
-                                className={css.kind}
-                                style={{ '--tone': `var(--cat-${category})` } as React.CSSProperties}
-                                onClick={() => {
-                                    add(type);
-                                }}
-                                onDragStart={(event) => {
-                                    event.dataTransfer.setData('text/x-caudal-node', type.type);
-                                }}
-                            >
-                                {type.name}
-                                <small>{type.description}</small>
-                            </button>
-                        ))}
-                    </div>
-                ))}
-                {groups.length === 0 && catalog.size > 0 && <p className="muted">{t('noNode')}</p>}
+        <div className={css.panel}>
+            <div className={css.bottomHead}>
+                <h2>{t('problemList')}</h2>
+                <span className={css.spacer} />
+                <IconButton small icon={X} label={t('hide')} onClick={onClose} />
             </div>
-        </aside>
-    );
-}
-
-function RunDialog({
-    busy,
-    onClose,
-    onRun,
-}: {
-    busy: boolean;
-    onClose: () => void;
-    onRun: (input: Json | undefined) => void;
-}) {
-    const { t } = useTranslation('editor');
-    const [text, setText] = useState('');
-    const [bad, setBad] = useState(false);
-    const submit = (): void => {
-        if (text.trim() === '') onRun(undefined);
-        else
-            try {
-                onRun(JSON.parse(text) as Json);
-            } catch {
-                setBad(true);
-            }
-    };
-    return (
-        <Dialog
-            open
-            title={t('runTitle')}
-            description={t('runHelp')}
-            onClose={onClose}
-            onSubmit={submit}
-            footer={
-                <Button type="submit" variant="primary" icon={Play} busy={busy}>
-                    {t('run')}
-                </Button>
-            }
-        >
-            <TextAreaField
-                label={t('runInput')}
-                className="mono"
-                value={text}
-                problem={bad ? t('noJson') : null}
-                onChange={(next) => {
-                    setText(next);
-                    setBad(false);
-                }}
-            />
-        </Dialog>
-    );
-}
-
-function Versions({ flow, onClose }: { flow: Flow; onClose: () => void }) {
-    const { t } = useTranslation('editor');
-    const queries = useQueryClient();
-    const editor = useMay('editor');
-    const [other, setOther] = useState<number | null>(null);
-    const versions = useQuery({
-        queryKey: ['versions', flow.id],
-        queryFn: ({ signal }) =>
-            call<FlowVersion[]>('GET', `/api/v1/flows/${flow.id}/versions`, undefined, signal),
-    });
-    const compared = useQuery({
-        queryKey: ['versions', flow.id, other],
-        enabled: other !== null,
-        queryFn: ({ signal }) =>
-            call<Flow>('GET', `/api/v1/flows/${flow.id}/versions/${String(other)}`, undefined, signal),
-    });
-    const restore = useMutation({
-        mutationFn: (version: number) =>
-            call<Flow>('POST', `/api/v1/flows/${flow.id}/versions/${String(version)}/rollback`, {}),
-        onSuccess: (restored, version) => {
-            queries.setQueryData(['flow', flow.id], restored);
-            openDrawing(restored);
-            say(t('restored', { version }));
-            onClose();
-        },
-        onError: (error) => {
-            sayError(error);
-        },
-    });
-    const difference =
-        compared.data === undefined ? null : differenceOf(compared.data, flowOf(useEditor.getState()));
-    const parts = (['added', 'removed', 'changed', 'moved'] as const).filter(
-        (part) => (difference?.[part].length ?? 0) > 0,
-    );
-    return (
-        <Dialog open title={t('versions')} onClose={onClose}>
-            {versions.isPending && <Loading />}
-            {versions.data?.map((version) => (
-                <div key={version.version} className={css.bottomHead}>
-                    <strong>{t('version', { version: version.version })}</strong>
-                    <Ago at={version.createdAt} />
-                    <span className={css.spacer} />
-                    <Button
-                        small
-                        icon={GitCompare}
-                        onClick={() => {
-                            setOther(version.version);
-                        }}
-                    >
-                        {t('compare')}
-                    </Button>
-                    {editor && version.version < flow.version && (
+            {list.length === 0 && <p className="muted">{t('valid')}</p>}
+            {list.map((problem, index) => (
+                <Notice key={index} tone={problem.tone}>
+                    <div>{problem.message}</div>
+                    {problem.nodeId != null && (
                         <Button
                             small
-                            busy={restore.isPending}
                             onClick={() => {
-                                restore.mutate(version.version);
+                                select(problem.nodeId ?? '');
                             }}
                         >
-                            {t('restore')}
+                            {problem.nodeId}
                         </Button>
                     )}
-                </div>
-            ))}
-            {difference !== null && (
-                <Notice tone="info">
-                    {parts.length === 0
-                        ? t('differenceNone')
-                        : parts.map((part) => (
-                              <div
-                                  key={part}
-                              >{`${t(`difference.${part}`)}: ${difference[part].join(', ')}`}</div>
-                          ))}
                 </Notice>
-            )}
-        </Dialog>
+            ))}
+        </div>
     );
-}
-
-function useEditorKeys(onSave: () => void, onRun: () => void): void {
-    const { t } = useTranslation('editor');
-    const latest = useRef({ onSave, onRun });
-    latest.current = { onSave, onRun };
-    useKeyboardHelp(t('title'), [
-        ['/', t('keys.add')],
-        ['Ctrl S', t('keys.save')],
-        ['Ctrl Enter', t('keys.run')],
-        ['Ctrl Z', t('keys.undo')],
-        ['Ctrl C, V', t('keys.copy')],
-        ['Ctrl A', t('keys.all')],
-        ['Del', t('keys.delete')],
-        ['← ↑ → ↓', t('keys.move')],
-    ]);
-    useEffect(() => {
-        const onKey = (event: KeyboardEvent): void => {
-            const typing = isTyping(event.composedPath()[0] ?? null) || isTyping(event.target);
-            const control = event.ctrlKey || event.metaKey;
-            const key = event.key.toLowerCase();
-            if (document.querySelector('[role="dialog"], [role="alertdialog"]') !== null) return;
-            let work: (() => void) | null = null;
-            if (control && key === 's') work = latest.current.onSave;
-            else if (control && key === 'enter') work = latest.current.onRun;
-            else if (typing) return;
-            else if (control && key === 'z') work = event.shiftKey ? redo : undo;
-            else if (control && key === 'c' && window.getSelection()?.isCollapsed !== false) work = copy;
-            else if (control && key === 'v') work = paste;
-            else if (control && key === 'a') work = selectAll;
-            else if (!control && (key === 'delete' || key === 'backspace')) work = remove;
-            else if (!control && key === '/')
-                work = () => {
-                    document.querySelector<HTMLInputElement>(`.${css.palette ?? ''} input`)?.focus();
-                };
-            if (work === null) return;
-            event.preventDefault();
-            work();
-        };
-        window.addEventListener('keydown', onKey);
-        return () => {
-            window.removeEventListener('keydown', onKey);
-        };
-    }, []);
 }

@@ -12,11 +12,13 @@ import { SelectField, TextField } from '@/ui/field';
 import { Loading, Notice, Status, tableClass } from '@/ui/layout';
 import { Tabs } from '@/ui/tabs';
 import { useCatalog } from './catalog';
+import { useNodeTexts } from './catalog-texts';
+import { isContainer, withInside } from './containers';
 import css from './editor.module.css';
 import { FieldInput } from './fields-form';
 import { misfit, outputsOf, type DrawnNode } from './model';
 import { useLogs } from './run';
-import { configure, connect, remove, renameNode, useEditor } from './store';
+import { configure, connect, moveInto, remove, renameNode, useEditor } from './store';
 
 export function Inspector({ node, execution }: { node: DrawnNode; execution: ExecutionDetail | undefined }) {
     const { t } = useTranslation('editor');
@@ -125,6 +127,7 @@ function Settings({ node }: { node: DrawnNode }) {
                 );
             })}
             <Connector node={node} label={t('connectTo')} />
+            <Inside node={node} />
         </div>
     );
 }
@@ -175,6 +178,28 @@ function Connector({ node, label }: { node: DrawnNode; label: string }) {
                     toNodeId: c.target,
                     toInput: c.targetHandle,
                 });
+            }}
+        />
+    );
+}
+
+/** Into a for-each, or out of it, without a pointer. */
+function Inside({ node }: { node: DrawnNode }) {
+    const { t } = useTranslation('editor');
+    const nodes = useEditor((s) => s.nodes);
+    const inner = withInside(new Set([node.id]), nodes);
+    const containers = nodes.filter((one) => isContainer(one.data.type) && !inner.has(one.id));
+    if (containers.length === 0 || node.data.type.endsWith('-trigger')) return null;
+    return (
+        <SelectField
+            label={t('inside')}
+            value={node.parentId ?? ''}
+            options={[
+                { value: '', label: t('insideNone') },
+                ...containers.map(({ id }) => ({ value: id, label: id })),
+            ]}
+            onChange={(value) => {
+                if (value !== (node.parentId ?? '')) moveInto(node.id, value === '' ? null : value);
             }}
         />
     );
@@ -236,6 +261,8 @@ function Logs({ executionId, nodeId, status }: { executionId: string; nodeId: st
 }
 
 function Documentation({ type }: { type: string }) {
+    const texts = useNodeTexts();
+    const { i18n } = useTranslation('editor');
     const doc = useQuery({
         queryKey: ['catalog', 'documentation', type],
         queryFn: ({ signal }) =>
@@ -251,8 +278,13 @@ function Documentation({ type }: { type: string }) {
     if (doc.isError) return <Notice>{doc.error.message}</Notice>;
     return (
         <div className={css.panel} style={{ padding: '1rem 0 0' }}>
-            <h3>{doc.data.name}</h3>
-            <p>{doc.data.purpose}</p>
+            <h3>{texts.name(type, doc.data.name)}</h3>
+            <p>{texts.description(type, doc.data.purpose)}</p>
+            {i18n.language !== 'en' && (
+                <p className="muted" lang="en">
+                    {doc.data.purpose}
+                </p>
+            )}
             <dl>
                 {[...doc.data.inputs, ...doc.data.outputs].map((pin) => (
                     <div key={pin.name}>

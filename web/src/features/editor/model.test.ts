@@ -26,7 +26,6 @@ const flow = {
         version: '1.0.0',
         config: { a: [1] },
         position: { x: i * 10, y: 0 },
-        ...(type === 'text' && { parentId: 'list' }),
     })),
     connections: [{ fromNodeId: 'list', fromOutput: 'p', toNodeId: 'anything', toInput: 'p' }],
 };

@@ -2,6 +2,19 @@
 import dagre from '@dagrejs/dagre';
 import type { Edge, Node } from '@xyflow/react';
 import type { Config, Flow, FlowConnection, FlowNode, Json } from '@/lib/api/models';
+import {
+    byId,
+    crossing,
+    frame,
+    isContainer,
+    ordered,
+    placeOf,
+    sizeOf,
+    smallest,
+    withInside,
+    type Crossing,
+    type Size,
+} from './containers';
 
 export interface FieldSpec {
     name: string;
@@ -38,11 +51,16 @@ export interface NodeType {
 }
 export type Catalog = Map<string, NodeType>;
 
+export const noteColors = ['yellow', 'green', 'blue', 'pink', 'grey'] as const;
+export type NoteColor = (typeof noteColors)[number];
+/** What is drawn: a node, a for-each around others, or (type `note`) a note. */
+export type Kind = 'step' | 'each' | 'note';
 export interface Drawn extends Record<string, unknown> {
     type: string;
     version: string;
     config: Config;
-    parentId?: string | null;
+    text?: string;
+    color?: NoteColor;
 }
 export type DrawnNode = Node<Drawn>;
 export interface Drawing {
@@ -60,28 +78,102 @@ export const edgeOf = (c: FlowConnection): Edge => ({
     targetHandle: c.toInput,
 });
 
-export function drawingOf(flow: Pick<Flow, 'nodes' | 'connections'>): Drawing {
-    return {
-        nodes: flow.nodes.map(({ id, type, version, config, position, parentId }) => ({
+export const kindOf = (type: string): Kind => (isContainer(type) ? 'each' : 'step');
+export const isNote = (node: DrawnNode): boolean => node.type === 'note';
+
+export interface Note {
+    text: string;
+    position: { x: number; y: number };
+    size?: Size | null;
+    color?: NoteColor | null;
+}
+const noteSize: Size = { width: 240, height: 140 };
+export const noteNode = (id: string, note: Note): DrawnNode => ({
+    id,
+    type: 'note',
+    zIndex: -1,
+    position: { x: Number(note.position.x), y: Number(note.position.y) },
+    ...(note.size ?? noteSize),
+    data: { type: 'note', version: '', config: {}, text: note.text, color: note.color ?? 'yellow' },
+});
+/** No node of a flow is called that: it is not among the letters that an id may have. */
+export function freeNoteId(taken: ReadonlySet<string>): string {
+    let n = 1;
+    while (taken.has(`note ${String(n)}`)) n++;
+    return `note ${String(n)}`;
+}
+
+export function drawingOf(
+    flow: Pick<Flow, 'nodes' | 'connections'> & Partial<Pick<Flow, 'settings'>>,
+): Drawing {
+    const places = new Map(
+        flow.nodes.map((node) => [
+            node.id,
+            { x: Number(node.position.x), y: Number(node.position.y), type: node.type, in: node.parentId },
+        ]),
+    );
+    /* What is inside itself is refused by the service, but must not hang the page. */
+    const isCircle = (id: string): boolean => {
+        const seen = new Set<string>();
+        for (let at = places.get(id)?.in; at != null && at !== ''; at = places.get(at)?.in) {
+            if (seen.has(at) || at === id) return true;
+            seen.add(at);
+        }
+        return false;
+    };
+    const nodes = flow.nodes.map(({ id, type, version, config, position, parentId, size }): DrawnNode => {
+        const container = places.get(parentId ?? '');
+        const inside = container !== undefined && isContainer(container.type) && !isCircle(id);
+        return {
             id,
-            type: 'step',
-            position: { x: Number(position.x), y: Number(position.y) },
-            data: { type, version, config, ...(parentId != null && { parentId }) },
-        })),
+            type: kindOf(type),
+            position: {
+                x: Number(position.x) - (inside ? container.x : 0),
+                y: Number(position.y) - (inside ? container.y : 0),
+            },
+            ...(inside && { parentId: parentId ?? '' }),
+            ...(isContainer(type) && { ...smallest, ...size }),
+            data: { type, version, config },
+        };
+    });
+    const notes = (flow.settings?.notes ?? []) as unknown as Note[];
+    return {
+        nodes: [
+            ...notes.map((note, index) => noteNode(`note ${String(index + 1)}`, note)),
+            ...ordered(nodes),
+        ],
         edges: flow.connections.map(edgeOf),
     };
 }
 
+const rounded = ({ x, y }: { x: number; y: number }): { x: number; y: number } => ({
+    x: Math.round(x),
+    y: Math.round(y),
+});
+export const notesOf = (nodes: DrawnNode[]): Note[] =>
+    nodes.filter(isNote).map((node) => ({
+        text: node.data.text ?? '',
+        position: rounded(node.position),
+        size: { width: Math.round(sizeOf(node).width), height: Math.round(sizeOf(node).height) },
+        color: node.data.color ?? 'yellow',
+    }));
+
 export function flowOf({ nodes, edges }: Drawing): { nodes: FlowNode[]; connections: FlowConnection[] } {
+    const index = byId(nodes);
     return {
-        nodes: nodes.map(({ id, position, data }) => ({
-            id,
-            type: data.type,
-            version: data.version,
-            config: data.config,
-            position: { x: Math.round(position.x), y: Math.round(position.y) },
-            ...(data.parentId != null && { parentId: data.parentId }),
-        })),
+        nodes: nodes
+            .filter((node) => !isNote(node))
+            .map((node) => ({
+                id: node.id,
+                type: node.data.type,
+                version: node.data.version,
+                config: node.data.config,
+                position: rounded(placeOf(node, index)),
+                ...(node.parentId !== undefined && { parentId: node.parentId }),
+                ...(isContainer(node.data.type) && {
+                    size: { width: Math.round(sizeOf(node).width), height: Math.round(sizeOf(node).height) },
+                }),
+            })),
         connections: edges.map((edge) => ({
             fromNodeId: edge.source,
             fromOutput: edge.sourceHandle ?? 'output',
@@ -89,6 +181,14 @@ export function flowOf({ nodes, edges }: Drawing): { nodes: FlowNode[]; connecti
             toInput: edge.targetHandle ?? 'input',
         })),
     };
+}
+
+/** Settings of the flow with the notes that are drawn; null when there is nothing in them. */
+export function settingsOf(settings: Config | null | undefined, nodes: DrawnNode[]): Config | null {
+    const { notes: _former, ...rest } = settings ?? {};
+    const notes = notesOf(nodes);
+    const all: Config = notes.length === 0 ? rest : { ...rest, notes: notes as unknown as Json };
+    return Object.keys(all).length === 0 ? null : all;
 }
 
 /** The node type's name, numbered when it is taken. */
@@ -115,7 +215,7 @@ export const outputsOf = (type: NodeType): Pin[] =>
 const typeOfPin = (pins: Pin[], name: string | null | undefined): string =>
     pins.find((pin) => pin.name === name)?.type ?? 'any';
 
-export type Misfit = { reason: 'self' | 'twice' } | { reason: 'types'; from: string; to: string };
+export type Misfit = { reason: 'self' | 'twice' | Crossing } | { reason: 'types'; from: string; to: string };
 /** null: the connection fits. */
 export function misfit(
     connection: {
@@ -138,8 +238,10 @@ export function misfit(
         )
     )
         return { reason: 'twice' };
-    const typeOf = (id: string): NodeType | undefined =>
-        catalog.get(nodes.find((node) => node.id === id)?.data.type ?? '');
+    const index = byId(nodes);
+    const crosses = crossing(connection, index);
+    if (crosses !== null) return { reason: crosses };
+    const typeOf = (id: string): NodeType | undefined => catalog.get(index.get(id)?.data.type ?? '');
     const source = typeOf(connection.source);
     const target = typeOf(connection.target);
     const from = source === undefined ? 'any' : typeOfPin(outputsOf(source), connection.sourceHandle);
@@ -147,24 +249,65 @@ export function misfit(
     return from === to || from === 'any' || to === 'any' ? null : { reason: 'types', from, to };
 }
 
-/** Copies of nodes and the connections among them, with ids of their own. */
+const escaped = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+/** The configuration with `nodes.OLD` in its expressions and scripts called by the new ids. */
+export function renamedIn<T extends Json>(value: T, ids: ReadonlyMap<string, string>): T {
+    const changed = [...ids].filter(([from, to]) => from !== to);
+    if (changed.length === 0) return value;
+    const pattern = new RegExp(
+        `\\bnodes(?:\\.(${changed.map(([id]) => escaped(id)).join('|')})(?![\\w-])|\\[(["'])(${changed
+            .map(([id]) => escaped(id))
+            .join('|')})\\2\\])`,
+        'g',
+    );
+    const names = new Map(changed);
+    const rename = (json: Json): Json => {
+        if (typeof json === 'string')
+            return json.replace(
+                pattern,
+                (_all, dotted: string | undefined, quote: string | undefined, quoted: string | undefined) =>
+                    dotted !== undefined
+                        ? `nodes.${names.get(dotted) ?? dotted}`
+                        : `nodes[${quote ?? '"'}${names.get(quoted ?? '') ?? quoted ?? ''}${quote ?? '"'}]`,
+            );
+        if (Array.isArray(json)) return json.map(rename);
+        if (json !== null && typeof json === 'object')
+            return Object.fromEntries(Object.entries(json).map(([key, one]) => [key, rename(one)]));
+        return json;
+    };
+    return rename(value) as T;
+}
+
+/** Copies of nodes and the connections among them, with ids of their own; `shift` moves those
+ *  that are in no container of the copy. */
 export function copyOf(part: Drawing, taken: ReadonlySet<string>, shift: number): Drawing {
     const ids = new Map<string, string>();
     const used = new Set(taken);
     for (const node of part.nodes) {
-        const id = freeId(node.data.type, used);
+        const id = isNote(node) ? freeNoteId(used) : freeId(node.data.type, used);
         used.add(id);
         ids.set(node.id, id);
     }
     const renamed = (id: string): string => ids.get(id) ?? id;
     return {
-        nodes: part.nodes.map((node) => ({
-            id: renamed(node.id),
-            type: 'step',
-            selected: true,
-            position: { x: node.position.x + shift, y: node.position.y + shift },
-            data: structuredClone(node.data),
-        })),
+        nodes: ordered(part.nodes).map((node) => {
+            const inside = node.parentId !== undefined && ids.has(node.parentId);
+            const { width, height, zIndex } = node;
+            return {
+                id: renamed(node.id),
+                type: isNote(node) ? 'note' : kindOf(node.data.type),
+                selected: true,
+                ...(inside && { parentId: renamed(node.parentId ?? '') }),
+                ...(node.type !== 'step' && width !== undefined && { width }),
+                ...(node.type !== 'step' && height !== undefined && { height }),
+                ...(zIndex !== undefined && { zIndex }),
+                position: inside ? node.position : { x: node.position.x + shift, y: node.position.y + shift },
+                data: {
+                    ...structuredClone(node.data),
+                    config: renamedIn(structuredClone(node.data.config), ids),
+                },
+            };
+        }),
         edges: part.edges
             .filter((edge) => ids.has(edge.source) && ids.has(edge.target))
             .map((edge) =>
@@ -178,19 +321,62 @@ export function copyOf(part: Drawing, taken: ReadonlySet<string>, shift: number)
     };
 }
 
-/** Left to right, few crossings. */
-export function arranged({ nodes, edges }: Drawing): DrawnNode[] {
+/** What is chosen, whole: with what is inside, and standing by itself where its container is not part of it. */
+export function partOf({ nodes, edges }: Drawing, chosen: ReadonlySet<string>): Drawing {
+    const index = byId(nodes);
+    const all = withInside(chosen, nodes);
+    return {
+        nodes: nodes
+            .filter((node) => all.has(node.id))
+            .map((node) => {
+                if (node.parentId === undefined || all.has(node.parentId)) return node;
+                const { parentId: _outside, ...rest } = node;
+                return { ...rest, position: placeOf(node, index) };
+            }),
+        edges: edges.filter((edge) => all.has(edge.source) && all.has(edge.target)),
+    };
+}
+
+function layOut(nodes: DrawnNode[], edges: Edge[]): Map<string, { x: number; y: number }> {
     const graph = new dagre.graphlib.Graph();
     graph.setGraph({ rankdir: 'LR', nodesep: 36, ranksep: 90 });
     graph.setDefaultEdgeLabel(() => ({}));
-    for (const node of nodes)
-        graph.setNode(node.id, { width: node.measured?.width ?? 220, height: node.measured?.height ?? 90 });
-    for (const edge of edges) graph.setEdge(edge.source, edge.target);
+    for (const node of nodes) graph.setNode(node.id, sizeOf(node));
+    for (const edge of edges)
+        if (graph.hasNode(edge.source) && graph.hasNode(edge.target)) graph.setEdge(edge.source, edge.target);
     dagre.layout(graph);
-    return nodes.map((node) => {
-        const { x, y, width, height } = graph.node(node.id);
-        return { ...node, position: { x: Math.round(x - width / 2), y: Math.round(y - height / 2) } };
-    });
+    return new Map(
+        nodes.map((node) => {
+            const { x, y, width, height } = graph.node(node.id);
+            return [node.id, { x: Math.round(x - width / 2), y: Math.round(y - height / 2) }];
+        }),
+    );
+}
+
+/** Left to right, few crossings; what is inside a container first, so that its size is known. Notes stay. */
+export function arranged({ nodes, edges }: Drawing): DrawnNode[] {
+    const result = byId(nodes);
+    const inside = (parent: string | undefined): DrawnNode[] =>
+        [...result.values()].filter((node) => node.parentId === parent && !isNote(node));
+    for (const container of [...ordered(nodes)].reverse()) {
+        if (!isContainer(container.data.type)) continue;
+        const inner = inside(container.id);
+        let { width, height } = smallest;
+        for (const [id, place] of layOut(inner, edges)) {
+            const node = result.get(id);
+            if (node === undefined) continue;
+            const position = { x: place.x + frame.left + frame.gap, y: place.y + frame.head };
+            width = Math.max(width, position.x + sizeOf(node).width + frame.right + frame.gap);
+            height = Math.max(height, position.y + sizeOf(node).height + frame.bottom);
+            result.set(id, { ...node, position });
+        }
+        result.set(container.id, { ...(result.get(container.id) ?? container), width, height });
+    }
+    for (const [id, position] of layOut(inside(undefined), edges)) {
+        const node = result.get(id);
+        if (node !== undefined) result.set(id, { ...node, position });
+    }
+    return nodes.map((node) => result.get(node.id) ?? node);
 }
 
 export interface Difference {

@@ -1,63 +1,76 @@
 import { Handle, Position, useUpdateNodeInternals, type NodeProps } from '@xyflow/react';
-import { memo, useEffect } from 'react';
+import { memo, useEffect, useMemo, useRef } from 'react';
 import { Status } from '@/ui/layout';
 import { useCatalog } from './catalog';
+import { useNodeTexts } from './catalog-texts';
 import css from './editor.module.css';
-import { outputsOf, type DrawnNode, type Pin } from './model';
-import { useEditor } from './store';
+import { outputsOf, type DrawnNode, type NodeType, type Pin } from './model';
+import { pinsUsed, useEditor } from './store';
 
 /** Pins that are always shown: what data comes through; the others when they are connected or the node is chosen. */
 const isMain = (pin: Pin): boolean => pin.required === true || ['array', 'object', 'any'].includes(pin.type);
 
+export const categoryOf = (type: string, known: NodeType | undefined): string =>
+    type.endsWith('-trigger') ? 'trigger' : (known?.category ?? 'logic');
+export const toneOf = (type: string, known: NodeType | undefined): React.CSSProperties =>
+    ({ '--tone': `var(--cat-${categoryOf(type, known)})` }) as React.CSSProperties;
+
+const anyOutput: Pin[] = [{ name: 'output', type: 'any' }];
+
+/** The pins of a node that are shown; those that only a connection knows are shown too, so that it is seen. */
+export function usePins(id: string, type: NodeType | undefined, selected: boolean) {
+    const into = useEditor((s) => pinsUsed(s.edges, id, '<'));
+    const out = useEditor((s) => pinsUsed(s.edges, id, '>'));
+    const update = useUpdateNodeInternals();
+    const pins = useMemo(() => {
+        const taken = into.split(' ').filter(Boolean);
+        const given = out.split(' ').filter(Boolean);
+        const known = type?.inputs ?? [];
+        const outputs = type === undefined ? anyOutput : outputsOf(type);
+        const unknown = (names: string[], of: Pin[]): Pin[] =>
+            names
+                .filter((name) => !of.some((pin) => pin.name === name))
+                .map((name) => ({ name, type: 'any' }));
+        return {
+            inputs: [
+                ...known.filter((pin) => selected || isMain(pin) || taken.includes(pin.name)),
+                ...unknown(taken, known),
+            ],
+            outputs: [...outputs, ...unknown(given, outputs)],
+        };
+    }, [into, out, type, selected]);
+    const names = [...pins.inputs, ...pins.outputs].map((pin) => pin.name).join(' ');
+    const measured = useRef(names); // as the canvas saw it first
+    useEffect(() => {
+        if (measured.current !== names) update(id);
+        measured.current = names;
+    }, [id, names, update]);
+    return pins;
+}
+
 export const StepNode = memo(function StepNode({ id, data, selected }: NodeProps<DrawnNode>) {
     const catalog = useCatalog();
+    const texts = useNodeTexts();
     const type = catalog.get(data.type);
-    const state = useEditor((s) => s.states[id]);
-    const problem = useEditor((s) => s.problems[id]);
-    const used = useEditor((s) =>
-        s.edges
-            .filter((edge) => edge.target === id)
-            .map((edge) => edge.targetHandle ?? 'input')
-            .join(' '),
-    );
-    const update = useUpdateNodeInternals();
-    const taken = used.split(' ').filter(Boolean);
-    const known = type?.inputs ?? [];
-    const shown = known.filter((pin) => selected || isMain(pin) || taken.includes(pin.name));
-    const inputs = [
-        ...shown,
-        ...taken
-            .filter((name) => !known.some((pin) => pin.name === name))
-            .map((name) => ({ name, type: 'any' })),
-    ];
-    const outputs = type === undefined ? [{ name: 'output', type: 'any' }] : outputsOf(type);
-    const names = inputs.map((pin) => pin.name).join(' ');
-    useEffect(() => {
-        update(id);
-    }, [id, names, update]);
+    const status = useEditor((s) => s.states[id]?.status);
+    const { inputs, outputs } = usePins(id, type, selected);
     return (
         <div
             className={css.step}
-            style={
-                {
-                    '--tone': `var(--cat-${data.type.endsWith('-trigger') ? 'trigger' : (type?.category ?? 'logic')})`,
-                } as React.CSSProperties
-            }
+            style={toneOf(data.type, type)}
             data-selected={selected || undefined}
-            data-status={state?.status}
+            data-status={status}
         >
             <div className={css.stepHead}>
                 <strong title={id}>{id}</strong>
-                {state !== undefined && <Status status={state.status} />}
+                <NodeBadges id={id} />
             </div>
-            <div className={css.stepType}>{type?.name ?? data.type}</div>
-            {(state?.error ?? problem) != null && (
-                <div className={css.problem}>{state?.error ?? problem}</div>
-            )}
+            <div className={css.stepType}>{texts.name(data.type, type?.name)}</div>
+            <NodeProblem id={id} />
             <div className={css.pins}>
                 <div>
                     {inputs.map((pin) => (
-                        <div key={pin.name} className={css.pin} title={`${pin.name}: ${pin.type}`}>
+                        <div key={pin.name} className={css.pin} title={titleOf(pin)}>
                             <Handle type="target" id={pin.name} position={Position.Left} />
                             {pin.name}
                         </div>
@@ -68,7 +81,7 @@ export const StepNode = memo(function StepNode({ id, data, selected }: NodeProps
                         <div
                             key={pin.name}
                             className={`${css.pin ?? ''} ${css.out ?? ''}`}
-                            title={`${pin.name}: ${pin.type}`}
+                            title={titleOf(pin)}
                         >
                             {pin.name}
                             <Handle type="source" id={pin.name} position={Position.Right} />
@@ -79,3 +92,22 @@ export const StepNode = memo(function StepNode({ id, data, selected }: NodeProps
         </div>
     );
 });
+
+const titleOf = (pin: Pin): string =>
+    `${pin.name}: ${pin.type}${pin.description == null ? '' : `\n${pin.description}`}`;
+
+/** What the last run made of it. */
+export function NodeBadges({ id }: { id: string }) {
+    const state = useEditor((s) => s.states[id]);
+    if (state === undefined) return null;
+    return <Status status={state.status} />;
+}
+
+export function NodeProblem({ id }: { id: string }) {
+    const text = useEditor((s) => s.states[id]?.error ?? s.problems[id]);
+    return text == null ? null : (
+        <div className={css.problem} title={text}>
+            {text}
+        </div>
+    );
+}

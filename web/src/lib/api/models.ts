@@ -12,6 +12,7 @@ export interface FlowNode {
     config: Config;
     position: { x: number; y: number };
     parentId?: string | null;
+    size?: { width: number; height: number } | null;
 }
 export type FlowConnection = Schemas['Flow']['connections'][number];
 export type Flow = Omit<Schemas['Flow'], 'nodes' | 'settings' | 'metadata'> & {

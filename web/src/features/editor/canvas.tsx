@@ -1,0 +1,200 @@
+/* The drawing: nodes, containers, notes and the connections between them. */
+import {
+    Background,
+    ConnectionLineType,
+    Controls,
+    MarkerType,
+    MiniMap,
+    ReactFlow,
+    useNodesInitialized,
+    useReactFlow,
+    type Edge,
+    type FinalConnectionState,
+} from '@xyflow/react';
+import { useCallback, useEffect, useMemo, useRef } from 'react';
+import { useTranslation } from 'react-i18next';
+import { useMay } from '@/lib/auth/session';
+import { sayError } from '@/ui/toast';
+import { Aligner } from './aligner';
+import { useCatalog } from './catalog';
+import { byId, crossing } from './containers';
+import { EachNode } from './each-node';
+import css from './editor.module.css';
+import { BrokenEdge, LoopEdge } from './flow-edge';
+import { misfit, type DrawnNode } from './model';
+import { NoteNode } from './note-node';
+import { StepNode } from './step-node';
+import {
+    addNode,
+    backOf,
+    beginMove,
+    changeEdges,
+    changeNodes,
+    connect,
+    endMove,
+    moveOver,
+    useEditor,
+} from './store';
+
+const nodeTypes = { step: StepNode, each: EachNode, note: NoteNode };
+const edgeTypes = { loop: LoopEdge, broken: BrokenEdge };
+const marker = { type: MarkerType.ArrowClosed, width: 14, height: 14, color: 'var(--line-strong)' };
+/** Above it only what is seen is in the document: drawing the rest costs more than making it when it comes. */
+const MANY = 120;
+const whole = { maxZoom: 1, padding: 0.12 };
+
+/** Connections as they are shown: what they are follows from where they lead. */
+function useShownEdges(): Edge[] {
+    const { t } = useTranslation('editor');
+    const edges = useEditor((s) => s.edges);
+    // Where nodes are does not matter for it, and changes with every move of the pointer.
+    const bodies = useEditor((s) => s.nodes.map((node) => `${node.id}<${node.parentId ?? ''}`).join());
+    return useMemo(() => {
+        const { nodes } = useEditor.getState();
+        const index = byId(nodes);
+        const back = backOf({ nodes, edges });
+        return edges.map((edge): Edge => {
+            const why = crossing(edge, index);
+            if (why !== null) return { ...edge, type: 'broken', data: { reason: t(`misfit.${why}`) } };
+            return { ...edge, ...(back.has(edge.id) && { type: 'loop', zIndex: 1 }), markerEnd: marker };
+        });
+        // eslint-disable-next-line react-hooks/exhaustive-deps -- `bodies` stands for what is read of the nodes
+    }, [edges, bodies, t]);
+}
+
+export function Canvas() {
+    const { t } = useTranslation('editor');
+    const catalog = useCatalog();
+    const nodes = useEditor((s) => s.nodes);
+    const edges = useShownEdges();
+    const may = useMay('editor');
+    const { screenToFlowPosition } = useReactFlow();
+    useShownNode();
+    useWholeAtFirst();
+    const isValidConnection = useCallback(
+        (c: { source: string; target: string; sourceHandle?: string | null; targetHandle?: string | null }) =>
+            misfit(c, useEditor.getState(), catalog) === null,
+        [catalog],
+    );
+    const onConnectEnd = (_event: unknown, state: FinalConnectionState): void => {
+        if (state.isValid !== false || state.fromHandle === null || state.toHandle === null) return;
+        const forward = state.fromHandle.type === 'source';
+        const [from, to] = forward ? [state.fromHandle, state.toHandle] : [state.toHandle, state.fromHandle];
+        const why = misfit(
+            {
+                source: from.nodeId,
+                target: to.nodeId,
+                sourceHandle: from.id ?? null,
+                targetHandle: to.id ?? null,
+            },
+            useEditor.getState(),
+            catalog,
+        );
+        if (why !== null)
+            sayError(
+                new Error(t(`misfit.${why.reason}`, why as unknown as Record<string, string>)),
+                t('misfit.title'),
+            );
+    };
+    const ids = (moving: DrawnNode[]): string[] => moving.map((node) => node.id);
+    return (
+        <div
+            className={css.canvas}
+            role="group"
+            aria-label={t('canvas')}
+            onDragOver={(event) => {
+                event.preventDefault();
+            }}
+            onDrop={(event) => {
+                const type = catalog.get(event.dataTransfer.getData('text/x-caudal-node'));
+                if (type !== undefined)
+                    addNode(type, screenToFlowPosition({ x: event.clientX, y: event.clientY }));
+            }}
+        >
+            {nodes.length === 0 && <div className={css.empty}>{t('start')}</div>}
+            <ReactFlow
+                nodes={nodes}
+                edges={edges}
+                nodeTypes={nodeTypes}
+                edgeTypes={edgeTypes}
+                onNodesChange={changeNodes}
+                onEdgesChange={changeEdges}
+                onNodeDragStart={beginMove}
+                onNodeDrag={(_event, _node, moving) => {
+                    moveOver(ids(moving));
+                }}
+                onNodeDragStop={(_event, _node, moving) => {
+                    endMove(ids(moving));
+                }}
+                onSelectionDragStart={beginMove}
+                onSelectionDrag={(_event, moving) => {
+                    moveOver(ids(moving));
+                }}
+                onSelectionDragStop={(_event, moving) => {
+                    endMove(ids(moving));
+                }}
+                onConnect={(c) => {
+                    connect({
+                        fromNodeId: c.source,
+                        fromOutput: c.sourceHandle ?? 'output',
+                        toNodeId: c.target,
+                        toInput: c.targetHandle ?? 'input',
+                    });
+                }}
+                onConnectEnd={onConnectEnd}
+                isValidConnection={isValidConnection}
+                connectionLineType={ConnectionLineType.Bezier}
+                nodesDraggable={may}
+                nodesConnectable={may}
+                deleteKeyCode={null}
+                selectionKeyCode="Shift"
+                multiSelectionKeyCode={['Control', 'Meta', 'Shift']}
+                onlyRenderVisibleElements={nodes.length > MANY}
+                fitViewOptions={whole}
+                minZoom={0.1}
+                proOptions={{ hideAttribution: true }}
+            >
+                <Background gap={22} size={1.4} color="var(--line)" />
+                <Controls showInteractive={false} />
+                {nodes.length > 12 && (
+                    <MiniMap
+                        pannable
+                        zoomable
+                        ariaLabel={t('map')}
+                        nodeClassName={(node) => `${css.mapNode ?? ''} ${node.type ?? ''}`}
+                        style={{ width: 150, height: 96 }}
+                    />
+                )}
+            </ReactFlow>
+            <Aligner />
+        </div>
+    );
+}
+
+/** The whole drawing, once every node has its size. */
+function useWholeAtFirst(): void {
+    const ready = useNodesInitialized();
+    const done = useRef(false);
+    const { fitView } = useReactFlow();
+    useEffect(() => {
+        if (!ready || done.current) return;
+        done.current = true;
+        void fitView(whole);
+    }, [ready, fitView]);
+}
+
+/** Somebody asked for a node by name: it is brought into view. */
+function useShownNode(): void {
+    const shown = useEditor((s) => s.shown);
+    const { fitView, getZoom } = useReactFlow();
+    useEffect(() => {
+        if (shown === null) return;
+        useEditor.setState({ shown: null });
+        void fitView({
+            nodes: [{ id: shown }],
+            maxZoom: Math.max(getZoom(), 0.8),
+            minZoom: 0.4,
+            duration: 0,
+        });
+    }, [shown, fitView, getZoom]);
+}
