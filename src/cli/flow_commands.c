@@ -4,10 +4,14 @@
 #include "base/mem.h"
 #include "cli/local_run.h"
 #include "nodes/node.h"
+#include "nodes/script_check.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#define SCRIPT_TIMEOUT_MS 10000
+#define SCRIPT_MEMORY_MB 128
 
 static enum err read_json(const char *path, struct json **ret, struct error *reterr)
 {
@@ -51,6 +55,29 @@ static void print_list(const char *kind, const struct json *list)
     }
 }
 
+static bool is_broken_text(const struct json *problem)
+{
+    const char *code = json_get_str(problem, "code");
+    return strcmp(code, "INVALID_EXPRESSION") == 0 || strcmp(code, "INVALID_CODE") == 0;
+}
+
+/* The warnings that are left; texts that fail whenever they run are errors. */
+static struct json *sort_out(const struct json *warnings, struct json *errors)
+{
+    struct json *left = json_array_new();
+    for (size_t i = 0; i < json_count(warnings); i++)
+        json_push(is_broken_text(json_at(warnings, i)) ? errors : left, json_ref(json_at(warnings, i)));
+    return left;
+}
+
+static void check_scripts(const struct json *definition, struct json *problems)
+{
+    struct script_desk *desk = script_desk_new(
+        &(struct script_options){.runners = 1, .timeout_ms = SCRIPT_TIMEOUT_MS, .memory_mb = SCRIPT_MEMORY_MB});
+    node_scripts_check(desk, definition, problems);
+    script_desk_free(desk);
+}
+
 /* As strict as a run: what only warns when saving is an error here. */
 int command_flow_validate(const struct cli *cli)
 {
@@ -65,16 +92,20 @@ int command_flow_validate(const struct cli *cli)
     flow_validate(definition, node_registry_catalog(), errors, warnings);
     bool valid = flow_compile("validate", 1, definition, node_registry_catalog(), &flow, problems, &error) == ERR_OK;
     flow_free(flow);
+    check_scripts(definition, warnings);
+    struct json *left = sort_out(warnings, problems);
+    valid &= json_count(problems) == 0;
     json_set_bool(result, "valid", valid);
     json_set(result, "errors", problems);
-    json_set(result, "warnings", warnings);
+    json_set(result, "warnings", left);
     json_unref(errors);
+    json_unref(warnings);
     if (cli->json)
         (void)cli_print_json(result);
     else {
         print_list("error", problems);
         if (valid)
-            print_list("warning", warnings);
+            print_list("warning", left);
         (void)printf("%s: %s\n", cli->words[0], valid ? "valid" : "not valid");
     }
     return valid ? EXIT_OK : EXIT_FAILED;

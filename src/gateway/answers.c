@@ -22,11 +22,9 @@
         .name = (n), .kind = (k), .required = true, .fields = (t)                                                      \
     }
 
-static const struct field problem_fields[] = {ALWAYS("code", FIELD_STRING),
-                                              ALWAYS("message", FIELD_STRING),
-                                              MAYBE("nodeId", FIELD_STRING),
-                                              MAYBE("field", FIELD_STRING),
-                                              {0}};
+static const struct field problem_fields[] = {ALWAYS("code", FIELD_STRING),  ALWAYS("message", FIELD_STRING),
+                                              MAYBE("nodeId", FIELD_STRING), MAYBE("field", FIELD_STRING),
+                                              MAYBE("line", FIELD_INT),      {0}};
 
 /* ---- flows (api-contract 1.2) */
 static const struct field position_fields[] = {ALWAYS("x", FIELD_NUMBER), ALWAYS("y", FIELD_NUMBER), {0}};
@@ -57,6 +55,7 @@ static const struct field flow_fields[] = {ALWAYS("id", FIELD_STRING),
                                            NULLABLE("createdBy", FIELD_STRING),
                                            ALWAYS("createdAt", FIELD_STRING),
                                            ALWAYS("updatedAt", FIELD_STRING),
+                                           {.name = "warnings", .kind = FIELD_ARRAY, .fields = problem_fields},
                                            {0}};
 static const struct field flow_summary_fields[] = {
     ALWAYS("id", FIELD_STRING),        ALWAYS("name", FIELD_STRING),      NULLABLE("description", FIELD_STRING),
@@ -87,6 +86,18 @@ static const struct field flow_diff_fields[] = {NESTED("nodes", FIELD_OBJECT, di
                                                 NESTED("settings", FIELD_ARRAY, diff_field_fields),
                                                 ALWAYS("changes", FIELD_INT),
                                                 {0}};
+static const struct field evaluation_fields[] = {{.name = "value", .kind = FIELD_ANY},
+                                                 {.name = "type", .kind = FIELD_STRING},
+                                                 {.name = "error", .kind = FIELD_STRING},
+                                                 {.name = "code", .kind = FIELD_STRING},
+                                                 {0}};
+static const struct field helper_fields[] = {ALWAYS("name", FIELD_STRING),
+                                             ALWAYS("kind", FIELD_STRING),
+                                             ALWAYS("signature", FIELD_STRING),
+                                             ALWAYS("help", FIELD_STRING),
+                                             {0}};
+const struct answer answer_evaluation = {"Evaluation", evaluation_fields, ANSWER_ONE};
+const struct answer answer_helpers = {"ExpressionHelper", helper_fields, ANSWER_LIST};
 const struct answer answer_flow_diff = {"FlowDiff", flow_diff_fields, ANSWER_ONE};
 const struct answer answer_flow = {"Flow", flow_fields, ANSWER_ONE};
 const struct answer answer_flow_page = {"FlowSummary", flow_summary_fields, ANSWER_PAGE};

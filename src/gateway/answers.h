@@ -22,6 +22,7 @@ extern const struct answer answer_execution_page, answer_execution, answer_execu
 extern const struct answer answer_schedule, answer_schedule_page, answer_schedule_instants, answer_bulk_switch,
     answer_bulk_executions, answer_schedule_history, answer_backfill, answer_backfills;
 extern const struct answer answer_variable, answer_variables, answer_secret, answer_secrets, answer_rotation;
+extern const struct answer answer_evaluation, answer_helpers;
 extern const struct answer answer_webhooks;
 extern const struct answer answer_node_type, answer_node_types, answer_node_documentation, answer_node_versions,
     answer_rules, answer_rules_by_type, answer_compatibility, answer_categories;

@@ -10,6 +10,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define DESK_TIMEOUT_MS 2000 /* of what a person tries out, and of checks of syntax */
+#define DESK_MEMORY_MB 128
+
 static bool match(const struct route *route, struct http_request *request, bool *ret_path)
 {
     const char *pattern = route->pattern, *path = request->path;
@@ -361,6 +364,8 @@ struct api *api_new(const struct api_options *options)
     struct api *api = mem_alloc(sizeof *api);
     api->options = *options;
     api->page = page_open(options->config);
+    api->desk = script_desk_new(
+        &(struct script_options){.runners = 1, .timeout_ms = DESK_TIMEOUT_MS, .memory_mb = DESK_MEMORY_MB});
     api->started_ms = clock_now_ms();
     read_access_settings(api);
     atomic_init(&api->generation, 1);
@@ -390,6 +395,7 @@ void api_free(struct api *api)
     metrics_remove_collector(api->options.metrics, api_collect, api);
     broker_disconnect(api->connection);
     api_timeline_free(api);
+    script_desk_free(api->desk);
     api_monitor_free(api);
     api_waiters_free(api);
     api_cluster_free(api);

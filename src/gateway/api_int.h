@@ -8,6 +8,7 @@
 #include "gateway/api.h"
 #include "gateway/auth.h"
 #include "nodes/node.h"
+#include "script/desk.h"
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -52,8 +53,9 @@ struct api {
     struct map workers, orchestrators; /* id -> what it last told of itself (cluster.c) */
     struct monitor *monitor;
     struct timeline *timeline;
-    struct page *page;       /* NULL: there is none */
-    struct network *proxies; /* TRUSTED_PROXIES */
+    struct script_desk *desk; /* JavaScript that is checked and tried out */
+    struct page *page;        /* NULL: there is none */
+    struct network *proxies;  /* TRUSTED_PROXIES */
     size_t proxy_count;
     int64_t rate_limit; /* requests a minute; 0: none */
     struct metric_family *requests, *durations;

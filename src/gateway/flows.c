@@ -3,6 +3,7 @@
 
 #include "flow/diff.h"
 #include "gateway/webhooks.h"
+#include "nodes/script_check.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -99,22 +100,27 @@ static enum err normal_flow(const struct json *body, struct json **ret, struct e
     return ERR_OK;
 }
 
-static struct json *verdict(const struct json *definition)
+static struct json *verdict(struct api *api, const struct json *definition)
 {
     struct json *errors = json_array_new(), *warnings = json_array_new(), *result = json_object_new();
     flow_validate(definition, node_registry_catalog(), errors, warnings);
+    node_scripts_check(api->desk, definition, warnings);
     json_set_bool(result, "valid", json_count(errors) == 0);
     json_set(result, "errors", errors);
     json_set(result, "warnings", warnings);
     return result;
 }
 
-static enum err refuse_broken(const struct json *definition, struct error *reterr)
+/* *ret_warnings: an array of what is doubtful; yours. */
+static enum err refuse_broken(struct api *api, const struct json *definition, struct json **ret_warnings,
+                              struct error *reterr)
 {
-    AUTO_JSON struct json *result = verdict(definition);
+    AUTO_JSON struct json *result = verdict(api, definition);
     const struct json *first = json_at(json_get(result, "errors"), 0);
-    if (first == NULL)
+    if (first == NULL) {
+        *ret_warnings = json_ref(json_get(result, "warnings"));
         return ERR_OK;
+    }
     return error_set(reterr, ERR_VALIDATION, json_get_str(first, "field"), "%s", json_get_str(first, "message"));
 }
 
@@ -153,6 +159,12 @@ static enum err list_flows(struct api *api, struct http_request *request, struct
     return ERR_OK;
 }
 
+static void add_warnings(struct json *flow, const struct json *warnings)
+{
+    if (json_count(warnings) > 0)
+        json_set(flow, "warnings", json_ref(warnings));
+}
+
 static enum err write_new(struct store_session *session, void *arg, struct error *reterr)
 {
     struct change *change = arg;
@@ -162,9 +174,10 @@ static enum err write_new(struct store_session *session, void *arg, struct error
 static enum err create_flow(struct api *api, struct http_request *request, struct error *reterr)
 {
     AUTO_JSON struct json *document = NULL;
+    AUTO_JSON struct json *warnings = NULL;
     enum err code = normal_flow(request->json, &document, reterr);
     if (code == ERR_OK)
-        code = refuse_broken(document, reterr);
+        code = refuse_broken(api, document, &warnings, reterr);
     if (code != ERR_OK)
         return code;
     char id[ID_TEXT_BYTES];
@@ -179,9 +192,11 @@ static enum err create_flow(struct api *api, struct http_request *request, struc
     api_changed(api);
     struct json *flow = NULL;
     code = load(api, id, 0, &flow, reterr);
-    if (code == ERR_OK)
-        http_reply(request, 201, flow);
-    return code;
+    if (code != ERR_OK)
+        return code;
+    add_warnings(flow, warnings);
+    http_reply(request, 201, flow);
+    return ERR_OK;
 }
 
 static enum err get_flow(struct api *api, struct http_request *request, struct error *reterr)
@@ -241,9 +256,10 @@ static void overlay(struct json *flow, const struct json *changes)
 }
 
 /* Saves changes and answers with the whole flow. */
-static enum err save(struct api *api, struct http_request *request, const char *id, struct json *changes, bool flat,
-                     struct error *reterr)
+static enum err save(struct api *api, struct http_request *request, struct json *changes, const struct json *warnings,
+                     bool flat, struct error *reterr)
 {
+    const char *id = request->params[0];
     struct change change = {.id = id, .document = changes, .now_ms = clock_now_ms()};
     AUTO_JSON struct json *saved = NULL;
     struct json *flow = NULL;
@@ -258,6 +274,7 @@ static enum err save(struct api *api, struct http_request *request, const char *
     if (code != ERR_OK)
         return code;
     api_changed(api);
+    add_warnings(flow, warnings);
     if (flat)
         http_reply_flat(request, 200, flow);
     else
@@ -284,6 +301,7 @@ static enum err update_flow(struct api *api, struct http_request *request, struc
 {
     AUTO_JSON struct json *changes = NULL;
     AUTO_JSON struct json *merged = NULL;
+    AUTO_JSON struct json *warnings = NULL;
     enum err code = load(api, request->params[0], 0, &merged, reterr);
     if (code != ERR_OK)
         return code;
@@ -292,8 +310,8 @@ static enum err update_flow(struct api *api, struct http_request *request, struc
     if (code == ERR_OK)
         code = normal_flow(request->json, &changes, reterr);
     if (code == ERR_OK && (json_has(changes, "nodes") || json_has(changes, "connections")))
-        code = refuse_broken(merged, reterr);
-    return code != ERR_OK ? code : save(api, request, request->params[0], changes, false, reterr);
+        code = refuse_broken(api, merged, &warnings, reterr);
+    return code != ERR_OK ? code : save(api, request, changes, warnings, false, reterr);
 }
 
 static enum err write_delete(struct store_session *session, void *arg, struct error *reterr)
@@ -318,15 +336,14 @@ static enum err validate_stored(struct api *api, struct http_request *request, s
     AUTO_JSON struct json *flow = NULL;
     enum err code = load(api, request->params[0], 0, &flow, reterr);
     if (code == ERR_OK)
-        http_reply_flat(request, 200, verdict(flow));
+        http_reply_flat(request, 200, verdict(api, flow));
     return code;
 }
 
 static enum err validate_body(struct api *api, struct http_request *request, struct error *reterr)
 {
-    (void)api;
     (void)reterr;
-    http_reply_flat(request, 200, verdict(request->json));
+    http_reply_flat(request, 200, verdict(api, request->json));
     return ERR_OK;
 }
 
@@ -405,7 +422,7 @@ static enum err rollback(struct api *api, struct http_request *request, struct e
     for (size_t i = 0; i < sizeof content / sizeof *content; i++)
         json_set(changes, content[i], json_ref(json_get(earlier, content[i])));
     json_set_str(changes, "note", note);
-    return save(api, request, request->params[0], changes, true, reterr);
+    return save(api, request, changes, NULL, true, reterr);
 }
 
 static const struct field publish_fields[] = {

@@ -4,6 +4,7 @@
 #include <JavaScriptCore/JavaScript.h>
 
 #define JSC_FUNCTIONS(X)                                                                                               \
+    X(JSCheckScriptSyntax)                                                                                             \
     X(JSContextGroupCreate)                                                                                            \
     X(JSGlobalContextCreateInGroup)                                                                                    \
     X(JSGlobalContextRelease)                                                                                          \
@@ -20,6 +21,7 @@
     X(JSValueMakeNumber)                                                                                               \
     X(JSValueMakeString)                                                                                               \
     X(JSValueMakeUndefined)                                                                                            \
+    X(JSValueToNumber)                                                                                                 \
     X(JSValueProtect)                                                                                                  \
     X(JSValueToObject)                                                                                                 \
     X(JSValueToStringCopy)

@@ -568,8 +568,7 @@
         return undefined;
     }
 
-    function checkSyntax(program) {
-        const { as, source } = parse(program);
+    function checkSyntax({ as, source }) {
         try {
             if (as === 'code')
                 new AsyncFunctionOf(...names, 'items', bodyOf(source));
@@ -579,7 +578,12 @@
                 return compileExpression(source).failure ?? '{}';
             return '{}';
         } catch (error) {
-            return stringify({ e: describe(error, as === 'code' ? 3 : 2) });
+            const told = describe(error);
+            const line = as === 'code' ? native('line', `(async function () {\n${bodyOf(source)}\n})`) - 2 :
+                native('line', `(function (value) {\n${source}\n})`) - 1;
+            if (line > 0)
+                told.line = MathOf.min(line, source.split('\n').length);
+            return stringify({ e: told });
         }
     }
 
@@ -589,7 +593,7 @@
             let body;
             try {
                 body = kind === 'expressions' ? runExpressions(program, data) : kind === 'code' ? runCode(program, data) :
-                    checkSyntax(program);
+                    '[' + parse(program).map(checkSyntax).join(',') + ']';
             } catch (error) {
                 body = stringify({ e: describe(error) });
             }

@@ -23,7 +23,7 @@ enum script_kind {
     SCRIPT_EXPRESSIONS, /* program: array of sources; gives an array: {v}, {} or {e: {message}} for each */
     SCRIPT_CODE,        /* program: {code, mode: once|each}; gives {v} or {} */
     SCRIPT_MAP,         /* program: array of function bodies; data: {v, u}; gives {v: [{v, u, x}]} (mapper.js) */
-    SCRIPT_CHECK        /* program: {as: expression|code|body, source}; gives {} or the error of its syntax */
+    SCRIPT_CHECK /* program: array of {as: expression|code|body, source}; gives {} or {e: {message, line?}} for each */
 };
 
 struct script_request {

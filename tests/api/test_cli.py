@@ -74,6 +74,11 @@ class CommandLine(unittest.TestCase):
         self.assertEqual(broken.returncode, 1)
         self.assertIn("broken.json", broken.stderr)
         self.assertEqual(self.run_command("flow", "validate", "/nowhere.json").returncode, 1)
+        script = self.run_command("flow", "validate", self.file("script.json", {**FLOW, "nodes": [node("t", "manual-trigger"), node("c", "code", {"code": "let a = 1;\nlet a = 2"}), node("l", "log", {"message": "{{ 1 + }}"})],
+                                                                                "connections": chain("t", "c", "l")}))
+        self.assertEqual(script.returncode, 1, script.stdout)
+        self.assertIn("error INVALID_CODE node c nodes[1].config.code: nodes[1].config.code: line 2 is not valid: SyntaxError", script.stdout)
+        self.assertIn("error INVALID_EXPRESSION node l nodes[2].config.message", script.stdout)
 
     def test_run_a_file_without_a_service(self):
         done = self.run_command("flow", "run", self.file("local.json", FLOW), "--json", url="http://127.0.0.1:1")

@@ -48,6 +48,7 @@ static void console_is_the_log(void **state)
     assert_int_equal(json_count(run.call.logs), 100);
     assert_string_equal(json_get_str(json_at(run.call.logs, 0), "message"), "got {\"a\":1}");
     assert_string_equal(json_get_str(json_at(run.call.logs, 1), "level"), "warn");
+    assert_string_equal(json_get_str(json_at(run.call.logs, 99), "message"), "403 more lines are left out.");
     node_run_done(&run);
 }
 
