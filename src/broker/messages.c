@@ -38,3 +38,14 @@ enum err message_parse(const void *body, size_t size, struct json **ret, struct 
     *ret = message;
     return ERR_OK;
 }
+
+struct json *message_parse_topic(const void *body, size_t size)
+{
+    struct json *message = NULL;
+    if (size > LIMIT_MESSAGE_BYTES || json_parse(body, size, &message, NULL) != ERR_OK)
+        return NULL;
+    if (json_is(message, JSON_OBJECT) && json_get_int(message, "v", 1) == 1)
+        return message;
+    json_unref(message);
+    return NULL;
+}

@@ -33,6 +33,9 @@ const struct command cli_commands[] = {
     {"migrate", "[--from sqlite:FILE --to URL]",
      "Bring DATABASE_URL's schema up to date, or move all data to PostgreSQL", command_migrate},
     {"openapi", "", "Print the OpenAPI document", command_openapi},
+    {"topology", "", "Print the exchanges, queues and bindings that the services declare", command_topology},
+    {"messages", "[NAME]", "List the messages between services, or print one's JSON Schema", command_messages},
+    {"asyncapi", "", "Print the AsyncAPI document of queues, topics and messages", command_asyncapi},
     {"completion", "", "Print completion for bash: source <(caudal completion)", command_completion},
     {"version", "", "Print the version", command_version},
     {0}};

@@ -310,7 +310,7 @@ enum err api_filter(struct http_request *request, const char *const *names, int6
 /* This gateway looks flows up anew at once, the others when they hear of it. */
 void api_changed(struct api *api)
 {
-    static const char changed[] = "{\"flows\":true}";
+    static const char changed[] = "{\"v\":1,\"flows\":true}";
     atomic_fetch_add(&api->generation, 1);
     if (api->options.orchestrator == NULL)
         broker_broadcast(api->connection, TOPIC_CONTROL, changed, sizeof changed - 1);
@@ -319,9 +319,7 @@ void api_changed(struct api *api)
 static void on_control(void *user, const void *body, size_t size)
 {
     struct api *api = user;
-    AUTO_JSON struct json *message = NULL;
-    if (json_parse(body, size, &message, NULL) != ERR_OK)
-        return;
+    AUTO_JSON struct json *message = message_parse_topic(body, size);
     if (json_get_bool(message, "flows", false))
         atomic_fetch_add(&api->generation, 1);
     if (json_get_bool(message, "vault", false))
@@ -331,7 +329,7 @@ static void on_control(void *user, const void *body, size_t size)
 void api_control(struct api *api, const char *verb, const char *execution_id)
 {
     char body[100];
-    int n = snprintf(body, sizeof body, "{\"%s\":\"%s\"}", verb, execution_id);
+    int n = snprintf(body, sizeof body, "{\"v\":1,\"%s\":\"%s\"}", verb, execution_id);
     broker_broadcast(api->connection, TOPIC_CONTROL, body, (size_t)n);
 }
 

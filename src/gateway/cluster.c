@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define REPORT "{\"v\":1,\"report\":true}"
 #define INTERVAL_MS 15000 /* of a worker that does not say how often it reports */
 #define LATE_INTERVALS 3  /* reports that may be missing before it counts as gone */
 #define ORCHESTRATOR_LATE_MS 5000
@@ -20,8 +21,8 @@ struct seen {
 /* On the gateway's loop. */
 static void keep(struct api *api, struct map *all, const void *body, size_t size)
 {
-    AUTO_JSON struct json *report = NULL;
-    if (json_parse(body, size, &report, NULL) != ERR_OK || json_get_str(report, "id") == NULL)
+    AUTO_JSON struct json *report = message_parse_topic(body, size);
+    if (json_get_str(report, "id") == NULL)
         return;
     struct seen *seen = mem_alloc(sizeof *seen);
     int64_t now = clock_now_ms(), progress = json_get_int(report, "progress", 0);
@@ -63,7 +64,7 @@ void api_cluster_start(struct api *api)
     map_init(&api->orchestrators);
     broker_subscribe(api->connection, TOPIC_WORKERS, on_worker, api);
     broker_subscribe(api->connection, TOPIC_ORCHESTRATORS, on_orchestrator, api);
-    broker_broadcast(api->connection, TOPIC_CONTROL, "{\"report\":true}", 15);
+    broker_broadcast(api->connection, TOPIC_CONTROL, REPORT, sizeof REPORT - 1);
 }
 
 void api_cluster_free(struct api *api)
@@ -273,6 +274,7 @@ static enum err drain_worker(struct api *api, struct http_request *request, stru
         return code;
     }
     AUTO_JSON struct json *message = json_object_new();
+    json_set_int(message, "v", 1);
     json_set_str(message, "drain", request->params[0]);
     AUTO_FREE char *text = json_dup_text(message);
     broker_broadcast(api->connection, TOPIC_CONTROL, text, strlen(text));

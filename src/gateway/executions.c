@@ -403,6 +403,7 @@ void api_announce(struct api *api, const struct live_update *update)
     AUTO_BUF struct buf body;
     buf_init(&body, 0);
     clock_format_iso(update->at_ms, at);
+    json_set_int(live, "v", 1);
     json_set_str(live, "type", "execution_update");
     json_set_str(live, "executionId", id);
     json_set_str(live, "status", run_status_name(update->status));

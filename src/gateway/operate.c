@@ -293,7 +293,7 @@ static enum err put_settings(struct api *api, struct http_request *request, stru
         enum err code = store_write(api->options.store, write_setting, &access, reterr);
         if (code != ERR_OK)
             return code;
-        static const char read_them[] = "{\"settings\":true}";
+        static const char read_them[] = "{\"v\":1,\"settings\":true}";
         broker_broadcast(api->connection, TOPIC_CONTROL, read_them, sizeof read_them - 1);
     }
     return get_settings(api, request, reterr);

@@ -41,7 +41,7 @@ struct json *scoped_view(const struct json *document)
 
 void scoped_changed(struct api *api)
 {
-    static const char changed[] = "{\"vault\":true}";
+    static const char changed[] = "{\"v\":1,\"vault\":true}";
     vault_forget(api->options.vault);
     broker_broadcast(api->connection, TOPIC_CONTROL, changed, sizeof changed - 1);
 }

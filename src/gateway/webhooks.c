@@ -324,7 +324,9 @@ static void on_live(void *user, const void *body, size_t size)
     size_t waiting = api->waiters.count;
     pthread_mutex_unlock(&api->lock);
     enum run_status status;
-    if (waiting == 0 || json_parse(body, size, &update, NULL) != ERR_OK || json_get_str(update, "status") == NULL)
+    if (waiting > 0)
+        update = message_parse_topic(body, size);
+    if (json_get_str(update, "status") == NULL)
         return;
     if (run_status_parse(json_get_str(update, "status"), &status) != ERR_OK || !run_status_is_final(status))
         return;

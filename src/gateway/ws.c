@@ -48,11 +48,10 @@ static void on_live(void *user, const void *body, size_t size)
     struct ws_hub *hub = user;
     if (hub->topics.count == 0 && !ws_follows_all(hub))
         return;
-    AUTO_JSON struct json *live = NULL;
+    AUTO_JSON struct json *live = message_parse_topic(body, size);
     AUTO_BUF struct buf text;
-    struct error error;
     buf_init(&text, 0);
-    if (json_parse(body, size, &live, &error) != ERR_OK || !ws_update_format(live, &text)) {
+    if (live == NULL || !ws_update_format(live, &text)) {
         log_event(LOG_WARN, "a live event is not what it must be; nobody is told", LOG_UINT("bytes", size), LOG_END);
         return;
     }

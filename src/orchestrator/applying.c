@@ -254,6 +254,7 @@ static void announce(struct orchestrator *o, const struct json *event)
     else if (strcmp(kind, "started") == 0)
         (void)snprintf(text, sizeof text, "Execution started.");
     struct json *live = json_object_new();
+    json_set_int(live, "v", 1);
     json_set_str(live, "type", "execution_update");
     json_set_str(live, "executionId", json_get_str(event, "id"));
     json_set_str(live, "flowId", json_get_str(event, "flowId"));

@@ -80,17 +80,17 @@ void orchestrator_on_events(void *user, struct broker_consumer *consumer, const 
 
 static void on_report(void *user, const void *body, size_t size)
 {
-    AUTO_JSON struct json *report = NULL;
-    if (json_parse(body, size, &report, NULL) == ERR_OK)
+    AUTO_JSON struct json *report = message_parse_topic(body, size);
+    if (report != NULL)
         dispatch_worker_report(user, report);
 }
 
 static void on_control(void *user, const void *body, size_t size)
 {
-    AUTO_JSON struct json *message = NULL;
+    AUTO_JSON struct json *message = message_parse_topic(body, size);
     struct orchestrator *o = user;
     static const char *const verbs[] = {[ORDER_RESUME] = "resume", [ORDER_PAUSE] = "pause", [ORDER_CANCEL] = "cancel"};
-    if (json_parse(body, size, &message, NULL) != ERR_OK)
+    if (message == NULL)
         return;
     for (int order = ORDER_RESUME; order <= ORDER_CANCEL; order++)
         if (json_get_str(message, verbs[order]) != NULL)
@@ -149,7 +149,7 @@ enum err orchestrator_start(struct orchestrator *o, struct error *reterr)
     letters_start(o);
     settings_load(o);
     dispatch_check_health(o);
-    static const char ask[] = "{\"report\":true}";
+    static const char ask[] = "{\"v\":1,\"report\":true}";
     broker_broadcast(o->connection, TOPIC_CONTROL, ask, sizeof ask - 1);
     waking_start(o);
     if (o->options.schedules)

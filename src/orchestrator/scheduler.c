@@ -54,9 +54,11 @@ static void tell_cancelled(struct orchestrator *o, const char *id, int64_t now_m
 {
     char at[ISO_TEXT_BYTES];
     struct json *order = json_object_new(), *live = json_object_new();
+    json_set_int(order, "v", 1);
     json_set_str(order, "cancel", id);
     broadcast(o, TOPIC_CONTROL, order);
     clock_format_iso(now_ms, at);
+    json_set_int(live, "v", 1);
     json_set_str(live, "type", "execution_update");
     json_set_str(live, "executionId", id);
     json_set_str(live, "status", run_status_name(RUN_CANCELLED));
@@ -159,6 +161,7 @@ static void on_released(void *user)
     if (scheduler->released == 0)
         return;
     struct json *wake = json_object_new(); /* whichever orchestrator has their shard */
+    json_set_int(wake, "v", 1);
     json_set_bool(wake, "wake", true);
     broadcast(scheduler->orchestrator, TOPIC_CONTROL, wake);
 }

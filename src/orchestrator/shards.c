@@ -146,8 +146,8 @@ static void forget_silent(struct orchestrator *o, int64_t now)
 static void on_presence(void *user, const void *body, size_t size)
 {
     struct orchestrator *o = user;
-    AUTO_JSON struct json *report = NULL;
-    if (json_parse(body, size, &report, NULL) != ERR_OK)
+    AUTO_JSON struct json *report = message_parse_topic(body, size);
+    if (report == NULL)
         return;
     const char *id = json_get_str(report, "id");
     if (id == NULL || strcmp(id, o->options.id) == 0 || json_get_int(report, "of", 0) != (int64_t)o->shard_count)
@@ -216,7 +216,7 @@ static void take_census(struct orchestrator *o, int64_t now)
     struct buf body;
     size_t count = 0;
     buf_init(&body, 0);
-    buf_add_str(&body, "{\"census\":[");
+    buf_add_str(&body, "{\"v\":1,\"census\":[");
     for (unsigned i = 0; i < o->shard_count; i++) {
         struct shard *shard = &o->shards[i];
         if (shard->state != SHARD_OWNED || shard->census_us > 0)

@@ -136,8 +136,8 @@ static void leave_if_asked(struct worker *worker, const struct json *message)
 static void on_control(void *user, const void *body, size_t size)
 {
     struct worker *worker = user;
-    AUTO_JSON struct json *message = NULL;
-    if (json_parse(body, size, &message, NULL) != ERR_OK)
+    AUTO_JSON struct json *message = message_parse_topic(body, size);
+    if (message == NULL)
         return;
     if (json_get_bool(message, "report", false))
         report_send(worker);
@@ -168,8 +168,7 @@ enum err worker_start(struct worker *worker, struct error *reterr)
     enum err code = queues_declare(worker->connection, worker->shards, reterr);
     if (code != ERR_OK)
         return code;
-    code = broker_declare(worker->connection, worker->queue,
-                          &(struct broker_queue_options){.ttl0 = true, .dead_letter_queue = QUEUE_REASSIGN}, reterr);
+    code = queues_declare_worker(worker->connection, worker->queue, reterr);
     if (code != ERR_OK)
         return code;
     broker_subscribe(worker->connection, TOPIC_CONTROL, on_control, worker);

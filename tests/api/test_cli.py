@@ -134,6 +134,20 @@ class CommandLine(unittest.TestCase):
         completion = self.run_command("completion").stdout + '\nCOMP_WORDS=(caudal flow ""); COMP_CWORD=2; _caudal; echo "${COMPREPLY[@]}"'
         self.assertEqual(subprocess.run(["bash", "-c", completion], capture_output=True, text=True).stdout.split(), ["list", "validate", "run", "import", "export"])
 
+    def test_topology_and_messages(self):
+        text = self.run_command("topology").stdout
+        self.assertIn("flow_orchestration.flow.submit.15~2\n    bound to flow_orchestration with flow.submit.15~2; x-queue-type=quorum", text)
+        topology = json.loads(self.run_command("topology", "--json").stdout)
+        self.assertEqual([e["name"] for e in topology["exchanges"]], ["flow_orchestration", "flow_orchestration.topics"])
+        self.assertEqual(len(topology["queues"]), 2 + 16 * 3 + 16 + 1)
+        schema = json.loads(self.run_command("messages", "work").stdout)
+        self.assertEqual(schema["required"], ["v", "work"])
+        self.assertEqual(set(json.loads(self.run_command("messages", "--json").stdout)), {line.split()[0] for line in self.run_command("messages").stdout.splitlines()})
+        document = json.loads(self.run_command("asyncapi").stdout)
+        self.assertEqual(document["asyncapi"], "2.6.0")
+        self.assertIn("flow.events.{shard}", document["channels"])
+        self.assertEqual(self.run_command("messages", "nothing").returncode, 1)
+
     def test_standalone_refuses_to_start(self):
         for env, expected in (({"PORT": "70000"}, "PORT"), ({"HOST": "0.0.0.0"}, "JWT_SECRET"), ({"DATABASE_URL": "mysql://x"}, "DATABASE_URL"),
                               ({"PORT": str(self.caudal.port)}, "Cannot listen")):

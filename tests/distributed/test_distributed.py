@@ -14,19 +14,24 @@ os.environ.setdefault("CAUDAL_CHECK_ANSWERS", "0")
 from support import caudal as support  # noqa: E402
 from support.caudal import FINAL, chain, node  # noqa: E402
 from support.cluster import Cluster, ROOT  # noqa: E402
+from support.tap import Tap  # noqa: E402
 
 PATIENCE = 120  # seconds; only a defect waits so long
 
 
 def setUpModule():
-    global cluster, client
+    global cluster, client, tap
     cluster = Cluster().up()
+    tap = Tap(cluster)
     support.AT = str(cluster.port)
     client = support.Caudal()
 
 
 def tearDownModule():
-    bad = cluster.down(remove=True)
+    bad = tap.stop()  # every message that was on the wire
+    missing = {"work", "returned", "events", "control", "worker", "orchestrator", "live"} - set(tap.seen)
+    bad += [f"no message was seen: {missing}"] if missing else []
+    bad += cluster.down(remove=True)
     client.stop()
     if bad:
         raise AssertionError("\n".join(bad))

@@ -11,7 +11,6 @@
 
 #define AGAIN_US 1000000 /* after the broker took a queue or a channel away */
 #define PREFETCH_MAX 65535
-#define TOPIC_LENGTH_MAX 100000 /* messages kept for a subscriber who does not read */
 
 void consumer_free(struct rabbit_consumer *consumer)
 {
@@ -105,7 +104,7 @@ static bool begin_consuming(struct link *link, struct rabbit_consumer *consumer,
     struct feed *feed = &consumer->feeds[number];
     struct error error = {0};
     char tag[32];
-    AUTO_FREE char *key = queues_key((const char *)consumer->queue->data, number);
+    AUTO_FREE char *key = queue_key((const char *)consumer->queue->data, number);
     AUTO_FREE char *queue = mem_printf("%s.%s", rabbit->prefix, key);
     pthread_mutex_lock(&rabbit->lock);
     feed->consuming++;
@@ -477,7 +476,7 @@ struct broker_consumer *rabbit_consume(struct broker_connection *base, const cha
     pthread_mutex_lock(&rabbit->lock);
     const struct known *known = map_get(&rabbit->queues, queue);
     if (known != NULL && known->declared) {
-        consumer = consumer_new(rabbit, (struct rabbit_connection *)base, queues_levels(&known->options));
+        consumer = consumer_new(rabbit, (struct rabbit_connection *)base, queue_levels(&known->options));
         consumer->queue = bytes_new(queue, strlen(queue) + 1);
         consumer->wanted = prefetch;
         consumer->on_delivery = on_delivery;

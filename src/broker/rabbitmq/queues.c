@@ -19,22 +19,9 @@ amqp_bytes_t text_bytes(const char *text)
     return amqp_cstring_bytes(text);
 }
 
-unsigned queues_levels(const struct broker_queue_options *options)
-{
-    return options->priorities <= 1                  ? 1
-           : options->priorities > BROKER_PRIORITIES ? BROKER_PRIORITIES
-                                                     : options->priorities;
-}
-
-/* Quorum queues know no priorities: each level above the lowest is a queue of its own. */
-char *queues_key(const char *name, unsigned level)
-{
-    return level == 0 ? mem_dup(name) : mem_printf("%s~%u", name, level);
-}
-
 static char *physical(const struct rabbit *rabbit, const char *name, unsigned level)
 {
-    AUTO_FREE char *key = queues_key(name, level);
+    AUTO_FREE char *key = queue_key(name, level);
     return mem_printf("%s.%s", rabbit->prefix, key);
 }
 
@@ -68,45 +55,31 @@ void request_free(struct request *request)
 /* ---- arguments */
 
 struct arguments {
-    amqp_table_entry_t entries[10];
+    struct queue_argument listed[QUEUE_ARGUMENTS_MAX];
+    amqp_table_entry_t entries[QUEUE_ARGUMENTS_MAX];
     amqp_table_t table;
 };
 
-static amqp_field_value_t *add(struct arguments *arguments, const char *key, int kind)
-{
-    amqp_table_entry_t *entry = &arguments->entries[arguments->table.num_entries++];
-    *entry = (amqp_table_entry_t){.key = text_bytes(key), .value = {.kind = (uint8_t)kind}};
-    return &entry->value;
-}
-
-static void add_text(struct arguments *arguments, const char *key, const char *text)
-{
-    add(arguments, key, AMQP_FIELD_KIND_UTF8)->value.bytes = text_bytes(text);
-}
-
-static void add_number(struct arguments *arguments, const char *key, int64_t number)
-{
-    add(arguments, key, AMQP_FIELD_KIND_I64)->value.i64 = number;
-}
-
 static void fill(struct arguments *arguments, const struct rabbit *rabbit, const struct broker_queue_options *options)
 {
-    *arguments = (struct arguments){.table.entries = arguments->entries};
-    add_text(arguments, "x-queue-type", "quorum");
-    if (options->ttl0)
-        add_number(arguments, "x-message-ttl", 0);
-    if (options->single_active)
-        add(arguments, "x-single-active-consumer", AMQP_FIELD_KIND_BOOLEAN)->value.boolean = 1;
-    if (options->dead_letter_queue != NULL) {
-        add_text(arguments, "x-dead-letter-exchange", rabbit->prefix);
-        add_text(arguments, "x-dead-letter-routing-key", options->dead_letter_queue);
+    size_t count = queue_arguments(options, rabbit->prefix, arguments->listed);
+    arguments->table = (amqp_table_t){.num_entries = (int)count, .entries = arguments->entries};
+    for (size_t i = 0; i < count; i++) {
+        const struct queue_argument *argument = &arguments->listed[i];
+        amqp_field_value_t *value = &arguments->entries[i].value;
+        arguments->entries[i] = (amqp_table_entry_t){.key = text_bytes(argument->key)};
+        switch (argument->kind) {
+        case QUEUE_ARGUMENT_TEXT:
+            *value = (amqp_field_value_t){.kind = AMQP_FIELD_KIND_UTF8, .value.bytes = text_bytes(argument->text)};
+            break;
+        case QUEUE_ARGUMENT_NUMBER:
+            *value = (amqp_field_value_t){.kind = AMQP_FIELD_KIND_I64, .value.i64 = argument->number};
+            break;
+        case QUEUE_ARGUMENT_TRUE:
+            *value = (amqp_field_value_t){.kind = AMQP_FIELD_KIND_BOOLEAN, .value.boolean = 1};
+            break;
+        }
     }
-    if (options->max_length > 0) { /* a quorum queue refuses from the publication on that finds more than that */
-        add_number(arguments, "x-max-length", (int64_t)options->max_length - 1);
-        add_text(arguments, "x-overflow", "reject-publish");
-    }
-    if (options->delivery_limit > 0)
-        add_number(arguments, "x-delivery-limit", options->delivery_limit);
 }
 
 /* ---- on a link's thread */
@@ -131,8 +104,8 @@ enum answer queues_declare_one(struct link *link, amqp_channel_t channel, const 
     struct arguments arguments;
     enum answer answer = ANSWER_OK;
     fill(&arguments, rabbit, options);
-    for (unsigned level = 0; answer == ANSWER_OK && level < queues_levels(options); level++) {
-        AUTO_FREE char *key = queues_key(name, level);
+    for (unsigned level = 0; answer == ANSWER_OK && level < queue_levels(options); level++) {
+        AUTO_FREE char *key = queue_key(name, level);
         AUTO_FREE char *queue = physical(rabbit, name, level);
         (void)amqp_queue_declare(link->amqp, channel, text_bytes(queue), 0, 1, 0, 0, arguments.table);
         answer = link_last_answer(link, channel, reterr);
@@ -233,7 +206,7 @@ static enum answer drain(struct link *link, const char *queue, const char *name,
 static enum answer delete_level(struct link *link, const struct request *request, unsigned level, struct error *reterr)
 {
     struct rabbit *rabbit = link->rabbit;
-    AUTO_FREE char *key = queues_key(request->name, level);
+    AUTO_FREE char *key = queue_key(request->name, level);
     AUTO_FREE char *queue = physical(rabbit, request->name, level);
     if (!link_channel_open(link, SPARE_CHANNEL))
         return ANSWER_LOST;
@@ -263,7 +236,7 @@ static enum answer delete_level(struct link *link, const struct request *request
 static enum answer delete_queue(struct link *link, const struct request *request, struct error *reterr)
 {
     enum answer answer = ANSWER_OK;
-    for (unsigned level = 0; answer == ANSWER_OK && level < queues_levels(&request->options); level++)
+    for (unsigned level = 0; answer == ANSWER_OK && level < queue_levels(&request->options); level++)
         answer = delete_level(link, request, level, reterr);
     if (answer == ANSWER_REFUSED)
         log_event(LOG_WARN, "a queue is not deleted", LOG_STR("queue", request->name), LOG_CAUSE(reterr), LOG_END);
@@ -332,7 +305,7 @@ enum err rabbit_declare(struct broker_connection *connection, const char *name,
         const char *dead = o->dead_letter_queue;
         bool same =
             o->ttl0 == options->ttl0 && o->single_active == options->single_active &&
-            o->max_length == options->max_length && queues_levels(o) == queues_levels(options) &&
+            o->max_length == options->max_length && queue_levels(o) == queue_levels(options) &&
             o->delivery_limit == options->delivery_limit &&
             (dead == NULL || options->dead_letter_queue == NULL ? dead == options->dead_letter_queue
                                                                 : strcmp(dead, options->dead_letter_queue) == 0);
@@ -428,7 +401,7 @@ bool queues_count(struct link *link, amqp_channel_t channel)
     struct known *known = rabbit->knowns;
     while (known != NULL) { /* they are never removed while the thread runs */
         bool asked = known->asked;
-        unsigned levels = queues_levels(&known->options);
+        unsigned levels = queue_levels(&known->options);
         pthread_mutex_unlock(&rabbit->lock);
         if (asked && count_one(link, channel, known, levels) != ANSWER_OK)
             return false;

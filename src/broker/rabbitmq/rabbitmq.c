@@ -131,8 +131,8 @@ static void rabbit_publish(struct broker_connection *base, const char *queue, in
     publication->user = user;
     pthread_mutex_lock(&rabbit->lock);
     const struct known *known = map_get(&rabbit->queues, queue);
-    unsigned levels = known == NULL ? 1 : queues_levels(&known->options);
-    publication->key = queues_key(queue, (unsigned)level < levels ? (unsigned)level : levels - 1);
+    unsigned levels = known == NULL ? 1 : queue_levels(&known->options);
+    publication->key = queue_key(queue, (unsigned)level < levels ? (unsigned)level : levels - 1);
     publishing_add(rabbit, publication, rabbit->fault == NULL ? 0 : rabbit->fault(rabbit->fault_user, queue));
     pthread_mutex_unlock(&rabbit->lock);
 }

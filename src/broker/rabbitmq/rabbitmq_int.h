@@ -4,6 +4,7 @@
 #pragma once
 #include "base/map.h"
 #include "broker/broker_int.h"
+#include "broker/queues.h"
 #include <amqp.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -142,8 +143,6 @@ enum answer queues_declare_one(struct link *link, amqp_channel_t channel, const 
                                const struct broker_queue_options *options, struct error *reterr);
 bool queues_count(struct link *link, amqp_channel_t channel);
 struct known *queues_find(struct rabbit *rabbit, const char *name); /* the lock is held */
-unsigned queues_levels(const struct broker_queue_options *options);
-char *queues_key(const char *name, unsigned level);
 amqp_bytes_t text_bytes(const char *text);
 void known_free(struct known *known);
 void request_free(struct request *request);
