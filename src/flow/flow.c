@@ -4,6 +4,7 @@
 #include "base/limits.h"
 #include "base/map.h"
 #include "base/utf8.h"
+#include "flow/limits.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -215,6 +216,7 @@ static void read_settings(struct compiler *c)
     const struct json *settings = json_get(c->definition, "settings");
     if (settings != NULL)
         add_field_problems(c->problems, "INVALID_SETTINGS", NULL, "settings", flow_settings_fields, settings);
+    flow_limits_check(settings, c->problems);
     const char *durability = json_get_str(settings, "durability"), *history = json_get_str(settings, "history");
     c->flow->settings = (struct flow_settings){
         .durability = durability != NULL && strcmp(durability, "run") == 0 ? FLOW_DURABLE_RUN : FLOW_DURABLE_STEP,

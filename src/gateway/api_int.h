@@ -83,7 +83,7 @@ struct start_request {
     const char *options_json; /* {untilNode, pins}: checked when it is inserted */
     int64_t request_hash;
     bool published;                          /* with version 0: the published one, if there is one */
-    int priority, retry_count, flow_version; /* version 0: the present one */
+    int priority, retry_count, flow_version; /* priority -1: the flow's; version 0: the present one */
 };
 /* Accepts an execution: committed when this returns OK. A known idempotency key gives the former execution's id. */
 enum err api_start(struct api *api, const struct start_request *start, char ret_id[ID_TEXT_BYTES],

@@ -20,6 +20,8 @@ struct insertion {
     struct store_execution row;
     bool wants_present; /* the flow's version of that moment */
     bool published;     /* the published one, if there is one */
+    int priority;       /* -1: the flow's */
+    bool waits;         /* for its turn, under the limits of its flow */
     char id[ID_TEXT_BYTES];
 };
 
@@ -71,10 +73,16 @@ static enum err write_start(struct store_session *session, void *arg, struct err
     enum err code = ERR_OK;
     if (insertion->row.options_json != NULL)
         code = check_options(session, insertion, reterr);
-    if (code == ERR_OK && insertion->wants_present)
-        code = store_flow_version(session, insertion->row.flow_id, insertion->published, &insertion->row.flow_version,
-                                  reterr);
-    return code == ERR_OK ? store_execution_insert(session, &insertion->row, reterr) : code;
+    struct store_flow_start flow;
+    if (code == ERR_OK)
+        code = store_flow_start(session, insertion->row.flow_id, insertion->published, &flow, reterr);
+    if (code != ERR_OK)
+        return code;
+    if (insertion->wants_present)
+        insertion->row.flow_version = flow.version;
+    insertion->row.priority = insertion->priority < 0 ? flow.priority : insertion->priority;
+    insertion->row.unlimited = !flow.limited;
+    return store_execution_insert(session, &insertion->row, reterr);
 }
 
 enum err api_check_load(struct api *api, struct error *reterr)
@@ -94,13 +102,14 @@ static void insertion_fill(struct insertion *insertion, const struct start_reque
     id_new(insertion->id);
     insertion->wants_present = start->flow_version == 0;
     insertion->published = start->published;
+    insertion->priority = start->priority;
     insertion->row = (struct store_execution){.id = insertion->id,
                                               .flow_id = start->flow_id,
                                               .flow_version = start->flow_version,
                                               .schedule_id = start->schedule_id,
                                               .trigger = start->trigger,
                                               .trigger_node = start->trigger_node,
-                                              .priority = start->priority,
+                                              .ret_waits = &insertion->waits,
                                               .input_json = start->input_json,
                                               .metadata_json = start->metadata_json,
                                               .restore_json = start->restore_json,
@@ -128,7 +137,8 @@ enum err api_start(struct api *api, const struct start_request *start, char ret_
         *reterr = error;
         return code;
     }
-    submission_publish(api->connection, api->shards, &insertion.row);
+    if (!insertion.waits)
+        submission_publish(api->connection, api->shards, &insertion.row);
     memcpy(ret_id, insertion.id, ID_TEXT_BYTES);
     return ERR_OK;
 }
@@ -149,9 +159,9 @@ static const char *const priorities[] = {"low", "normal", "high", NULL};
         {.name = "metadata", .kind = FIELD_OBJECT, .nullable = true, .help = "Kept with the execution."},              \
         {.name = "priority",                                                                                           \
          .kind = FIELD_ENUM,                                                                                           \
+         .nullable = true,                                                                                             \
          .values = priorities,                                                                                         \
-         .default_json = "\"normal\"",                                                                                 \
-         .help = "Higher ones are started first."},                                                                    \
+         .help = "Higher ones are started first; absent: as the flow's settings say."},                                \
         {.name = "triggerNode",                                                                                        \
          .kind = FIELD_STRING,                                                                                         \
          .nullable = true,                                                                                             \
@@ -183,7 +193,7 @@ static int priority_of(const char *name)
     for (int i = 0; name != NULL && priorities[i] != NULL; i++)
         if (strcmp(name, priorities[i]) == 0)
             return i;
-    return 1;
+    return -1;
 }
 
 /* A start whose request waits for the commit, and no thread with it. */
@@ -205,7 +215,7 @@ static void on_started(void *user, enum err code, const struct error *error)
         reply_started(pending->request, 201, error->field, NULL); /* the first one with that key */
     else
         http_reply_error(pending->request, error, NULL);
-    if (code == ERR_OK)
+    if (code == ERR_OK && !pending->insertion.waits)
         submission_publish(pending->api->connection, pending->api->shards, row);
     struct http_request *request = pending->request;
     free(pending->input);
@@ -580,7 +590,7 @@ enum err api_retry(struct api *api, const char *execution_id, bool failed_only, 
                                    .input_json = input,
                                    .metadata_json = metadata,
                                    .restore_json = restore,
-                                   .priority = 1,
+                                   .priority = (int)json_get_int(old, "priority", 1),
                                    .retry_count = (int)json_get_int(old, "retryCount", 0) + 1};
     return api_start(api, &wanted, ret_id, reterr);
 }

@@ -345,7 +345,7 @@ static enum err execute_schedule(struct api *api, struct http_request *request, 
                                    .schedule_id = json_get_str(schedule, "id"),
                                    .idempotency_key = http_request_header(request, "Idempotency-Key"),
                                    .input_json = input,
-                                   .priority = 1};
+                                   .priority = -1};
     code = api_start(api, &wanted, id, reterr);
     if (code != ERR_OK)
         return code;

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/limits.h"
+#include "flow/limits.h"
 #include "base/log.h"
 #include "base/map.h"
 #include <pthread.h>
@@ -99,6 +100,10 @@ static void add_node(struct map *paths, const struct json *flow, const struct js
     const char *mode = json_get_str(json_get(node, "config"), "responseMode");
     const char *status = json_get_str(flow, "status");
     struct webhook *webhook = mem_alloc(sizeof *webhook);
+    struct flow_limits limits;
+    flow_limits_read(json_get(flow, "settings"), &limits);
+    webhook->limited = flow_limits_any(&limits);
+    webhook->priority = limits.priority;
     atomic_init(&webhook->users, 1);
     webhook->flow_id = mem_dup(json_get_str(flow, "id"));
     webhook->flow_name = mem_dup(json_get_str(flow, "name"));

@@ -34,6 +34,7 @@ struct waiter {
     struct pure_result result;
     bool finished; /* it ran here: `finish` is stored with the row */
     bool waits;    /* it is in api->waiters */
+    bool queued;   /* its execution waits for its turn, under the limits of its flow */
 };
 
 static void waiter_free(struct waiter *waiter)
@@ -412,7 +413,8 @@ static struct store_execution row_of(const struct waiter *waiter)
                                     .flow_version = waiter->webhook->version,
                                     .trigger = "webhook",
                                     .trigger_node = waiter->webhook->node_id,
-                                    .priority = 1,
+                                    .priority = waiter->webhook->priority,
+                                    .unlimited = !waiter->webhook->limited,
                                     .input_json = waiter->input_json,
                                     .idempotency_key = waiter->idempotency_key,
                                     .created_ms = waiter->created_ms,
@@ -421,7 +423,9 @@ static struct store_execution row_of(const struct waiter *waiter)
 
 static enum err write_row(struct store_session *session, void *arg, struct error *reterr)
 {
-    struct store_execution row = row_of(arg);
+    struct waiter *waiter = arg;
+    struct store_execution row = row_of(waiter);
+    row.ret_waits = &waiter->queued;
     return store_execution_insert(session, &row, reterr);
 }
 
@@ -462,13 +466,14 @@ static void on_committed(void *user, enum err code, const struct error *error)
     struct api *api = waiter->api;
     if (code == ERR_OK && !waiter->finished) {
         struct store_execution row = row_of(waiter);
-        bool waits = waiter->waits;
+        bool waits = waiter->waits, queued = waiter->queued;
         pthread_mutex_lock(&api->lock);
         waiter->deadline_us = clock_monotonic_us() + ANSWER_WITHIN_MS * 1000;
         pthread_mutex_unlock(&api->lock);
         if (!waits)
             answer_accepted(waiter->request, waiter->id, "pending");
-        submission_publish(api->connection, api->shards, &row);
+        if (!queued)
+            submission_publish(api->connection, api->shards, &row);
         if (!waits)
             complete(waiter);
         return;
@@ -491,7 +496,7 @@ static bool run_here(struct waiter *waiter, const struct json *input)
 {
     struct error error;
     const struct flow *flow = flow_of(waiter->webhook, &error);
-    if (flow == NULL || !pure_run_is_possible(flow))
+    if (flow == NULL || waiter->webhook->limited || !pure_run_is_possible(flow))
         return false;
     struct run_options options = {.execution_id = waiter->id,
                                   .trigger = "webhook",

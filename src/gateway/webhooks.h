@@ -12,6 +12,8 @@ struct webhook {
     int version;
     bool answers; /* responseMode lastNode: the caller waits for the result */
     bool active;  /* the flow's status allows it */
+    bool limited; /* its flow has limits of starting */
+    int priority;
 };
 
 struct webhook_index;

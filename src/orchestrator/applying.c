@@ -310,6 +310,7 @@ static void conclude_entry(struct orchestrator *o, struct entry *entry)
     if (finished && entry->applied) {
         atomic_fetch_add(&o->finished, 1);
         ended_note(o, entry->event);
+        admission_look(o->admission);
     }
     bool progress = kind != NULL && strcmp(kind, "progress") == 0,
          started = kind != NULL && strcmp(kind, "started") == 0;

@@ -27,11 +27,12 @@ void firing_row(const struct firing *firing, const struct firing_start *start, c
                    backfill ? "\"" : "");
     *ret = (struct store_execution){.id = start->id,
                                     .flow_id = firing->flow_id,
-                                    .flow_version = firing->flow_version,
+                                    .flow_version = firing->flow.version,
                                     .schedule_id = firing->schedule_id,
                                     .schedule_instant_ms = start->instant_ms,
                                     .trigger = "schedule",
-                                    .priority = backfill ? 0 : 1,
+                                    .priority = backfill ? 0 : firing->flow.priority,
+                                    .unlimited = !firing->flow.limited,
                                     .input_json = input,
                                     .created_ms = firing->now_ms};
 }
@@ -68,7 +69,9 @@ static enum err insert(struct store_session *session, struct firing *firing, con
         row.wake_ms = UNTIL_RELEASED_MS;
         row.waiting_for = "schedule";
     }
+    row.ret_waits = &waits;
     enum err code = store_execution_insert(session, &row, &error);
+    firing->inserted += code == ERR_OK;
     if (code == ERR_OK && !waits)
         firing->starts[firing->start_count++] = *start;
     if (code == ERR_OK || code == ERR_CONFLICT)
@@ -228,10 +231,10 @@ static enum err fill_one(struct store_session *session, struct firing *firing, s
     enum err code =
         tell(session, firing,
              &(struct store_instant){.instant_ms = at_ms, .outcome = "fired", .execution_id = start.id}, &ours, reterr);
-    size_t before = firing->start_count;
+    size_t before = firing->inserted;
     if (code == ERR_OK && ours)
         code = insert(session, firing, &start, false, reterr);
-    const char *counter = firing->start_count > before ? "fired" : "skipped";
+    const char *counter = firing->inserted > before ? "fired" : "skipped";
     json_set_int(backfill, counter, json_get_int(backfill, counter, 0) + 1);
     return code;
 }
@@ -251,12 +254,12 @@ static enum err write_backfill(struct store_session *session, struct firing *fir
         code = store_backfill_unfinished(session, firing->schedule_id, firing->backfill_id, &unfinished, reterr);
     int64_t room = concurrency - unfinished;
     for (int i = 0; code == ERR_OK && at <= to && at != INT64_MAX && i < SCHEDULE_STEPS_MAX; i++) {
-        if ((int64_t)firing->start_count >= room)
+        if ((int64_t)firing->inserted >= room)
             break;
         code = fill_one(session, firing, backfill, at, reterr);
         at = schedule_at_or_after(&rule, at + 1);
     }
-    bool over = (at > to || at == INT64_MAX) && unfinished == 0 && firing->start_count == 0;
+    bool over = (at > to || at == INT64_MAX) && unfinished == 0 && firing->inserted == 0;
     return code == ERR_OK ? put_backfill(session, firing, backfill, over ? "done" : "running", at, reterr) : code;
 }
 
@@ -267,7 +270,7 @@ static enum err load_schedule(struct store_session *session, struct firing *firi
     if (code != ERR_OK)
         return code;
     (void)snprintf(firing->flow_id, sizeof firing->flow_id, "%s", json_get_str(*ret, "flowId"));
-    return store_flow_version(session, firing->flow_id, true, &firing->flow_version, reterr);
+    return store_flow_start(session, firing->flow_id, true, &firing->flow, reterr);
 }
 
 enum err firing_write(struct store_session *session, struct firing *firing, struct error *reterr)
@@ -275,7 +278,7 @@ enum err firing_write(struct store_session *session, struct firing *firing, stru
     AUTO_JSON struct json *schedule = NULL;
     AUTO_JSON struct json *stored = NULL;
     AUTO_JSON struct json *backfill = NULL;
-    firing->start_count = 0;
+    firing->start_count = firing->inserted = 0;
     firing_done(firing);
     enum err code = load_schedule(session, firing, &schedule, reterr);
     if (firing->backfill_id[0] == '\0')

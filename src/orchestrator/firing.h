@@ -19,10 +19,10 @@ struct firing {
     int64_t now_ms, window_ms;
     /* Results. */
     char flow_id[FIRING_ID_BYTES];
-    int flow_version;
+    struct store_flow_start flow;
     struct firing_start starts[SCHEDULE_STEPS_MAX]; /* to be submitted */
-    size_t start_count;
-    struct json *cancelled; /* ids of executions that made room; or NULL */
+    size_t start_count, inserted;                   /* inserted: those that wait for their turn too */
+    struct json *cancelled;                         /* ids of executions that made room; or NULL */
 };
 enum err firing_write(struct store_session *session, struct firing *firing, struct error *reterr) ERROR_MUST_CHECK;
 void firing_done(struct firing *firing);

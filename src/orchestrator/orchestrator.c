@@ -97,6 +97,8 @@ static void on_control(void *user, const void *body, size_t size)
             recall_put(&o->orders, json_get_str(message, verbs[order]), order);
     if (json_get_str(message, "cancel") != NULL)
         dispatch_forget(o, json_get_str(message, "cancel"), INT_MAX); /* a worker may drop it without a word */
+    if (json_get_str(message, "cancel") != NULL)
+        admission_look(o->admission);
     if (json_get_bool(message, "settings", false))
         settings_load(o);
     if ((json_get_bool(message, "wake", false) || json_has(message, "resume")))
@@ -156,6 +158,7 @@ enum err orchestrator_start(struct orchestrator *o, struct error *reterr)
         o->scheduler = scheduler_new(o);
     if (o->options.retention_ms > 0 || o->options.retention_count > 0)
         o->retention = retention_new(o);
+    o->admission = admission_new(o);
     return ERR_OK;
 }
 
@@ -177,7 +180,8 @@ static void on_drain(void *user)
     struct orchestrator *o = user;
     bool late = loop_monotonic_us(o->options.loop) >= o->drain_deadline_us;
     bool applying = o->writing != NULL || o->gathering != NULL || are_events_left(o) || letters_are_busy(o);
-    if (!late && (applying || scheduler_is_busy(o->scheduler) || retention_is_busy(o->retention))) {
+    if (!late && (applying || scheduler_is_busy(o->scheduler) || retention_is_busy(o->retention) ||
+                  admission_is_busy(o->admission))) {
         loop_timer_set(o->drain_timer, 2);
         return;
     }
@@ -209,6 +213,7 @@ void orchestrator_free(struct orchestrator *o)
         broker_disconnect(o->connection);
     scheduler_free(o->scheduler);
     retention_free(o->retention);
+    admission_free(o->admission);
     dispatch_free(o);
     returning_free(o);
     letters_free(o);

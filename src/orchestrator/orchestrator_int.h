@@ -155,6 +155,7 @@ struct orchestrator {
     struct retention *retention;
     struct metrics *own_metrics;
     struct metric_family *ended;
+    struct admission *admission;
     _Atomic size_t stat_pending, stat_in_flight, stat_workers, stat_shards;
     _Atomic uint64_t dispatched, finished, reassigned, failed_writes;
     _Atomic int64_t last_progress_ms;
@@ -240,5 +241,11 @@ void settings_load(struct orchestrator *orchestrator);
 struct retention *retention_new(struct orchestrator *orchestrator);
 void retention_free(struct retention *retention);
 bool retention_is_busy(const struct retention *retention);
+
+/* admission.c: what waits for its turn under the limits of its flow */
+struct admission *admission_new(struct orchestrator *orchestrator);
+void admission_free(struct admission *admission);
+void admission_look(struct admission *admission); /* an execution has ended; NULL ok */
+bool admission_is_busy(const struct admission *admission);
 
 void orchestrator_progress(struct orchestrator *orchestrator);

@@ -151,6 +151,26 @@ enum err store_schedules_release(struct store_session *s, int64_t now_ms, int64_
                                  struct error *reterr) ERROR_MUST_CHECK;
 bool store_schedules_waiting(struct store_session *s); /* whether some wait so */
 
+/* ---- starting under limits (flow/limits.h). In force are those of the version that triggers run. An execution holds
+ * its slot from its start until it is final, waits and pauses included. */
+struct store_flow_start {
+    int version, priority;
+    bool limited;
+};
+/* What a start needs to know of a flow; version as store_flow_version. */
+enum err store_flow_start(struct store_session *s, const char *id, bool published, struct store_flow_start *ret,
+                          struct error *reterr) ERROR_MUST_CHECK;
+struct store_admitted {
+    int64_t count;
+    bool more;       /* there may be more to admit at once */
+    int64_t next_ms; /* a rate lets the next one start then; INT64_MAX: no rate holds one back */
+};
+/* Makes due what may start now, in order. Exact however many do it at the same time. `tell`: brings up to date what
+ * the others wait for. */
+enum err store_limits_admit(struct store_session *s, int64_t now_ms, bool tell, struct store_admitted *ret,
+                            struct error *reterr) ERROR_MUST_CHECK;
+bool store_limits_waiting(struct store_session *s); /* whether some wait so */
+
 /* ---- executions */
 struct store_execution {
     const char *id, *flow_id;
@@ -166,6 +186,8 @@ struct store_execution {
     int64_t request_hash;     /* of what the start asked for; 0: not known */
     const char *options_json; /* of a run by hand: {untilNode, pins}, or NULL */
     const char *waiting_for;  /* why it may not start yet (wake_ms is set too), or NULL */
+    bool unlimited;           /* the caller knows that its flow has no limits: they are not looked for */
+    bool *ret_waits;          /* whether it waits: nobody may submit it; or NULL when it has wake_ms or finish */
     int64_t created_ms;
     int retry_count;
     int64_t wake_ms; /* > 0: it waits until then, as if parked; store_executions_due finds it */
@@ -188,7 +210,9 @@ struct store_finish {
  * that less travels and the writer has less to do. */
 void store_pack(const char *text, size_t size, struct buf *out);
 
-/* Inserts one execution in status pending with epoch 1 (or final, with finish). Flow must exist: NOT_FOUND. */
+/* Inserts one execution in status pending with epoch 1 (or final, with finish). Flow must exist: NOT_FOUND. If the
+ * limits of its flow let it start only later it waits (waitingFor concurrency, key or rate) until store_limits_admit
+ * makes it due. */
 enum err store_execution_insert(struct store_session *s, const struct store_execution *row,
                                 struct error *reterr) ERROR_MUST_CHECK;
 

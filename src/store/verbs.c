@@ -63,6 +63,24 @@ enum err store_flow_load_version(struct store_session *s, const char *id, int ve
     return sql_flow_load_version(s, id, version, ret, reterr);
 }
 
+enum err store_flow_start(struct store_session *s, const char *id, bool published, struct store_flow_start *ret,
+                          struct error *reterr)
+{
+    return sql_flow_start(s, id, published, ret, reterr);
+}
+
+enum err store_limits_admit(struct store_session *s, int64_t now_ms, bool tell, struct store_admitted *ret,
+                            struct error *reterr)
+{
+    enum err refused = refuse_read_only(s, reterr);
+    return refused != ERR_OK ? refused : sql_limits_admit(s, now_ms, tell, ret, reterr);
+}
+
+bool store_limits_waiting(struct store_session *s)
+{
+    return sql_limits_waiting(s);
+}
+
 enum err store_flows_stamp(struct store_session *s, int64_t *ret, struct error *reterr)
 {
     return sql_flows_stamp(s, ret, reterr);

@@ -281,5 +281,100 @@ class RunControl(ApiTest):
         self.refused(self.caudal.post("/scheduler/executions/bulk/cancel", {"executionIds": []}), 400, "VALIDATION_ERROR", "executionIds")
 
 
+class Limits(ApiTest):
+    """Concurrency, rate and priority of a flow."""
+
+    def held(self, **settings):
+        nodes = [node("t", "manual-trigger"), node("d", "delay", {"durationMs": 60000})]
+        body = {"name": self.name(), "nodes": nodes, "connections": chain("t", "d"), "settings": settings}
+        made = self.caudal.post("/flows", body)
+        self.assertEqual(made.status, 201, made.text)
+        return made.data
+
+    def waiting(self, run, what):
+        detail = self.caudal.get(f"/scheduler/executions/{run}").data
+        self.assertEqual((detail["status"], detail["waitingFor"]), ("pending", what))
+
+    def end(self, *runs):
+        for run in runs:
+            self.assertEqual(self.caudal.post(f"/scheduler/executions/{run}/cancel").status, 200)
+
+    def test_a_flow_and_its_keys(self):
+        flow = self.held(concurrency=2, concurrencyKey="{{ input.customer }}")
+        a = [self.caudal.run(flow, input={"customer": "a"}) for _ in range(2)]
+        b, c = [self.caudal.run(flow, input={"customer": customer}) for customer in "bc"]
+        self.waiting(a[1], "key")
+        self.waiting(c, "concurrency")
+        self.caudal.wait_until(a[0], "running")
+        self.end(b)
+        self.caudal.wait_until(c, "running")
+        self.waiting(a[1], "key")
+        self.end(a[0])
+        detail = self.caudal.wait_until(a[1], "running")
+        self.assertIsNone(detail["waitingFor"])
+        self.end(a[1], c)
+
+    def test_what_waits_survives_a_kill(self):
+        caudal = type(self.caudal)()
+        try:
+            nodes = [node("t", "manual-trigger"), node("d", "delay", {"durationMs": 300})]
+            body = {"name": "kill", "nodes": nodes, "connections": chain("t", "d"), "settings": {"concurrency": 1}}
+            flow = caudal.post("/flows", body).data
+            runs = [caudal.run(flow) for _ in range(6)]
+            for _ in range(2):
+                caudal.kill()
+                caudal.start()
+            done = [caudal.wait(run) for run in runs]
+            self.assertEqual({d["status"] for d in done}, {"success"})
+            spans = [sorted((n["startTime"], n["endTime"]) for n in d["nodeExecutions"] if n["nodeId"] == "d")[0] for d in done]
+            for former, later in zip(spans, spans[1:]):
+                self.assertLessEqual(former[1], later[0], "one after the other, in the order of their starts")
+        finally:
+            caudal.stop()
+
+    def test_a_rate(self):
+        flow = self.held(rateLimit={"limit": 2, "periodMs": 3600000, "key": "{{ input }}"})
+        runs = [self.caudal.run(flow, input="x") for _ in range(3)]
+        other = self.caudal.run(flow, input="y")
+        self.waiting(runs[2], "rate")
+        self.caudal.wait_until(other, "running")
+        self.end(*runs, other)
+        quick = self.held(rateLimit={"limit": 1, "periodMs": 400})
+        runs = [self.caudal.run(quick) for _ in range(3)]
+        for run in runs:
+            self.caudal.wait_until(run, "running")
+        self.end(*runs)
+
+    def test_priority(self):
+        flow = self.held(concurrency=1, priority="high")
+        first, second, low = self.caudal.run(flow), self.caudal.run(flow), self.caudal.run(flow, priority="low")
+        high = self.caudal.run(flow)
+        get = lambda run: self.caudal.get(f"/scheduler/executions/{run}").data["priority"]  # noqa: E731
+        self.assertEqual([get(run) for run in (first, low, high)], [2, 0, 2])
+        for run in (first, second, high, low):
+            self.caudal.wait_until(run, "running")
+            self.end(run)
+
+    def test_webhooks_wait_too(self):
+        nodes, _ = hook("limited")
+        nodes[1] = node("d", "delay", {"durationMs": 60000})
+        body = {"name": self.name(), "nodes": nodes, "connections": chain("hook", "d"), "settings": {"concurrency": 1}}
+        flow = self.caudal.post("/flows", body).data
+        self.assertEqual(self.caudal.call("PUT", f"/flows/{flow['id']}", {"status": "active"}).status, 200)
+        runs = [self.caudal.post("/webhooks/limited", {}).data["executionId"] for _ in range(2)]
+        self.caudal.wait_until(runs[0], "running")
+        self.waiting(runs[1], "concurrency")
+        self.end(*runs)
+
+    def test_refusals(self):
+        good = {"name": self.name(), "nodes": [node("t", "manual-trigger"), node("l", "log", {"message": "x"})], "connections": chain("t", "l")}
+        for settings, field in (({"concurrency": -1}, "settings.concurrency"), ({"concurrencyPerKey": 2}, "settings.concurrencyKey"),
+                                ({"concurrencyKey": "{{ secrets.x }}"}, "settings.concurrencyKey"), ({"rateLimit": {"limit": 1}}, "settings.rateLimit.periodMs"),
+                                ({"rateLimit": {"limit": 0, "periodMs": 5}}, "settings.rateLimit.limit"), ({"priority": "urgent"}, "settings.priority")):
+            self.refused(self.caudal.post("/flows", {**good, "settings": settings}), 400, "VALIDATION_ERROR", field)
+        flow = self.caudal.post("/flows", good).data
+        self.refused(self.caudal.post(f"/flows/{flow['id']}/run", {"priority": "urgent"}), 400, "VALIDATION_ERROR", "priority")
+
+
 if __name__ == "__main__":
     unittest.main()

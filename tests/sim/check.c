@@ -76,6 +76,7 @@ struct tentative {
     struct sim_execution *execution;
     enum fact fact;
     int epoch, status;
+    bool waits;
     unsigned node;
     enum node_state state;
 };
@@ -92,6 +93,24 @@ static void suppose(struct tentative fact)
     sim->pending_facts[sim->fact_count++] = fact;
 }
 
+/* Never more under way at once than the flow's limits allow. */
+static void take_slot(struct sim *sim, struct sim_execution *e)
+{
+    const struct sim_flow *flow = &sim->flows[e->flow];
+    int held = 0, of_key = 0;
+    e->holds = true;
+    for (unsigned i = 0; i < sim->execution_count; i++) {
+        const struct sim_execution *other = &sim->executions[i];
+        held += other->holds && other->flow == e->flow;
+        of_key += other->holds && other->flow == e->flow && other->key == e->key;
+    }
+    if (flow->concurrency > 0 && held > flow->concurrency)
+        sim_problem(sim, "%d executions of flow %u are under way, it allows %d", held, e->flow, flow->concurrency);
+    if (flow->per_key > 0 && of_key > flow->per_key)
+        sim_problem(sim, "%d executions of flow %u and key %d are under way, it allows %d", of_key, e->flow, e->key,
+                    flow->per_key);
+}
+
 static void take_finished(struct sim *sim, struct sim_execution *e, int status, int epoch)
 {
     if (e->final >= 0 && (e->final != status || e->final_epoch != epoch))
@@ -101,6 +120,7 @@ static void take_finished(struct sim *sim, struct sim_execution *e, int status, 
         sim_problem(sim, "execution %s stands at epoch %d and was finished by epoch %d", e->id, e->epoch, epoch);
     e->final = status;
     e->final_epoch = epoch;
+    e->holds = false;
 }
 
 static void take_fact(struct sim *sim, const struct tentative *fact)
@@ -115,11 +135,14 @@ static void take_fact(struct sim *sim, const struct tentative *fact)
     switch (fact->fact) {
     case FACT_INSERTED:
         e->epoch = 1;
+        if (!fact->waits)
+            take_slot(sim, e);
         break;
     case FACT_EPOCH:
         if (e->final >= 0)
             sim_problem(sim, "execution %s is final and was sent out again", e->id);
         e->epoch = fact->epoch;
+        take_slot(sim, e);
         break;
     case FACT_CHECKPOINT:
         if (fact->state == NODE_SUCCEEDED)
@@ -183,8 +206,10 @@ static void note(const char *id, enum fact fact)
 enum err __wrap_store_execution_insert(struct store_session *s, const struct store_execution *row, struct error *reterr)
 {
     enum err code = __real_store_execution_insert(s, row, reterr);
-    if (code == ERR_OK)
-        note(row->id, FACT_INSERTED);
+    if (code == ERR_OK && watched != NULL)
+        suppose((struct tentative){.execution = sim_find(watched, row->id),
+                                   .fact = FACT_INSERTED,
+                                   .waits = row->ret_waits != NULL && *row->ret_waits});
     return code;
 }
 
@@ -398,6 +423,8 @@ void sim_on_node_start(struct sim_worker *worker, const struct node_call *call, 
         sim_problem(sim, "execution %s runs at epoch %d, of which the store knows nothing", e->id, epoch);
     if (e->final >= 0 && e->final_epoch == epoch)
         sim_problem(sim, "node %s of %s started after its own epoch ended it", call->node_id, e->id);
+    if (epoch == e->epoch && e->final < 0 && !e->holds)
+        sim_problem(sim, "node %s of %s started before its turn had come", call->node_id, e->id);
     check_orders(sim, worker, e, index);
     check_key(sim, &e->nodes[index], e, call, epoch);
     check_repeat(sim, e, index, epoch, call->attempt);

@@ -221,6 +221,20 @@ static enum err write_flow(struct store_session *session, void *arg, struct erro
     return store_flow_insert(session, write->document, write->now_ms, reterr);
 }
 
+static struct json *make_settings(struct sim *sim, struct sim_flow *flow)
+{
+    struct json *settings = json_object_new();
+    if (sim_chance(&sim->rng, 30)) {
+        flow->concurrency = 1 + (int)rng_below(&sim->rng, 3);
+        json_set_int(settings, "concurrency", flow->concurrency);
+    }
+    if (sim_chance(&sim->rng, 30)) {
+        flow->per_key = 1;
+        json_set_str(settings, "concurrencyKey", "{{ input.key }}");
+    }
+    return settings;
+}
+
 void sim_flow_make(struct sim *sim, struct sim_flow *flow)
 {
     id_format(sim->now, &sim->rng, flow->id);
@@ -239,7 +253,7 @@ void sim_flow_make(struct sim *sim, struct sim_flow *flow)
     json_set_str(document, "name", name);
     json_set(document, "nodes", nodes);
     json_set(document, "connections", connections);
-    json_set(document, "settings", json_object_new());
+    json_set(document, "settings", make_settings(sim, flow));
     json_set_int(document, "version", 1);
     json_set_str(document, "status", "active");
     json_set_str(document, "createdBy", "simulator");

@@ -33,6 +33,7 @@ enum sim_plant {
     SIM_PLANT_IGNORE_CANCEL,   /* workers are not told that an execution was cancelled */
     SIM_PLANT_UNSTABLE_KEY,    /* the idempotency key changes with the epoch */
     SIM_PLANT_FORGET_ACCEPTED, /* an execution is accepted and its row never written */
+    SIM_PLANT_IGNORE_LIMITS,   /* what has to wait for its turn is handed out at once */
     SIM_PLANT_COUNT
 };
 
@@ -55,6 +56,7 @@ struct sim_flow {
     enum sim_kind kinds[SIM_NODES];
     int attempts[SIM_NODES];
     bool from[SIM_NODES][SIM_NODES]; /* from[to][source] */
+    int concurrency, per_key;        /* 0: any number */
 };
 
 /* What the model knows of one node of one execution. */
@@ -79,6 +81,8 @@ struct sim_execution {
     uint64_t parked;                 /* bit n: epoch n was parked */
     int final, final_epoch;          /* enum run_status, or -1 */
     int64_t cancelled_at, paused_at; /* global time, or 0 */
+    bool holds, waits;               /* a slot under its flow's limits; waits for one */
+    int key;
     struct sim_node nodes[SIM_NODES];
     struct store_execution row;
     char input[64];

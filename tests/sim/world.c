@@ -86,7 +86,7 @@ static void on_row_written(void *user, enum err code, const struct error *error)
     sim_trace(sim, "submitted %s: %s", execution->id, error_id(code));
     execution->uncertain = code == ERR_STORE_UNKNOWN;
     execution->accepted = code == ERR_OK;
-    if (code == ERR_OK)
+    if (code == ERR_OK && (!execution->waits || sim->plant == SIM_PLANT_IGNORE_LIMITS))
         submission_publish(sim->gateway, sim->shards, &execution->row);
     else if (code == ERR_CONFLICT || code == ERR_NOT_FOUND)
         sim_problem(sim, "the row of execution %s is refused: %s", execution->id, error->message);
@@ -99,14 +99,17 @@ static void submit(struct sim *sim)
     execution->sim = sim;
     execution->final = -1;
     execution->flow = (unsigned)rng_below(&sim->rng, sim->flow_count);
+    execution->key = (int)rng_below(&sim->rng, 3);
     id_format(wall, &sim->rng, execution->id);
-    (void)snprintf(execution->input, sizeof execution->input, "{\"number\":%u}", sim->execution_count);
+    (void)snprintf(execution->input, sizeof execution->input, "{\"number\":%u,\"key\":%d}", sim->execution_count,
+                   execution->key);
     execution->row = (struct store_execution){.id = execution->id,
                                               .flow_id = sim->flows[execution->flow].id,
                                               .flow_version = 1,
                                               .trigger = "manual",
                                               .priority = (int)rng_below(&sim->rng, 3),
                                               .input_json = execution->input,
+                                              .ret_waits = &execution->waits,
                                               .created_ms = wall};
     store_write_async(sim->store, write_row, execution, on_row_written, execution);
     sim->next_submit = sim->execution_count == sim->wanted ? INT64_MAX : sim->now + (int64_t)rng_below(&sim->rng, 1500);

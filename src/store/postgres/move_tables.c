@@ -41,16 +41,25 @@ const struct move_table move_tables[] = {
                "execution_id, backfill_id, at_ms) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"},
     {.name = "executions",
      .source = "executions",
-     .columns = "id, flow_id, flow_version, schedule_id, schedule_instant_ms, trigger_kind, trigger_node, priority, "
-                "status, epoch, retry_count, created_ms, started_ms, ended_ms, wake_ms, records, worker_id, error_id,"
-                " error_message, idempotency_key, settled, lost, request_hash, waiting_for",
-     .kinds = "ttitittiiiiiiiiittttiiit",
+     .columns =
+         "id, flow_id, flow_version, schedule_id, schedule_instant_ms, trigger_kind, trigger_node, priority, "
+         "status, epoch, retry_count, created_ms, started_ms, ended_ms, wake_ms, records, worker_id, error_id,"
+         " error_message, idempotency_key, settled, lost, request_hash, waiting_for, limit_key, rate_key, queue_ms",
+     .kinds = "ttitittiiiiiiiiittttiiittti",
      .keys = 1,
      .insert = "INSERT INTO executions(id, flow_id, flow_version, schedule_id, schedule_instant_ms, trigger_kind, "
                "trigger_node, priority, status, epoch, retry_count, created_ms, started_ms, ended_ms, wake_ms, "
                "records, worker_id, error_id, error_message, idempotency_key, settled, lost, request_hash, "
-               "waiting_for) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON "
+               "waiting_for, limit_key, rate_key, queue_ms) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
+               "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON "
                "CONFLICT DO NOTHING"},
+    {.name = "limit_starts",
+     .source = "limit_starts",
+     .columns = "flow_id, rate_key, at_ms, execution",
+     .kinds = "ttit",
+     .keys = 4,
+     .insert = "INSERT INTO limit_starts(flow_id, rate_key, at_ms, execution) VALUES(?, ?, ?, ?) ON CONFLICT DO "
+               "NOTHING"},
     {.name = "execution_keys",
      .source = "(SELECT flow_id, idempotency_key, id AS execution FROM executions WHERE idempotency_key IS NOT NULL)",
      .columns = "flow_id, idempotency_key, execution",

@@ -176,7 +176,17 @@ static const char version_4[] =
     "ALTER TABLE flow_versions ADD COLUMN published_ms bigint, ADD COLUMN published_by text,"
     " ADD COLUMN publish_note text;";
 
-static const char *const migrations[] = {version_1, version_2, version_3, version_4};
+/* As SQLite's version 7. */
+static const char version_5[] =
+    "ALTER TABLE executions ADD COLUMN limit_key text COLLATE \"C\", ADD COLUMN rate_key text COLLATE \"C\","
+    " ADD COLUMN queue_ms bigint;"
+    "CREATE INDEX executions_held ON executions(flow_id, limit_key) WHERE status <= 2 AND limit_key IS NOT NULL;"
+    "CREATE INDEX executions_queued ON executions(flow_id, queue_ms, id) WHERE status <= 2 AND queue_ms IS NOT NULL;"
+    "CREATE TABLE limit_starts(flow_id text COLLATE \"C\" NOT NULL REFERENCES flows(id) ON DELETE CASCADE,"
+    " rate_key text COLLATE \"C\" NOT NULL, at_ms bigint NOT NULL, execution text COLLATE \"C\" NOT NULL,"
+    " PRIMARY KEY(flow_id, rate_key, at_ms, execution));";
+
+static const char *const migrations[] = {version_1, version_2, version_3, version_4, version_5};
 
 /* Any number that nothing else in the database locks. */
 #define LOCK_SCHEMA "SELECT pg_advisory_xact_lock(4702887161235784051)"

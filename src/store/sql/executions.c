@@ -12,10 +12,13 @@ enum err sql_locate(struct store_session *s, const char *id, struct sql_locator 
     *ret = (struct sql_locator){.key.id = id};
     enum err code =
         s->writable
-            ? sql_query(s, &q, reterr,
-                        "SELECT {key}, status, epoch, wake_ms, settled, lost FROM executions WHERE id=?{lock}", "t", id)
-            : sql_query(s, &q, reterr, "SELECT {key}, status, epoch, wake_ms, settled, lost FROM executions WHERE id=?",
-                        "t", id);
+            ? sql_query(
+                  s, &q, reterr,
+                  "SELECT {key}, status, epoch, wake_ms, settled, lost, queue_ms FROM executions WHERE id=?{lock}", "t",
+                  id)
+            : sql_query(s, &q, reterr,
+                        "SELECT {key}, status, epoch, wake_ms, settled, lost, queue_ms FROM executions WHERE id=?", "t",
+                        id);
     if (code == ERR_OK)
         code = sql_step(s, q, &row, reterr);
     if (code == ERR_OK && row)
@@ -25,7 +28,8 @@ enum err sql_locate(struct store_session *s, const char *id, struct sql_locator 
                                     .epoch = (int)sql_int(q, 2),
                                     .wake_ms = sql_int(q, 3),
                                     .settled = sql_int(q, 4) != 0,
-                                    .lost = sql_int(q, 5) != 0};
+                                    .lost = sql_int(q, 5) != 0,
+                                    .queued = sql_int(q, 6) != 0};
     return code;
 }
 
@@ -148,7 +152,7 @@ static enum err insert_row(struct store_session *s, const struct store_execution
                    row->wake_ms, (int)(row->wake_ms > 0), row->request_hash, row->waiting_for);
 }
 
-enum err sql_execution_insert(struct store_session *s, const struct store_execution *row, struct error *reterr)
+static enum err insert_all(struct store_session *s, const struct store_execution *row, struct error *reterr)
 {
     if (row->finish != NULL && row->finish->status < RUN_SUCCESS)
         return error_set(reterr, ERR_INTERNAL, "status", "An execution inserted with its end needs a final status.");
@@ -163,6 +167,15 @@ enum err sql_execution_insert(struct store_session *s, const struct store_execut
                        "INSERT INTO execution_inputs(execution, input, metadata, restore, options) VALUES(?,?,?,?,?)",
                        "ktttt", &key, row->input_json, row->metadata_json, row->restore_json, row->options_json);
     return code == ERR_OK && row->finish != NULL ? sql_insert_document(s, &key, row->finish, reterr) : code;
+}
+
+enum err sql_execution_insert(struct store_session *s, const struct store_execution *row, struct error *reterr)
+{
+    if (row->finish == NULL && !row->unlimited)
+        return sql_limits_insert(s, row, insert_all, reterr);
+    if (row->ret_waits != NULL)
+        *row->ret_waits = row->wake_ms > 0;
+    return insert_all(s, row, reterr);
 }
 
 /* ---- dispatching again */
@@ -274,6 +287,8 @@ enum err sql_execution_reassign(struct store_session *s, const char *id, int exp
     if (expected_epoch != 0 && at.epoch != expected_epoch)
         return error_set(reterr, ERR_CONFLICT, "epoch", "The execution %.60s stands at epoch %d, not %d.", id, at.epoch,
                          expected_epoch);
+    if (at.queued)
+        return error_set(reterr, ERR_CONFLICT, "status", "The execution %.60s waits for its turn.", id);
     struct store_dispatch dispatch;
     code = load_dispatch(s, &at.key, arena, &dispatch, reterr); /* first: what cannot be read must not lose its epoch */
     if (code == ERR_OK)
@@ -329,7 +344,7 @@ enum err sql_executions_due(struct store_session *s, int64_t now_ms, size_t limi
     enum err code =
         sql_query(s, &q, reterr,
                   "SELECT id, epoch, priority, flow_id FROM executions WHERE status <= 2 AND wake_ms IS NOT NULL AND"
-                  " wake_ms <= ? ORDER BY wake_ms LIMIT ?",
+                  " wake_ms <= ? AND queue_ms IS NULL ORDER BY wake_ms LIMIT ?",
                   "ii", now_ms, (int64_t)limit);
     return code == ERR_OK ? read_ids(s, q, ret, reterr) : code;
 }
@@ -338,9 +353,11 @@ int64_t sql_executions_next_due_ms(struct store_session *s)
 {
     int64_t due = INT64_MAX;
     struct error ignored; /* without an answer nothing is known to be due; the sweep asks again */
-    if (sql_number(s, &due, &ignored,
-                   "SELECT wake_ms FROM executions WHERE status <= 2 AND wake_ms IS NOT NULL ORDER BY wake_ms LIMIT 1",
-                   "") != ERR_OK)
+    if (sql_number(
+            s, &due, &ignored,
+            "SELECT wake_ms FROM executions WHERE status <= 2 AND wake_ms IS NOT NULL AND queue_ms IS NULL ORDER BY"
+            " wake_ms LIMIT 1",
+            "") != ERR_OK)
         return INT64_MAX;
     return due;
 }

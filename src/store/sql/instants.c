@@ -2,6 +2,7 @@
 #include "store/sql/sql_int.h"
 
 #include "base/clock.h"
+#include <string.h>
 
 /* The id of the row is made of its key: pages go by it. */
 enum err sql_instant_insert(struct store_session *s, const struct store_instant *instant, struct error *reterr)
@@ -81,7 +82,8 @@ enum err sql_schedule_unfinished(struct store_session *s, const char *schedule_i
     while (code == ERR_OK && (code = sql_step(s, q, &row, reterr)) == ERR_OK && row) {
         struct json *execution = json_object_new();
         json_set_str(execution, "id", sql_text(q, 0));
-        json_set_bool(execution, "waiting", sql_text(q, 1) != NULL);
+        const char *what = sql_text(q, 1);
+        json_set_bool(execution, "waiting", what != NULL && strcmp(what, "schedule") == 0);
         json_push(rows, execution);
     }
     if (code == ERR_OK)
@@ -104,7 +106,7 @@ enum err sql_schedules_release(struct store_session *s, int64_t now_ms, int64_t 
     return sql_change(s, ret_released, reterr,
                       "UPDATE executions SET wake_ms=?, waiting_for=NULL WHERE waiting_for='schedule' AND status=0 AND"
                       " NOT EXISTS(SELECT 1 FROM executions e WHERE e.schedule_id=executions.schedule_id AND"
-                      " e.status <= 2 AND e.waiting_for IS NULL AND NOT " OF_BACKFILL ")",
+                      " e.status <= 2 AND coalesce(e.waiting_for, '') <> 'schedule' AND NOT " OF_BACKFILL ")",
                       "i", now_ms);
 }
 

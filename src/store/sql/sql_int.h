@@ -154,6 +154,7 @@ struct sql_locator {
     int status, epoch;
     int64_t wake_ms;    /* 0: not parked */
     bool settled, lost; /* see store_dispatch.lost_epoch */
+    bool queued;        /* its turn has not come (limits.c) */
 };
 /* In a write it holds the row until the transaction's end: what it says stays true. */
 enum err sql_locate(struct store_session *s, const char *id, struct sql_locator *ret,
@@ -173,6 +174,16 @@ enum err sql_flow_update(struct store_session *s, const char *id, const struct j
 enum err sql_flow_delete(struct store_session *s, const char *id, struct error *reterr);
 enum err sql_flow_load(struct store_session *s, const char *id, struct json **ret, struct error *reterr);
 enum err sql_flow_version(struct store_session *s, const char *id, bool published, int *ret, struct error *reterr);
+enum err sql_flow_start(struct store_session *s, const char *id, bool published, struct store_flow_start *ret,
+                        struct error *reterr);
+/* Inserts by `insert`, under the limits of its flow. */
+enum err sql_limits_insert(struct store_session *s, const struct store_execution *row,
+                           enum err (*insert)(struct store_session *s, const struct store_execution *row,
+                                              struct error *reterr),
+                           struct error *reterr) ERROR_MUST_CHECK;
+enum err sql_limits_admit(struct store_session *s, int64_t now_ms, bool tell, struct store_admitted *ret,
+                          struct error *reterr);
+bool sql_limits_waiting(struct store_session *s);
 enum err sql_flows_stamp(struct store_session *s, int64_t *ret, struct error *reterr);
 enum err sql_flow_publish(struct store_session *s, const char *id, int version, const char *author, const char *note,
                           int64_t now_ms, struct error *reterr);

@@ -145,7 +145,19 @@ static const char version_6[] = "ALTER TABLE flow_versions ADD COLUMN published_
                                 "ALTER TABLE flow_versions ADD COLUMN published_by TEXT;"
                                 "ALTER TABLE flow_versions ADD COLUMN publish_note TEXT;";
 
-static const char *const migrations[] = {version_1, version_2, version_3, version_4, version_5, version_6};
+/* Limits of starting (sql/limits.c): the keys of an execution, its place among those that wait for their turn, and the
+ * starts that a rate counts. */
+static const char version_7[] =
+    "ALTER TABLE executions ADD COLUMN limit_key TEXT;"
+    "ALTER TABLE executions ADD COLUMN rate_key TEXT;"
+    "ALTER TABLE executions ADD COLUMN queue_ms INTEGER;"
+    "CREATE INDEX executions_held ON executions(flow_id, limit_key) WHERE status <= 2 AND limit_key IS NOT NULL;"
+    "CREATE INDEX executions_queued ON executions(flow_id, queue_ms, id) WHERE status <= 2 AND queue_ms IS NOT NULL;"
+    "CREATE TABLE limit_starts(flow_id TEXT NOT NULL REFERENCES flows(id) ON DELETE CASCADE, rate_key TEXT NOT NULL,"
+    " at_ms INTEGER NOT NULL, execution TEXT NOT NULL, PRIMARY KEY(flow_id, rate_key, at_ms, execution)) WITHOUT "
+    "ROWID;";
+
+static const char *const migrations[] = {version_1, version_2, version_3, version_4, version_5, version_6, version_7};
 
 int sqlite_schema_latest(void)
 {
