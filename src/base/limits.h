@@ -16,6 +16,7 @@
 #define LIMIT_SUB_FLOW_DEPTH 16        /* executions that started each other as sub-flows */
 #define LIMIT_HISTORY_ITERATIONS 100   /* iterations of a node that its history keeps in full; the rest is counted */
 #define LIMIT_SIGNALS 1000             /* signals of one execution that no node has taken yet */
+#define LIMIT_FLOW_SECRETS 50          /* secrets that one flow uses */
 #define LIMIT_NAME_CHARS 100
 #define LIMIT_DESCRIPTION_CHARS 500
 #define LIMIT_OUTPUT_BYTES (64 << 20)    /* all outputs of one run, default */

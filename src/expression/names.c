@@ -104,6 +104,18 @@ void expression_needs_add(struct expression_needs *needs, const char *source, si
     }
 }
 
+void expression_needs_add_texts(struct expression_needs *needs, const struct json *value)
+{
+    struct json_iter member;
+    if (json_is(value, JSON_STRING))
+        expression_needs_add(needs, json_as_str(value), json_as_str_len(value));
+    else if (json_is(value, JSON_OBJECT))
+        JSON_EACH(value, member) expression_needs_add_texts(needs, member.value);
+    else if (json_is(value, JSON_ARRAY))
+        for (size_t i = 0, n = json_count(value); i < n; i++)
+            expression_needs_add_texts(needs, json_at(value, i));
+}
+
 void expression_needs_done(struct expression_needs *needs)
 {
     for (int i = 0; i < NAME_COUNT; i++) {

@@ -34,6 +34,7 @@ struct expression_needs {
     struct json *members[NAME_COUNT]; /* object: key -> true; of those that have members */
 };
 void expression_needs_add(struct expression_needs *needs, const char *source, size_t len);
+void expression_needs_add_texts(struct expression_needs *needs, const struct json *value); /* all texts in it */
 void expression_needs_done(struct expression_needs *needs);
 
 /* The values of what is needed as JSON: {"now":ms,"input":…,"nodes":{"id":…},…}; undefined ones are left out. */

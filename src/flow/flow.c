@@ -290,6 +290,7 @@ static struct flow *compile_new(const char *id, int version, const struct json *
     map_init(&compiler.index);
     compile(&compiler);
     map_done(&compiler.index);
+    flow_find_secrets(flow);
     return flow;
 }
 
@@ -373,6 +374,7 @@ void flow_validate(const struct json *definition, const struct flow_catalog *cat
     warn_orphans(flow, warnings);
     warn_unreachable(flow, warnings);
     warn_expressions(flow, warnings);
+    flow_warn_of_passwords(flow, warnings);
     flow_free(flow);
     json_unref(found);
 }
@@ -385,6 +387,7 @@ void flow_free(struct flow *flow)
         expressions_free(flow->nodes[i].expressions);
     json_unref(flow->definition);
     json_unref(flow->made);
+    json_unref(flow->secret_names);
     free(flow->id);
     free(flow->name);
     arena_done(&flow->arena);

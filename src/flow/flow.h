@@ -95,7 +95,8 @@ struct flow {
     unsigned body_count;
     struct flow_loop *loops;
     unsigned loop_count;
-    bool pure; /* every node is pure */
+    bool pure;                 /* every node is pure */
+    struct json *secret_names; /* object whose members are the secrets that its nodes may use; NULL: none */
     struct arena arena;
     struct json *definition; /* kept alive for the borrowed strings and configs */
     struct json *made;       /* array: configurations of nodes that the definition does not have */
@@ -110,7 +111,8 @@ extern const struct field flow_node_settings_fields[]; /* what `config` of every
  * Errors: NO_NODES, INVALID_CONNECTION, TOO_MANY_NODES, TOO_MANY_CONNECTIONS, INVALID_SETTINGS. Everything else
  * (ORPHANED_NODE, INVALID_NODE_ID, DUPLICATE_NODE_ID, UNKNOWN_NODE_TYPE, UNKNOWN_PIN, CYCLE: no node of it can ever
  * start, or it has several first nodes, INVALID_PARENT, INVALID_SCOPE, INVALID_CONFIG, UNREACHABLE_NODE: waits for a
- * cycle, INVALID_EXPRESSION) are warnings, since the UI must stay able to save (7.4). */
+ * cycle, INVALID_EXPRESSION, LITERAL_SECRET: a password in plain text) are warnings, since the UI must stay able to
+ * save (7.4). */
 void flow_validate(const struct json *definition, const struct flow_catalog *catalog, struct json *errors,
                    struct json *warnings);
 

@@ -29,3 +29,7 @@ void loops_find(struct flow *flow, struct json *problems);
 /* Kahn's order over nodes: reached[i] when node i can become ready once all before it have ended. */
 void graph_find_reached(const struct flow *flow, bool *reached);
 bool graph_is_on_cycle(const struct flow *flow, unsigned node);
+
+/* secrets.c */
+void flow_find_secrets(struct flow *flow); /* sets secret_names */
+void flow_warn_of_passwords(const struct flow *flow, struct json *warnings);

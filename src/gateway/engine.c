@@ -7,6 +7,7 @@
 #include "nodes/http_client.h"
 #include "script/script.h"
 #include "worker/pool.h"
+#include "worker/vault_resolver.h"
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -28,6 +29,7 @@ struct engine {
     struct runner orchestrating, working;
     struct orchestrator *orchestrator;
     struct worker *worker;
+    struct vault_resolver *resolver;
     struct pool *pool;
     struct node_host host;
     pthread_mutex_t lock;
@@ -125,21 +127,25 @@ static enum err start_worker(struct engine *engine, struct error *reterr)
     engine->host.command_environment = options->command_environment;
     engine->host.data_dir = options->data_dir;
     engine->host.script = make_script_pool(engine);
-    engine->worker = worker_new(&(struct worker_options){.id = options->worker_id,
-                                                         .shards = options->shards,
-                                                         .loop = engine->working.loop,
-                                                         .broker = options->broker,
-                                                         .store = options->store,
-                                                         .catalog = node_registry_catalog(),
-                                                         .find_type = node_registry_find,
-                                                         .host = &engine->host,
-                                                         .pool = engine->pool,
-                                                         .capacity = options->capacity,
-                                                         .report_interval_ms = options->report_interval_ms,
-                                                         .memory_limit_bytes = options->memory_limit_bytes,
-                                                         .cpu_limit_cores = options->cpu_limit_cores,
-                                                         .on_asked_to_leave = options->on_asked_to_leave,
-                                                         .seed = rng_next(&rng)});
+    if (options->vault != NULL)
+        engine->resolver = vault_resolver_new(options->vault, engine->working.loop);
+    engine->worker = worker_new(
+        &(struct worker_options){.id = options->worker_id,
+                                 .shards = options->shards,
+                                 .loop = engine->working.loop,
+                                 .broker = options->broker,
+                                 .store = options->store,
+                                 .resolver = engine->resolver == NULL ? NULL : vault_resolver_get(engine->resolver),
+                                 .catalog = node_registry_catalog(),
+                                 .find_type = node_registry_find,
+                                 .host = &engine->host,
+                                 .pool = engine->pool,
+                                 .capacity = options->capacity,
+                                 .report_interval_ms = options->report_interval_ms,
+                                 .memory_limit_bytes = options->memory_limit_bytes,
+                                 .cpu_limit_cores = options->cpu_limit_cores,
+                                 .on_asked_to_leave = options->on_asked_to_leave,
+                                 .seed = rng_next(&rng)});
     enum err code = worker_start(engine->worker, reterr);
     if (code == ERR_OK && options->metrics != NULL)
         metrics_add_collector(options->metrics, worker_collect, engine->worker);
@@ -209,6 +215,7 @@ void engine_free(struct engine *engine)
         metrics_remove_collector(engine->options.metrics, worker_collect, engine->worker);
     pool_free(engine->pool);
     worker_free(engine->worker);
+    vault_resolver_free(engine->resolver);
     orchestrator_free(engine->orchestrator);
     script_pool_free(engine->host.script);
     http_client_free(engine->host.http);

@@ -8,6 +8,7 @@
 struct engine;
 struct engine_options {
     struct store *store;
+    struct vault *vault; /* of the worker */
     struct broker *broker;
     struct metrics *metrics;         /* NULL: none */
     bool no_orchestrator, no_worker; /* what is elsewhere */

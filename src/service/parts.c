@@ -196,6 +196,7 @@ static enum err open_engine(struct service_state *s, struct error *reterr)
     bool alone = service == SERVICE_STANDALONE, runs = service != SERVICE_ORCHESTRATOR,
          dispatches = service != SERVICE_WORKER;
     struct engine_options options = {.store = s->store,
+                                     .vault = s->vault,
                                      .broker = s->broker,
                                      .metrics = s->metrics,
                                      .shards = s->shards,

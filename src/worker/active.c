@@ -106,6 +106,7 @@ void active_free(struct active *active)
     flow_run_free(active->run);
     flow_entry_release(worker, active->flow);
     json_unref(active->logs);
+    mask_done(&active->mask);
     json_unref(active->options);
     free(active->id);
     free(active);

@@ -1,6 +1,7 @@
 /* Expressions of a node are evaluated before each of its attempts: names are looked up, scripts run. */
 #include "worker/worker_int.h"
 
+#include "base/limits.h"
 #include "script/script.h"
 #include <string.h>
 
@@ -10,7 +11,6 @@ static void take_values(struct call *call)
     json_unref(call->own_inputs);
     call->own_inputs = expression_job_take_inputs(call->job);
     call->node_call.inputs = call->own_inputs;
-    flow_run_show_inputs(call->active->run, call->scope, call->node, json_ref(call->own_inputs));
     expression_job_free(call->job);
     call->job = NULL;
 }
@@ -84,11 +84,35 @@ static void evaluate(struct call *call)
         call_execute(call);
 }
 
+static bool lacks_something(const struct call *call, const struct resolver_answer *answer)
+{
+    struct json_iter name;
+    if (call->needs_variables && answer->variables == NULL)
+        return true;
+    JSON_EACH(call->asked, name)
+    {
+        if (!json_has(answer->secrets, name.key))
+            return true;
+    }
+    return false;
+}
+
+/* The mask learns all secrets of the flow, so that it hides them also where they come from elsewhere: from before a
+ * restart, or out of a database. */
+static void learn(struct active *active, const struct resolver_answer *answer)
+{
+    struct json_iter secret;
+    JSON_EACH(answer->secrets, secret)
+    mask_add_secret(&active->mask, json_as_str(secret.value), json_as_str_len(secret.value));
+    active->learned |= answer->error.code == ERR_OK;
+}
+
 static void on_resolved(void *user, const struct resolver_answer *answer)
 {
     struct call *call = user;
     call->resolving = NULL;
-    if (answer->error.code != ERR_OK) {
+    learn(call->active, answer);
+    if (answer->error.code != ERR_OK && lacks_something(call, answer)) {
         call->node_call.error = answer->error;
         call_finish(call, answer->error.code);
         return;
@@ -114,25 +138,41 @@ static void add_members(struct json *to, const struct json *names)
     JSON_EACH(names, name) json_set_bool(to, name.key, true);
 }
 
-void call_prepare(struct call *call)
+/* What the node refers to. Secrets are those that the flow itself names: code that came over a connection gets no
+ * others.
+ */
+static void find_needs(struct call *call, const struct json *named)
 {
-    const struct resolver *resolver = call->worker->options.resolver;
     const struct expression_needs *needs = expressions_needs(node_of(call)->expressions);
     struct expression_needs code = {0};
     add_needs_of_code(call, &code);
-    bool variables = needs->used[NAME_VARIABLES] || code.used[NAME_VARIABLES];
-    bool secrets = needs->used[NAME_SECRETS] || code.used[NAME_SECRETS];
-    if (resolver == NULL || (!variables && !secrets)) {
-        expression_needs_done(&code);
+    call->needs_variables = needs->used[NAME_VARIABLES] || code.used[NAME_VARIABLES];
+    if (named != NULL && (needs->used[NAME_SECRETS] || code.used[NAME_SECRETS])) {
+        call->asked = json_object_new();
+        add_members(call->asked, needs->members[NAME_SECRETS]);
+        add_members(call->asked, code.members[NAME_SECRETS]);
+    }
+    expression_needs_done(&code);
+}
+
+void call_prepare(struct call *call)
+{
+    const struct resolver *resolver = call->worker->options.resolver;
+    const struct json *named = flow_run_flow(call->active->run)->secret_names;
+    find_needs(call, named);
+    if (call->asked != NULL && json_count(named) > LIMIT_FLOW_SECRETS) {
+        call_finish(call,
+                    error_set(&call->node_call.error, ERR_LIMIT, NULL, "The flow refers to %zu secrets, it may use %d.",
+                              json_count(named), LIMIT_FLOW_SECRETS));
+        return;
+    }
+    bool secrets = call->asked != NULL || (named != NULL && !call->active->learned);
+    if (resolver == NULL || (!call->needs_variables && !secrets)) {
         evaluate(call);
         return;
     }
-    AUTO_JSON struct json *asked = json_object_new();
-    add_members(asked, needs->members[NAME_SECRETS]);
-    add_members(asked, code.members[NAME_SECRETS]);
-    expression_needs_done(&code);
     const struct resolver_request request = {
-        .flow_id = call->flow_id, .variables = variables, .secrets = secrets ? asked : NULL};
+        .flow_id = call->flow_id, .variables = call->needs_variables, .secrets = secrets ? named : NULL};
     void *started = resolver->start(resolver->user, &request, on_resolved, call);
     if (started != NULL) /* otherwise the call may be gone */
         call->resolving = started;

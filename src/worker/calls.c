@@ -63,12 +63,22 @@ static void call_free(struct call *call)
     json_unref(call->inputs);
     json_unref(call->own_inputs);
     expression_job_free(call->job);
+    json_unref(call->asked);
     call_names_done(&call->names);
     free(call->realm);
     free(call->execution_id);
     free(call->flow_id);
     free(call->node_id);
     free(call);
+}
+
+/* What leaves a node has no secrets in it, so nothing that comes behind the node has. */
+static void hide_secrets(const struct mask *mask, struct node_call *result)
+{
+    mask_replace(mask, &result->outputs);
+    mask_replace(mask, &result->waiting);
+    mask_replace_lines(mask, &result->logs);
+    mask_error(mask, &result->error);
 }
 
 void call_finish(struct call *call, enum err code)
@@ -79,6 +89,7 @@ void call_finish(struct call *call, enum err code)
         call_free(call);
         return;
     }
+    hide_secrets(&active->mask, result);
     run_log_lines(active->logs, call->node_id, loop_now_ms(active->worker->options.loop), result->logs);
     struct error error = result->error;
     if (code != ERR_OK && error.code == ERR_OK)
@@ -132,8 +143,22 @@ static void finish_pinned(struct call *call, const struct json *outputs)
     call_finish(call, ERR_OK);
 }
 
+/* History has the inputs without secrets and passwords. */
+static void show_inputs(struct call *call)
+{
+    struct active *active = call->active;
+    const struct flow_node *node = &flow_run_flow(active->run)->nodes[call->node];
+    AUTO_JSON struct json *plain = mask_json(&active->mask, call->node_call.inputs);
+    struct json *shown = mask_json_fields(node->spec == NULL ? NULL : node->spec->fields, plain);
+    if (shown != call->inputs)
+        flow_run_show_inputs(active->run, call->scope, call->node, shown);
+    else
+        json_unref(shown);
+}
+
 void call_execute(struct call *call)
 {
+    show_inputs(call);
     struct active *active = call->active;
     struct node_call *node_call = &call->node_call;
     const struct node_type *type = node_call->type;

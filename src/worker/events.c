@@ -143,10 +143,12 @@ void event_finished(struct active *active)
     if (!discard) {
         struct json *document = flow_run_document(run);
         json_set(document, "logs", json_ref(active->logs));
+        mask_replace(&active->mask, &document); /* the execution's own input may hold one, too */
         set_packed(event, "documentPacked", document);
         json_unref(document);
     }
-    set_text(event, "result", flow_run_result(run));
+    AUTO_JSON struct json *result = mask_json(&active->mask, flow_run_result(run));
+    set_text(event, "result", result);
     json_set_bool(event, "responded", flow_run_has_response(run));
     outbox_settle(active->outbox, active->group);
     active->group = NULL;

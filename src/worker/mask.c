@@ -9,6 +9,8 @@
 #include <string.h>
 #include <strings.h>
 
+#define BEGINNING_MIN 6
+
 static void wipe(char *bytes, size_t size)
 {
     explicit_bzero(bytes, size);
@@ -28,6 +30,13 @@ bool mask_is_empty(const struct mask *mask)
     return mask->count == 0;
 }
 
+/* How much of a pattern tells too much. Addresses begin alike, and so do their encodings. */
+static size_t least_of(size_t size, bool is_address)
+{
+    size_t least = is_address ? size / 2 : size / 4;
+    return least < BEGINNING_MIN ? (size < BEGINNING_MIN ? size : BEGINNING_MIN) : least;
+}
+
 static void add_pattern(struct mask *mask, const char *bytes, size_t size)
 {
     if (size == 0)
@@ -39,7 +48,8 @@ static void add_pattern(struct mask *mask, const char *bytes, size_t size)
         mask->cap = mask->cap == 0 ? 8 : mask->cap * 2;
         mask->patterns = mem_resize(mask->patterns, mask->cap * sizeof *mask->patterns);
     }
-    mask->patterns[mask->count++] = (struct mask_pattern){.bytes = mem_dup_n(bytes, size), .size = size};
+    mask->patterns[mask->count++] =
+        (struct mask_pattern){.bytes = mem_dup_n(bytes, size), .size = size, .least = least_of(size, mask->is_address)};
 }
 
 static void add_buf(struct mask *mask, struct buf *form)
@@ -115,6 +125,7 @@ void mask_add(struct mask *mask, const char *secret, size_t size)
 {
     AUTO_BUF struct buf form = {0};
     size_t former = mask->count;
+    mask->is_address = size > 3 && memmem(secret, size, "://", 3) != NULL;
     add_pattern(mask, secret, size);
     if (mask->count == former)
         return; /* known, or nothing */
@@ -127,17 +138,22 @@ void mask_add(struct mask *mask, const char *secret, size_t size)
     add_hex(mask, secret, size, &form);
 }
 
-/* Marks each byte that belongs to some pattern; NULL when none does. Secrets may overlap. */
-static unsigned char *mark(const struct mask *mask, const char *text, size_t size)
+/* Marks each byte that belongs to some pattern, or to the beginning of one; NULL when none does. Secrets may overlap.
+ */
+static unsigned char *mark(const struct mask *mask, const char *text, size_t size, bool beginnings)
 {
     unsigned char *marks = NULL;
     for (size_t i = 0; i < mask->count; i++) {
         const struct mask_pattern *pattern = &mask->patterns[i];
         const char *at = text, *end = text + size;
-        while ((at = memmem(at, (size_t)(end - at), pattern->bytes, pattern->size)) != NULL) {
+        size_t least = beginnings ? pattern->least : pattern->size;
+        while ((at = memmem(at, (size_t)(end - at), pattern->bytes, least)) != NULL) {
+            size_t n = least;
+            while (n < pattern->size && at + n < end && at[n] == pattern->bytes[n])
+                n++;
             if (marks == NULL)
                 marks = mem_alloc(size);
-            memset(marks + (at - text), 1, pattern->size);
+            memset(marks + (at - text), 1, n);
             at++;
         }
     }
@@ -154,15 +170,20 @@ static void add_unmarked(const unsigned char *marks, const char *text, size_t si
     }
 }
 
-bool mask_text(const struct mask *mask, const char *text, size_t size, struct buf *out)
+static bool hide_marked(const struct mask *mask, const char *text, size_t size, bool beginnings, struct buf *out)
 {
     if (mask->count == 0 || text == NULL || size == 0)
         return false;
-    AUTO_FREE unsigned char *marks = mark(mask, text, size);
+    AUTO_FREE unsigned char *marks = mark(mask, text, size, beginnings);
     if (marks == NULL)
         return false;
     add_unmarked(marks, text, size, out);
     return true;
+}
+
+bool mask_text(const struct mask *mask, const char *text, size_t size, struct buf *out)
+{
+    return hide_marked(mask, text, size, false, out);
 }
 
 /* ---- JSON */
@@ -253,6 +274,11 @@ static bool hide_secrets(const void *user, const char *text, size_t size, struct
     return mask_text(user, text, size, out);
 }
 
+static bool hide_beginnings(const void *user, const char *text, size_t size, struct buf *out)
+{
+    return hide_marked(user, text, size, true, out);
+}
+
 struct json *mask_json(const struct mask *mask, const struct json *value)
 {
     return mask->count == 0 ? json_ref(value) : hide(value, hide_secrets, mask);
@@ -267,10 +293,19 @@ void mask_replace(const struct mask *mask, struct json **value)
     *value = hidden;
 }
 
+void mask_replace_lines(const struct mask *mask, struct json **lines)
+{
+    if (mask->count == 0 || *lines == NULL)
+        return;
+    struct json *hidden = hide(*lines, hide_beginnings, mask);
+    json_unref(*lines);
+    *lines = hidden;
+}
+
 void mask_error(const struct mask *mask, struct error *error)
 {
     AUTO_BUF struct buf out = {0};
-    if (!mask_text(mask, error->message, strlen(error->message), &out))
+    if (!hide_marked(mask, error->message, strlen(error->message), true, &out))
         return;
     struct error hidden = {0};
     (void)error_set(&hidden, error->code, NULL, "%s", buf_str(&out)); /* cut at a character's boundary */
@@ -324,15 +359,19 @@ static bool find_word_password(const char *at, const char *end, const char **ret
     return from < c;
 }
 
+static bool find_password(const char *at, const char *end, const char **ret_from, const char **ret_until)
+{
+    size_t left = (size_t)(end - at);
+    return (left > 3 && memcmp(at, "://", 3) == 0 && find_url_password(at, end, ret_from, ret_until)) ||
+           (left > 9 && strncasecmp(at, "password", 8) == 0 && find_word_password(at, end, ret_from, ret_until));
+}
+
 bool mask_passwords(const char *text, size_t size, struct buf *out)
 {
     const char *end = text + size, *copied = text;
     for (const char *at = text; at < end; at++) {
         const char *from, *until;
-        size_t left = (size_t)(end - at);
-        bool found = (left > 3 && memcmp(at, "://", 3) == 0 && find_url_password(at, end, &from, &until)) ||
-                     (left > 9 && strncasecmp(at, "password", 8) == 0 && find_word_password(at, end, &from, &until));
-        if (!found)
+        if (!find_password(at, end, &from, &until))
             continue;
         buf_add(out, copied, (size_t)(from - copied));
         buf_add_str(out, MASK_TEXT);
@@ -354,4 +393,91 @@ static bool hide_passwords(const void *user, const char *text, size_t size, stru
 struct json *mask_json_passwords(const struct json *value)
 {
     return hide(value, hide_passwords, NULL);
+}
+
+/* ---- the password inside a secret */
+
+static int digit_of(char c)
+{
+    const char *digits = "0123456789abcdef", *at = c == '\0' ? NULL : strchr(digits, c | 0x20);
+    return at == NULL ? -1 : (int)(at - digits);
+}
+
+static void add_part(struct mask *mask, const char *from, const char *until)
+{
+    AUTO_BUF struct buf decoded = {0};
+    if ((size_t)(until - from) >= MASK_ENCODED_MIN)
+        mask_add(mask, from, (size_t)(until - from));
+    for (const char *at = from; at < until; at++) {
+        int high = *at == '%' && until - at > 2 ? digit_of(at[1]) : -1, low = high < 0 ? -1 : digit_of(at[2]);
+        buf_add_char(&decoded, low < 0 ? *at : (char)(high * 16 + low));
+        at += low < 0 ? 0 : 2;
+    }
+    if (decoded.len >= MASK_ENCODED_MIN)
+        mask_add(mask, decoded.data, decoded.len);
+    if (decoded.data != NULL)
+        explicit_bzero(decoded.data, decoded.cap);
+}
+
+void mask_add_secret(struct mask *mask, const char *secret, size_t size)
+{
+    size_t former = mask->count;
+    const char *end = secret + size;
+    mask_add(mask, secret, size);
+    for (const char *at = secret; at < end && mask->count != former; at++) {
+        const char *from, *until;
+        if (find_password(at, end, &from, &until)) {
+            add_part(mask, from, until);
+            at = until - 1;
+        }
+    }
+}
+
+/* ---- what a field table calls secret */
+
+static struct json *hide_text(const struct field *field, const struct json *value)
+{
+    const char *text = json_as_str(value);
+    if (text == NULL || *text == '\0')
+        return json_ref(value);
+    bool is_address =
+        (field->widget != NULL && strcmp(field->widget, "connection") == 0) || strstr(text, "://") != NULL;
+    return is_address ? mask_json_passwords(value) : json_string_new(MASK_TEXT);
+}
+
+static bool has_secrets(const struct field *fields)
+{
+    for (; fields != NULL && fields->name != NULL; fields++)
+        if (fields->secret || (fields->kind == FIELD_OBJECT && has_secrets(fields->fields)))
+            return true;
+    return false;
+}
+
+/* The members that the table describes; yours. */
+static struct json *hide_fields(const struct field *fields, const struct json *config)
+{
+    struct json *copy = NULL;
+    for (; fields->name != NULL && json_is(config, JSON_OBJECT); fields++) {
+        const struct json *value = json_get(config, fields->name);
+        struct json *hidden = fields->secret ? hide_text(fields, value)
+                              : fields->kind == FIELD_OBJECT && has_secrets(fields->fields)
+                                  ? hide_fields(fields->fields, value)
+                                  : json_ref(value);
+        if (hidden == value) {
+            json_unref(hidden);
+            continue;
+        }
+        if (copy == NULL)
+            copy = copy_before(config, SIZE_MAX);
+        json_set(copy, fields->name, hidden);
+    }
+    return copy == NULL ? json_ref(config) : copy;
+}
+
+struct json *mask_json_fields(const struct field *fields, const struct json *config)
+{
+    if (!has_secrets(fields))
+        return json_ref(config);
+    AUTO_JSON struct json *hidden = hide_fields(fields, config);
+    return mask_json_passwords(hidden);
 }

@@ -10,9 +10,9 @@ struct resolver_request {
     const struct json *secrets; /* object: name -> true; NULL: none */
 };
 
-/* error.code: OK, or why nothing could be looked up: it fails the attempt, and counts for its retry policy as other
- * errors do. Objects name -> value, borrowed for the call; what does not exist is left out, a flow's own stand in the
- * place of global ones. */
+/* error.code: OK, or why something could not be looked up: it fails the attempt of a node that needs what is missing,
+ * and counts for its retry policy as other errors do. Objects name -> value, borrowed for the call; what does not exist
+ * is left out, a flow's own stand in the place of global ones. */
 struct resolver_answer {
     struct error error;
     const struct json *variables; /* any values */
@@ -27,6 +27,7 @@ struct resolver {
      * request is borrowed for the call. */
     void *(*start)(void *user, const struct resolver_request *request, resolver_done_fn *done, void *done_user);
     void (*abort)(void *user, void *started); /* `done` will not be called */
+    void (*forget)(void *user);               /* something was changed: what is remembered holds no more */
 };
 
 struct call_names {

@@ -236,6 +236,24 @@ static void remember(struct vault *vault, const char *key, int64_t now_ms, const
     free_remembered(NULL, NULL, former);
 }
 
+static bool is_remembered(struct vault *vault, char kind, const char *flow_id, const char *name, int64_t now_ms)
+{
+    AUTO_FREE char *key = mem_printf("%c/%s/%s", kind, flow_id, name);
+    const struct remembered *found = map_get(&vault->memory, key);
+    return found != NULL && now_ms < found->until_ms;
+}
+
+bool vault_remembers(struct vault *vault, const char *flow_id, bool variables, const struct json *secrets,
+                     int64_t now_ms)
+{
+    struct json_iter name;
+    pthread_mutex_lock(&vault->lock);
+    bool all = !variables || is_remembered(vault, 'v', flow_id, "", now_ms);
+    JSON_EACH(secrets, name) all = all && is_remembered(vault, 's', flow_id, name.key, now_ms);
+    pthread_mutex_unlock(&vault->lock);
+    return all;
+}
+
 typedef enum err (*read_fn)(struct store_session *session, const char *flow_id, const char *name, struct json **ret,
                             struct error *reterr);
 

@@ -53,3 +53,6 @@ enum err vault_variables(struct vault *vault, const char *flow_id, int64_t now_m
 enum err vault_secret(struct vault *vault, const char *flow_id, const char *name, int64_t now_ms, struct buf *out,
                       struct error *reterr) ERROR_MUST_CHECK;
 void vault_forget(struct vault *vault); /* something was changed */
+/* Whether all of these are remembered, so that asking does not wait for the store. secrets: object name -> anything. */
+bool vault_remembers(struct vault *vault, const char *flow_id, bool variables, const struct json *secrets,
+                     int64_t now_ms);

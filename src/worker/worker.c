@@ -141,6 +141,8 @@ static void on_control(void *user, const void *body, size_t size)
         return;
     if (json_get_bool(message, "report", false))
         report_send(worker);
+    if (json_get_bool(message, "vault", false) && worker->options.resolver != NULL)
+        worker->options.resolver->forget(worker->options.resolver->user);
     leave_if_asked(worker, message);
     answer_census(worker, message);
     static const char *const verbs[] = {[ORDER_RESUME] = "resume", [ORDER_PAUSE] = "pause", [ORDER_CANCEL] = "cancel"};

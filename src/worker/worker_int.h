@@ -4,6 +4,7 @@
 #include "base/recall.h"
 #include "broker/messages.h"
 #include "script/script.h"
+#include "worker/mask.h"
 #include "worker/pool.h"
 #include "worker/scope.h"
 #include "worker/worker.h"
@@ -86,6 +87,8 @@ struct active {
     struct delivery_group *group;
     struct loop_timer *timer;
     struct json *logs;
+    struct mask mask; /* the secrets of its flow, once they are learned */
+    bool learned;
     const struct json *pins; /* node id -> outputs that stand for its execution; or NULL */
     struct json *options;    /* of a run by hand; holds the pins */
     int64_t started_ms;
@@ -107,6 +110,8 @@ struct call {
     struct expression_job *job; /* waits for a script */
     struct script_call *script;
     void *resolving;    /* waits for variables and secrets */
+    struct json *asked; /* object: the secrets that the node itself names; NULL: none */
+    bool needs_variables;
     int64_t started_us; /* monotonic */
     enum err code;
     bool pooled;

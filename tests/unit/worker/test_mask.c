@@ -122,6 +122,72 @@ static void hides_in_errors(void **state)
     mask_done(&mask);
 }
 
+static void check_message(const char *added, const char *text, const char *expected)
+{
+    struct mask mask = {0};
+    struct error error = {0};
+    mask_add_secret(&mask, added, strlen(added));
+    (void)error_set(&error, ERR_NODE, NULL, "%s", text);
+    mask_error(&mask, &error);
+    assert_string_equal(error.message, expected);
+    mask_done(&mask);
+}
+
+/* Messages are cut, so that a secret may begin in them and not end; in data only whole ones are hidden. */
+static void hides_beginnings_in_messages(void **state)
+{
+    (void)state;
+    check_message("abcdefghijklmnop", "it is abcdefghijk", "it is " MASK_TEXT);
+    check_message("abcdefghijklmnop", "abcdef; only", MASK_TEXT "; only");
+    check_message("abcdefghijklmnop", "abcde abcdfg", "abcde abcdfg");
+    check_message("https://hooks.example/T0/B0/secret", "https://other.example failed", "https://other.example failed");
+    check_message("https://hooks.example/T0/B0/secret", "https://hooks.example/T0/B0/s leads", MASK_TEXT " leads");
+    struct mask mask = mask_of("abcdefghijklmnop", NULL);
+    check(&mask, "abcdefghijklmno", "abcdefghijklmno");
+    AUTO_JSON struct json *lines = parse("[{\"level\":\"info\",\"message\":\"is abcdefghijk\"}]");
+    struct json *hidden = json_ref(lines);
+    mask_replace_lines(&mask, &hidden);
+    assert_string_equal(json_get_str(json_at(hidden, 0), "message"), "is " MASK_TEXT);
+    json_unref(hidden);
+    mask_done(&mask);
+}
+
+/* Drivers quote the password of a connection string alone, and decoded. */
+static void hides_the_password_inside(void **state)
+{
+    (void)state;
+    check_message("postgresql://ana:pass%21w0rd@db/x", "no pass%21w0rd here", "no " MASK_TEXT " here");
+    check_message("postgresql://ana:pass%21w0rd@db/x", "no pass!w0rd here", "no " MASK_TEXT " here");
+    check_message("host=db password=longer-one user=x", "no longer-one here", "no " MASK_TEXT " here");
+    check_message("postgresql://ana:short@db/x", "too short", "too short");
+    check_message("postgresql://ana:100%zz%4@db", "100%zz%4", MASK_TEXT);
+}
+
+static void hides_what_fields_call_secret(void **state)
+{
+    (void)state;
+    static const struct field auth[] = {
+        {.name = "user", .kind = FIELD_STRING}, {.name = "key", .kind = FIELD_STRING, .secret = true}, {0}};
+    static const struct field fields[] = {
+        {.name = "url", .kind = FIELD_STRING},
+        {.name = "auth", .kind = FIELD_OBJECT, .fields = auth},
+        {.name = "database", .kind = FIELD_STRING, .secret = true, .widget = "connection"},
+        {0}};
+    static const struct field plain[] = {{.name = "url", .kind = FIELD_STRING}, {0}};
+    AUTO_JSON struct json *config = parse("{\"url\":\"http://u:p@h/\",\"auth\":{\"user\":\"u\",\"key\":\"k\"},"
+                                          "\"database\":\"postgresql://u:p@h/d\",\"rest\":[1]}");
+    AUTO_JSON struct json *shown = mask_json_fields(fields, config), *same = mask_json_fields(plain, config),
+                          *none = mask_json_fields(NULL, config);
+    AUTO_FREE char *text = json_dup_text(shown);
+    assert_string_equal(text, "{\"url\":\"http://u:" MASK_TEXT "@h/\",\"auth\":{\"user\":\"u\",\"key\":\"" MASK_TEXT
+                              "\"},\"database\":\"postgresql://u:" MASK_TEXT "@h/d\",\"rest\":[1]}");
+    assert_ptr_equal(same, config);
+    assert_ptr_equal(none, config);
+    AUTO_JSON struct json *odd = parse("{\"auth\":7,\"database\":null}");
+    AUTO_JSON struct json *odd_shown = mask_json_fields(fields, odd);
+    assert_true(json_equal(odd, odd_shown));
+}
+
 static void hides_typed_passwords(void **state)
 {
     (void)state;
@@ -151,10 +217,11 @@ static void hides_typed_passwords(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(hides_each_form),       cmocka_unit_test(hides_base64_at_each_alignment),
-        cmocka_unit_test(hides_what_overlaps),   cmocka_unit_test(hides_in_json),
-        cmocka_unit_test(hides_in_errors),       cmocka_unit_test(touches_nothing_without_secrets),
-        cmocka_unit_test(hides_typed_passwords),
+        cmocka_unit_test(hides_each_form),           cmocka_unit_test(hides_base64_at_each_alignment),
+        cmocka_unit_test(hides_what_overlaps),       cmocka_unit_test(hides_in_json),
+        cmocka_unit_test(hides_in_errors),           cmocka_unit_test(touches_nothing_without_secrets),
+        cmocka_unit_test(hides_typed_passwords),     cmocka_unit_test(hides_beginnings_in_messages),
+        cmocka_unit_test(hides_the_password_inside), cmocka_unit_test(hides_what_fields_call_secret),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
