@@ -131,6 +131,8 @@ void pool_give(struct script_pool *pool)
         call_list_remove(&pool->queue, call);
         runner_process_send(runner, call);
     }
+    for (struct runner_process *runner = pool->runners; runner != NULL; runner = runner->next)
+        runner_process_flush(runner);
     if (!pool->looking && pool->runners != NULL) {
         pool->looking = true;
         loop_timer_set(pool->look_timer, LOOK_MS);

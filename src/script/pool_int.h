@@ -41,6 +41,7 @@ struct runner_process {
     struct loop_watch *socket_watch, *exit_watch;
     struct buf in, out;
     size_t out_at;
+    bool idle; /* nothing was on its way when the first of the calls was added that wait for a flush */
     struct call_list calls;
     int64_t since_us;    /* when it began with the first call, or was started */
     uint32_t seen_call;  /* the call that it worked at when it was last looked at */
@@ -71,7 +72,8 @@ void script_call_fail(struct script_call *call, enum err code, const char *forma
 /* runner_process.c */
 struct runner_process *runner_process_new(struct script_pool *pool, struct error *reterr);
 void runner_process_free(struct runner_process *runner); /* kills it; its calls must be gone */
-void runner_process_send(struct runner_process *runner, struct script_call *call);
+void runner_process_send(struct runner_process *runner, struct script_call *call); /* goes out by flush */
+void runner_process_flush(struct runner_process *runner); /* what was given at a time goes out together */
 /* Takes the call out; a ghost stands in its place until the runner has told whether it had begun with it. */
 void runner_process_cancel(struct runner_process *runner, struct script_call *call);
 void runner_process_kill(struct runner_process *runner, enum kill_reason reason);

@@ -21,6 +21,7 @@
 #define CHUNK_BYTES ((size_t)64 << 10)
 #define RETIRE_BYTES_MIN ((size_t)96 << 20) /* the engine's own heaps grow to some such size */
 #define LOOK_AT_MEMORY_EVERY 16
+#define LOOK_AT_SOCKET_EVERY 8 /* calls, while there are more at hand: for cancellations */
 
 extern const char script_prelude_js[], script_mapper_js[];
 
@@ -323,8 +324,10 @@ static void serve(struct runner *runner)
         struct frame frame;
         size_t used;
         bool ready = next_frame(runner, runner->at, &frame, &used);
-        receive(runner, !ready);
-        look_for_cancellations(runner);
+        if (!ready || calls % LOOK_AT_SOCKET_EVERY == 0) {
+            receive(runner, !ready);
+            look_for_cancellations(runner);
+        }
         if (!next_frame(runner, runner->at, &frame, &used))
             continue;
         if (frame.kind == FRAME_CANCEL) {

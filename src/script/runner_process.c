@@ -79,10 +79,16 @@ void runner_process_send(struct runner_process *runner, struct script_call *call
         runner->since_us = loop_monotonic_us(runner->pool->options.loop);
     call->runner = runner;
     call_list_push(&runner->calls, call);
-    bool idle = runner->out.len == 0;
+    runner->idle |= runner->out.len == 0;
     buf_add(&runner->out, call->frame.data, call->frame.len);
-    if (idle)
-        flush(runner);
+}
+
+void runner_process_flush(struct runner_process *runner)
+{
+    if (!runner->idle)
+        return; /* it goes on when the socket takes more */
+    runner->idle = false;
+    flush(runner);
 }
 
 void runner_process_cancel(struct runner_process *runner, struct script_call *call)
