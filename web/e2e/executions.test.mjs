@@ -135,3 +135,61 @@ test('two are compared where they part', async () => {
     await page.getByRole('cell', { name: 'the same' }).first().waitFor();
     await finish(page);
 });
+
+test('one runs again with another input', async () => {
+    const id = await run(bad);
+    await service.finished(id);
+    const page = await open(browser, service, { path: `/executions/${id}` });
+    await page.getByRole('button', { name: 'Run again…' }).click();
+    const dialog = page.getByRole('dialog', { name: 'Run again' });
+    await dialog.getByLabel('Input (JSON)').fill('{"stock": ');
+    await dialog.getByRole('button', { name: 'Run', exact: true }).click();
+    await dialog.getByRole('alert').getByText('This is no JSON').waitFor();
+    assert.deepEqual(await violations(page), []);
+    await dialog.getByLabel('Input (JSON)').fill('{"stock": 0}');
+    await dialog.getByRole('button', { name: 'Run', exact: true }).click();
+    await page.waitForURL((url) => url.pathname.startsWith('/executions/') && !url.pathname.endsWith(id));
+    const again = await service.finished(page.url().split('/').at(-1));
+    assert.deepEqual([again.input, again.metadata.rerunOf], [{ stock: 0 }, id]);
+    await finish(page);
+});
+
+test('under load the list stands still, counts what is newer, and shows it when asked', async () => {
+    const hook = await service.call('POST', '/flows', {
+        name: 'Busy',
+        nodes: [node('hook', 'webhook-trigger', { path: 'busy', responseMode: 'lastNode' })],
+        connections: [],
+    });
+    await service.call('PUT', `/flows/${hook.id}`, { status: 'active' });
+    const page = await open(browser, service, { path: '/executions' });
+    const first = page.locator('tbody tr a').first();
+    await first.waitFor();
+    let going = true;
+    let ran = 0;
+    const caller = async () => {
+        while (going) {
+            await service.call('POST', '/webhooks/busy', { n: 1 });
+            ran += 1;
+        }
+    };
+    const callers = Array.from({ length: 8 }, caller);
+    try {
+        const newer = page.getByRole('button', { name: /newer executions: show/ });
+        await newer.waitFor();
+        const shown = await first.getAttribute('href');
+        const counted = async () => Number((await newer.textContent()).replace(/\D/g, ''));
+        const before = await counted();
+        while ((await counted()) < before + 200) await new Promise((resolve) => setTimeout(resolve, 100));
+        assert.equal(await first.getAttribute('href'), shown, 'the rows stay where they are');
+        await newer.click();
+        await page.waitForFunction(
+            (href) => document.querySelector('tbody tr a')?.getAttribute('href') !== href,
+            shown,
+        );
+    } finally {
+        going = false;
+        await Promise.all(callers);
+    }
+    assert.ok(ran > 200);
+    await finish(page);
+});

@@ -10,6 +10,7 @@ export function NotFound() {
     return (
         <EmptyState
             icon={Compass}
+            top
             title={t('errors.notFound')}
             actions={
                 <LinkButton to="/" variant="primary">
@@ -19,6 +20,15 @@ export function NotFound() {
         >
             {t('errors.notFoundHelp')}
         </EmptyState>
+    );
+}
+
+/** Without the frame, which would be the main part otherwise. */
+export function NotFoundAnywhere() {
+    return (
+        <main>
+            <NotFound />
+        </main>
     );
 }
 

@@ -1,11 +1,11 @@
 /* The routes that every feature hangs its own on. */
 import { createRootRouteWithContext, createRoute } from '@tanstack/react-router';
 import type { QueryClient } from '@tanstack/react-query';
-import { NotFound, PageFailed } from './failures';
+import { NotFound, NotFoundAnywhere, PageFailed } from './failures';
 import { Shell } from './shell';
 
 export const rootRoute = createRootRouteWithContext<{ queries: QueryClient }>()({
-    notFoundComponent: NotFound,
+    notFoundComponent: NotFoundAnywhere,
     errorComponent: PageFailed,
 });
 

@@ -88,18 +88,22 @@ export function TableScroll({ label, children }: { label: string; children: Reac
 export function EmptyState({
     icon: Icon,
     title,
+    top,
     children,
     actions,
 }: {
     icon: LucideIcon;
     title: string;
+    /** It is all there is of the page. */
+    top?: boolean;
     children?: ReactNode;
     actions?: ReactNode;
 }) {
+    const Heading = top === true ? 'h1' : 'h2';
     return (
         <div className={css.empty}>
             <Icon size={34} strokeWidth={1.4} aria-hidden />
-            <h2>{title}</h2>
+            <Heading>{title}</Heading>
             {children !== undefined && <p>{children}</p>}
             {actions !== undefined && <div className={css.emptyActions}>{actions}</div>}
         </div>

@@ -42,26 +42,21 @@ export const retry = (id: string, from: 'failed' | 'whole'): Promise<{ execution
     call('POST', `/api/v1/scheduler/executions/${id}/retry`, { from });
 export const remove = (id: string): Promise<unknown> => call('DELETE', `/api/v1/scheduler/executions/${id}`);
 
-/** Does `work` for each, a few at a time. Says how many were refused, and why the first was. */
-export async function forEach(
-    ids: string[],
-    work: (id: string) => Promise<unknown>,
-): Promise<{ done: number; refused: number; why: unknown }> {
-    const left = [...ids];
-    const result = { done: 0, refused: 0, why: null as unknown };
-    const one = async (): Promise<void> => {
-        for (let id = left.shift(); id !== undefined; id = left.shift())
-            try {
-                await work(id);
-                result.done += 1;
-            } catch (error) {
-                result.refused += 1;
-                result.why ??= error;
-            }
-    };
-    await Promise.all(Array.from({ length: 6 }, one));
-    return result;
+export type Together = 'cancel' | 'retry' | 'delete';
+export interface Outcome {
+    successCount: number;
+    failureCount: number;
+    errors: { executionId: string; error: string }[];
 }
+/** Several at once, at most a hundred; each for itself: what was refused is listed. */
+export const together = (verb: Together, executionIds: string[]): Promise<Outcome> =>
+    call('POST', `/api/v1/scheduler/executions/bulk/${verb}`, { executionIds });
+
+/** Once more, as an execution of its own; without `input` with the same. */
+export const rerun = (
+    id: string,
+    body: { input?: Json; version?: 'newest' | 'same' },
+): Promise<{ executionId: string }> => call('POST', `/api/v1/scheduler/executions/${id}/rerun`, body);
 
 /** What an execution waits for, where the service says so. */
 export type Waiting = ExecutionDetail & { waitingFor?: Json };

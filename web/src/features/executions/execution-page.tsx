@@ -1,7 +1,7 @@
 /* One execution, as it happens and afterwards: what came of it, of each node, and what it said. */
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { Link, useNavigate, useParams } from '@tanstack/react-router';
-import { Pause, Play, RotateCcw, Square, StepForward, Trash2 } from 'lucide-react';
+import { Pause, Play, RefreshCw, RotateCcw, Square, StepForward, Trash2 } from 'lucide-react';
 import { useRef, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { getFlow } from '@/features/flows/api';
@@ -18,6 +18,7 @@ import { say, sayError } from '@/ui/toast';
 import { control, getExecution, remove, retry, type Control, type Waiting } from './api';
 import css from './execution.module.css';
 import { Logs } from './logs';
+import { RerunDialog } from './rerun-dialog';
 
 const AGAIN_MS = 300;
 
@@ -78,6 +79,7 @@ function Actions({ execution }: { execution: ExecutionDetail }) {
     const queries = useQueryClient();
     const navigate = useNavigate();
     const operator = useMay('operator');
+    const [again, setAgain] = useState(false);
     const act = useMutation({
         mutationFn: (work: () => Promise<void>) => work(),
         onError: (error) => {
@@ -165,6 +167,22 @@ function Actions({ execution }: { execution: ExecutionDetail }) {
                         {t('retryWhole')}
                     </Button>
                 </>
+            )}
+            <Button
+                icon={RefreshCw}
+                onClick={() => {
+                    setAgain(true);
+                }}
+            >
+                {t('rerun.action')}
+            </Button>
+            {again && (
+                <RerunDialog
+                    execution={execution}
+                    onClose={() => {
+                        setAgain(false);
+                    }}
+                />
             )}
             {isFinal(status) && (
                 <Button

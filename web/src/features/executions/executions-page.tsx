@@ -1,26 +1,25 @@
 /* All executions: found, followed live, and acted on together. */
 import { keepPreviousData, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { Link, useNavigate, useSearch } from '@tanstack/react-router';
-import { Activity, GitCompareArrows, RotateCcw, Square, Trash2 } from 'lucide-react';
-import { useDeferredValue, useEffect, useMemo, useRef, useState } from 'react';
+import { Activity, ArrowUp, GitCompareArrows, RotateCcw, Square, Trash2 } from 'lucide-react';
+import { useDeferredValue, useEffect, useMemo, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { listFlows } from '@/features/flows/api';
-import { executionStatuses, isFinal, type Execution, type Page as PageOf } from '@/lib/api/models';
+import { executionStatuses, isFinal, type Execution } from '@/lib/api/models';
 import { useMay } from '@/lib/auth/session';
 import { useFormats } from '@/lib/format/format';
-import { useExecutionsFeed } from '@/lib/live/hooks';
 import { Button, LinkButton } from '@/ui/button';
 import { ask } from '@/ui/dialog';
 import { Checkbox, SearchField, SelectField } from '@/ui/field';
 import { Ago, EmptyState, Page, Status, Toolbar } from '@/ui/layout';
 import { ListCard, type Columns } from '@/ui/table';
 import { say, sayError } from '@/ui/toast';
-import { control, forEach, listExecutions, remove, retry } from './api';
+import { listExecutions, together, type Together } from './api';
+import { useLiveRows } from './live';
+import css from './executions.module.css';
 import type { ExecutionSearch } from './route';
 
 const LIMIT = 20;
-/** A list that is asked for again more often than this flickers under hundreds of executions a second. */
-const AGAIN_MS = 1500;
 const periods = { hour: 3_600_000, day: 86_400_000, week: 604_800_000 } as const;
 
 const since = (period: string | undefined): string | undefined =>
@@ -77,7 +76,8 @@ export function ExecutionsPage() {
         queryFn: ({ signal }) => listFlows({ page: 1, limit: 100, search: '', status: '' }, signal),
     });
     const names = useMemo(() => new Map(flows.data?.data.map((flow) => [flow.id, flow.name])), [flows.data]);
-    useLiveRows(key);
+    const [touched, setTouched] = useState(false);
+    const newer = useLiveRows(key, touched || chosen.size > 0);
     const narrowed = Object.keys(filter).some((name) => name !== 'page');
     const rows = executions.data?.data ?? [];
     const columns = useColumns(rows, names, chosen, setChosen);
@@ -142,54 +142,38 @@ export function ExecutionsPage() {
                     setChosen(new Set());
                 }}
             />
-            <ListCard
-                label={t('title')}
-                query={executions}
-                rowKey={(row) => row.id}
-                onPage={(next) => {
-                    narrow({ page: next > 1 ? next : undefined });
+            {/* Rows that a person points at or stands on stay where they are. */}
+            <div
+                className={css.held}
+                onPointerEnter={() => {
+                    setTouched(true);
                 }}
-                empty={
-                    <EmptyState icon={Activity} title={t(narrowed ? 'none.title' : 'empty.title')}>
-                        {t(narrowed ? 'none.help' : 'empty.help')}
-                    </EmptyState>
-                }
-                columns={columns}
-            />
+                onPointerLeave={() => {
+                    setTouched(false);
+                }}
+            >
+                {newer.count > 0 && (
+                    <Button small icon={ArrowUp} className={css.newer} onClick={newer.show}>
+                        {t('newer', { count: newer.count })}
+                    </Button>
+                )}
+                <ListCard
+                    label={t('title')}
+                    query={executions}
+                    rowKey={(row) => row.id}
+                    onPage={(next) => {
+                        narrow({ page: next > 1 ? next : undefined });
+                    }}
+                    empty={
+                        <EmptyState icon={Activity} title={t(narrowed ? 'none.title' : 'empty.title')}>
+                            {t(narrowed ? 'none.help' : 'empty.help')}
+                        </EmptyState>
+                    }
+                    columns={columns}
+                />
+            </div>
         </Page>
     );
-}
-
-/** States change in the rows that are shown as they are told; the list itself is asked for again now and then. */
-function useLiveRows(key: readonly [string, ExecutionSearch]): void {
-    const queries = useQueryClient();
-    const again = useRef<number | undefined>(undefined);
-    useEffect(
-        () => () => {
-            window.clearTimeout(again.current);
-            again.current = undefined;
-        },
-        [key],
-    );
-    useExecutionsFeed((updates) => {
-        const latest = new Map(updates.map((update) => [update.executionId, update]));
-        queries.setQueryData<PageOf<Execution>>(key, (old) => {
-            if (old?.data.some((row) => latest.has(row.id)) !== true) return old;
-            return {
-                ...old,
-                data: old.data.map((row) => {
-                    const update = latest.get(row.id);
-                    return update === undefined || isFinal(row.status)
-                        ? row
-                        : { ...row, status: update.status };
-                }),
-            };
-        });
-        again.current ??= window.setTimeout(() => {
-            again.current = undefined;
-            void queries.invalidateQueries({ queryKey: key });
-        }, AGAIN_MS);
-    });
 }
 
 function useColumns(
@@ -273,19 +257,36 @@ function Bulk({ chosen, onDone }: { chosen: Execution[]; onDone: () => void }) {
     const { t } = useTranslation('executions');
     const queries = useQueryClient();
     const act = useMutation({
-        mutationFn: ({ ids, work }: { ids: string[]; work: (id: string) => Promise<unknown> }) =>
-            forEach(ids, work),
-        onSuccess: ({ done, refused, why }) => {
-            if (done > 0) say(t('bulk.done', { count: done }));
-            if (refused > 0) sayError(why, t('bulk.refused', { count: refused }));
+        mutationFn: ({ verb, ids }: { verb: Together; ids: string[] }) => together(verb, ids),
+        onSuccess: ({ successCount, failureCount, errors }) => {
+            if (successCount > 0) say(t('bulk.done', { count: successCount }));
+            if (failureCount > 0)
+                sayError(t('bulk.refusedWhy', { count: failureCount, why: errors[0]?.error ?? '' }));
             onDone();
+        },
+        onError: (error) => {
+            sayError(error);
         },
         onSettled: () => queries.invalidateQueries({ queryKey: ['executions'] }),
     });
     if (chosen.length === 0) return null;
-    const unfinished = chosen.filter((row) => !isFinal(row.status)).map((row) => row.id);
-    const failed = chosen.filter((row) => row.status === 'failed').map((row) => row.id);
-    const final = chosen.filter((row) => isFinal(row.status)).map((row) => row.id);
+    const ids = {
+        cancel: chosen.filter((row) => !isFinal(row.status)).map((row) => row.id),
+        retry: chosen.filter((row) => row.status === 'failed').map((row) => row.id),
+        delete: chosen.filter((row) => isFinal(row.status)).map((row) => row.id),
+    };
+    const icons = { retry: RotateCcw, cancel: Square, delete: Trash2 };
+    const run = (verb: Together): Promise<unknown> =>
+        act.mutateAsync({ verb, ids: ids[verb] }).catch(() => undefined);
+    const asked = (verb: 'cancel' | 'delete'): void => {
+        ask({
+            title: t(`bulk.${verb}Title`, { count: ids[verb].length }),
+            text: t(`${verb}Text`),
+            confirm: verb === 'cancel' ? t('cancel') : t('common:actions.delete'),
+            danger: true,
+            onConfirm: () => run(verb),
+        });
+    };
     const [first, second] = chosen;
     return (
         <Toolbar>
@@ -302,54 +303,21 @@ function Bulk({ chosen, onDone }: { chosen: Execution[]; onDone: () => void }) {
                     {t('compare.action')}
                 </LinkButton>
             )}
-            <Button
-                small
-                icon={RotateCcw}
-                disabled={failed.length === 0}
-                busy={act.isPending}
-                onClick={() => {
-                    act.mutate({ ids: failed, work: (id) => retry(id, 'failed') });
-                }}
-            >
-                {t('bulk.retry', { count: failed.length })}
-            </Button>
-            <Button
-                small
-                icon={Square}
-                disabled={unfinished.length === 0}
-                busy={act.isPending}
-                onClick={() => {
-                    ask({
-                        title: t('bulk.cancelTitle', { count: unfinished.length }),
-                        text: t('cancelText'),
-                        confirm: t('cancel'),
-                        danger: true,
-                        onConfirm: () =>
-                            act
-                                .mutateAsync({ ids: unfinished, work: (id) => control(id, 'cancel') })
-                                .catch(() => undefined),
-                    });
-                }}
-            >
-                {t('bulk.cancel', { count: unfinished.length })}
-            </Button>
-            <Button
-                small
-                icon={Trash2}
-                disabled={final.length === 0}
-                busy={act.isPending}
-                onClick={() => {
-                    ask({
-                        title: t('bulk.deleteTitle', { count: final.length }),
-                        text: t('deleteText'),
-                        confirm: t('common:actions.delete'),
-                        danger: true,
-                        onConfirm: () => act.mutateAsync({ ids: final, work: remove }).catch(() => undefined),
-                    });
-                }}
-            >
-                {t('bulk.delete', { count: final.length })}
-            </Button>
+            {(['retry', 'cancel', 'delete'] as const).map((verb) => (
+                <Button
+                    key={verb}
+                    small
+                    icon={icons[verb]}
+                    disabled={ids[verb].length === 0}
+                    busy={act.isPending}
+                    onClick={() => {
+                        if (verb === 'retry') void run(verb);
+                        else asked(verb);
+                    }}
+                >
+                    {t(`bulk.${verb}`, { count: ids[verb].length })}
+                </Button>
+            ))}
         </Toolbar>
     );
 }

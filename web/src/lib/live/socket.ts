@@ -6,6 +6,7 @@ import { accessToken, renewSession, useSession } from '@/lib/auth/session';
 export interface ExecutionUpdate {
     type: 'execution_update';
     executionId: string;
+    flowId?: string;
     status: string;
     progress?: number;
     currentNode?: string;
