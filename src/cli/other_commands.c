@@ -107,7 +107,7 @@ int command_completion(const struct cli *cli)
         last = command->name;
     }
     (void)printf("\" -- \"$current\")) ;;\n    2) case ${COMP_WORDS[1]} in\n");
-    static const char *const groups[] = {"flow", "execution"};
+    static const char *const groups[] = {"flow", "execution", "variable", "secret"};
     for (size_t g = 0; g < sizeof groups / sizeof *groups; g++) {
         size_t n = strlen(groups[g]);
         (void)printf("        %s) COMPREPLY=($(compgen -W \"", groups[g]);

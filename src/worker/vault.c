@@ -261,7 +261,7 @@ typedef enum err (*read_fn)(struct store_session *session, const char *flow_id, 
 static enum err look_up(struct vault *vault, char kind, const char *flow_id, const char *name, int64_t now_ms,
                         read_fn read, struct json **ret, struct error *reterr)
 {
-    AUTO_FREE char *key = mem_printf("%c/%s/%s", kind, flow_id, name), *text = NULL;
+    AUTO_FREE char *key = mem_printf("%c/%s/%s", kind, flow_id == NULL ? "" : flow_id, name), *text = NULL;
     AUTO_JSON struct json *loaded = NULL;
     struct store_session *session;
     pthread_mutex_lock(&vault->lock);
@@ -312,7 +312,8 @@ static enum err read_variables(struct store_session *session, const char *flow_i
     (void)name;
     AUTO_JSON struct json *all = json_object_new();
     const char *const scopes[] = {VAULT_GLOBAL, flow_id};
-    for (size_t i = 0; i < sizeof scopes / sizeof *scopes; i++) {
+    size_t count = flow_id == NULL ? 1 : 2;
+    for (size_t i = 0; i < count; i++) {
         AUTO_JSON struct json *list = NULL;
         enum err code = store_scope_list(session, STORE_VARIABLES, scopes[i], NULL, VAULT_SCOPE_MAX, &list, reterr);
         if (code != ERR_OK)

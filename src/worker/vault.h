@@ -40,8 +40,8 @@ struct vault_survey {
 };
 enum err vault_survey(const struct vault *vault, struct vault_survey *ret, struct error *reterr) ERROR_MUST_CHECK;
 
-/* ---- what a run gets. What was read is remembered for VAULT_MEMORY_MS, and so is that there is nothing; now_ms is the
- * caller's clock. NOT_FOUND names what there is not. */
+/* ---- what a run gets; flow_id NULL: global ones only. What was read is remembered for VAULT_MEMORY_MS, and so is that
+ * there is nothing; now_ms is the caller's clock. NOT_FOUND names what there is not. */
 #define VAULT_MEMORY_MS 5000
 
 enum err vault_variable(struct vault *vault, const char *flow_id, const char *name, int64_t now_ms, struct json **ret,

@@ -148,6 +148,48 @@ class CommandLine(unittest.TestCase):
         self.assertIn("flow.events.{shard}", document["channels"])
         self.assertEqual(self.run_command("messages", "nothing").returncode, 1)
 
+    def stdin(self, text, *words, port=None):
+        environment = {**os.environ, "CAUDAL_URL": f"http://127.0.0.1:{port or self.caudal.port}"}
+        return subprocess.run([PROGRAM, *words], env=environment, input=text, capture_output=True, text=True, timeout=60)
+
+    def test_variables(self):
+        flow = self.caudal.flow("with variables", FLOW["nodes"], FLOW["connections"])["id"]
+        self.assertIn("No variables.", self.run_command("variable", "list").stdout)
+        self.assertEqual(self.stdin('{"a": 1}\n', "variable", "set", "OBJECT").returncode, 0)
+        self.assertEqual(self.run_command("variable", "set", "TEXT", self.file("text", "plain text\n"), "--flow", "with variables").returncode, 0)
+        self.assertEqual(self.caudal.get("/variables/OBJECT").data["value"], {"a": 1})
+        self.assertEqual(self.caudal.get(f"/flows/{flow}/variables/TEXT").data["value"], "plain text")
+        self.assertRegex(self.run_command("variable", "list").stdout, r"^OBJECT +\S+ +local +\{\"a\":1\}\n$")
+        self.assertEqual([row["name"] for row in json.loads(self.run_command("variable", "list", "--flow", flow, "--json").stdout)], ["TEXT"])
+        refused = self.stdin("1", "variable", "set", "1X")
+        self.assertEqual(refused.returncode, 4)
+        self.assertIn("VALIDATION_ERROR, name", refused.stderr)
+        self.assertEqual([self.run_command("variable", "delete", "OBJECT").returncode for _ in range(2)], [0, 4])
+        self.assertEqual(self.run_command("variable", "set", "X", os.path.join(self.directory, "none")).returncode, 1)
+
+    def test_secrets(self):
+        refused = self.stdin("a secret value", "secret", "set", "TOKEN")
+        self.assertEqual(refused.returncode, 4)
+        self.assertIn("caudal secret key", refused.stderr)
+        key = self.run_command("secret", "key").stdout.strip()
+        caudal = Caudal(SECRETS_KEY=key)
+        try:
+            for words in (("secret", "set", "TOKEN"), ("secret", "set", "TOKEN", "-")):
+                done = self.stdin("a secret value\n", *words, port=caudal.port)
+                self.assertEqual((done.returncode, "a secret value" in done.stdout + done.stderr), (0, False))
+            self.assertEqual(self.stdin("short\n", "secret", "set", "TOKEN", port=caudal.port).returncode, 4)
+            self.assertEqual(self.stdin("", "secret", "set", "TOKEN", os.path.join(self.directory, "none"), port=caudal.port).returncode, 1)
+            with open(os.path.join(self.directory, "binary"), "wb") as file:
+                file.write(b"\xff\xfe 12345678")
+            done = self.stdin("", "secret", "set", "TOKEN", os.path.join(self.directory, "binary"), port=caudal.port)
+            self.assertEqual((done.returncode, "base64" in done.stderr), (1, True))
+            self.assertRegex(self.stdin("", "secret", "list", port=caudal.port).stdout, r"^TOKEN +\S+ +local +\n$")
+            self.assertEqual(self.stdin("", "secret", "rotate", port=caudal.port).stdout, "0 of 1 secrets sealed anew.\n")
+            self.assertEqual(self.stdin("", "secret", "delete", "TOKEN", port=caudal.port).returncode, 0)
+            self.assertEqual(self.stdin("", "secret", "list", port=caudal.port).stdout, "No secrets.\n")
+        finally:
+            caudal.stop()
+
     def test_standalone_refuses_to_start(self):
         for env, expected in (({"PORT": "70000"}, "PORT"), ({"HOST": "0.0.0.0"}, "JWT_SECRET"), ({"DATABASE_URL": "mysql://x"}, "DATABASE_URL"),
                               ({"PORT": str(self.caudal.port)}, "Cannot listen")):

@@ -1,8 +1,10 @@
 """Secrets planted in every place where a flow can use one, and the search for them in what the platform keeps and says.
 Standard library only."""
 import base64
+import ctypes
 import http.server
 import json
+import re
 import threading
 import urllib.parse
 
@@ -31,6 +33,27 @@ FORMS = {name: forms_of(value) for name, value in {**SECRETS, **PARTS}.items()}
 def found_in(content):
     """[(name, form)] of what stands in the bytes."""
     return [(name, form) for name, forms in FORMS.items() for form in forms if form in content]
+
+
+ZSTD = ctypes.CDLL("libzstd.so.1")
+ZSTD.ZSTD_getFrameContentSize.restype = ctypes.c_ulonglong
+ZSTD.ZSTD_getFrameContentSize.argtypes = [ctypes.c_char_p, ctypes.c_size_t]
+ZSTD.ZSTD_decompress.restype = ctypes.c_size_t
+ZSTD.ZSTD_decompress.argtypes = [ctypes.c_char_p, ctypes.c_size_t, ctypes.c_char_p, ctypes.c_size_t]
+
+
+def unpack(packed):
+    """What store_pack made of a document."""
+    size = ZSTD.ZSTD_getFrameContentSize(packed, len(packed))
+    assert size < 1 << 30, "no document"
+    text = ctypes.create_string_buffer(size + 1)
+    assert ZSTD.ZSTD_decompress(text, size, packed, len(packed)) == size
+    return text.raw[:size]
+
+
+def unpacked(message):
+    """The documents inside a message."""
+    return [unpack(base64.b64decode(found)) for found in re.findall(rb'"documentPacked":"([^"]*)"', message.replace(b"\\/", b"/"))]
 
 
 class Echo(http.server.BaseHTTPRequestHandler):

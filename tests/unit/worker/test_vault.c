@@ -154,6 +154,12 @@ static void a_flows_own_hide_global_ones(void **state)
     assert_int_equal(vault_variables(f->vault, FLOW, NOW, &all, &error), ERR_OK);
     AUTO_FREE char *text = json_dup_text(all);
     assert_string_equal(text, "{\"A\":\"global a\",\"B\":\"own b\"}");
+    AUTO_JSON struct json *global = NULL;
+    assert_int_equal(vault_variables(f->vault, NULL, NOW, &global, &error), ERR_OK);
+    AUTO_FREE char *global_text = json_dup_text(global);
+    assert_string_equal(global_text, "{\"A\":\"global a\",\"B\":\"global b\"}");
+    expect_variable(f, NULL, "B", NOW, "global b");
+    expect_secret(f->vault, NULL, "A", NOW, ERR_OK, "global secret");
 }
 
 static void remembers_for_a_moment(void **state)
