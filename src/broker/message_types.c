@@ -51,6 +51,11 @@ static const struct field work_item[] = {
     {.name = "checkpoints", .kind = FIELD_ANY, .nullable = true, .help = "Nodes that have been run in earlier epochs."},
     FLAG("paused", .default_json = "false", .help = "It starts no nodes until it is resumed."),
     FLAG("lostEpoch", .default_json = "false", .help = "An earlier epoch ended without a word."),
+    {.name = "signals", .kind = FIELD_ANY, .nullable = true, .help = "Signals that no node has taken yet."},
+    NUMBER("seen", .help = "The number of the last signal that it was sent."),
+    TEXT("body", .nullable = true, .help = "The for-each whose nodes alone it runs."),
+    NUMBER("depth", .help = "How many executions started each other before it."),
+    TEXT("parentId", .nullable = true, .help = "The execution that waits for its end."),
     {0}};
 
 static const struct field work_message[] = {
@@ -106,6 +111,8 @@ static const struct field event_fields[] = {
     TEXT("outputs", .nullable = true, .help = "checkpoint: the node's outputs, as JSON text."),
     TEXT("waiting", .nullable = true, .help = "checkpoint: what the node waits for, as JSON text."),
     NUMBER("signalId", .help = "checkpoint: the signal that it has used."),
+    TEXT("token", .nullable = true, .help = "checkpoint: the last part of the link under which it is answered."),
+    NUMBER("seen", .help = "parked: the last of its signals that the run has seen."),
     TEXT("childId", .nullable = true, .help = "cancelChild: the execution that nobody waits for any more."),
     {.name = "progress", .kind = FIELD_INT, .max = 100, .help = "progress: percent of the nodes that are done."},
     TEXT("logs", .nullable = true, .help = "logs: the lines, as JSON text."),
@@ -115,6 +122,8 @@ static const struct field event_fields[] = {
     TEXT("documentPacked", .nullable = true, .help = "finished: the same, compressed, in base64."),
     TEXT("result", .nullable = true, .help = "finished: the flow's result, as JSON text."),
     FLAG("responded", .default_json = "false", .help = "finished: the result is the answer to a webhook."),
+    TEXT("parentId", .nullable = true, .help = "finished: the execution that waits for this one."),
+    FLAG("signalled", .default_json = "false", .help = "finished: it was sent signals."),
     {0}};
 
 static const struct field events_message[] = {
@@ -133,6 +142,10 @@ static const struct field control_message[] = {
     TEXT("cancel", .help = "An execution that is cancelled in the store."),
     TEXT("pause", .help = "An execution that starts no more nodes."),
     TEXT("resume", .help = "An execution that goes on."),
+    TEXT("signals", .help = "An execution for which the store has a signal: its shard's owner looks."),
+    {.name = "signal",
+     .kind = FIELD_OBJECT,
+     .help = "{id, signals, seen}: what an execution was sent and nobody has taken; for whoever runs it."},
     FLAG("wake", .default_json = "false", .help = "Something that waits may go on: orchestrators look."),
     FLAG("report", .default_json = "false", .help = "Workers are asked to tell of themselves now."),
     {.name = "census", .kind = FIELD_ARRAY, .help = "Shards of which workers are asked to say what they hold."},

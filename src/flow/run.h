@@ -81,6 +81,10 @@ struct run_signal {
     struct json *payload;                   /* borrowed */
 };
 
+/* Whether a node that waits so (checkpoint.waiting) takes a signal of that name (or NULL). A wait without a name takes
+ * any; one under a link (`token`) only what is named by it. */
+bool run_waits_for_signal(const struct json *waiting, const char *name);
+
 enum run_event_kind {
     RUN_EVENT_START,
     RUN_EVENT_NODE_DONE,

@@ -45,6 +45,16 @@ static bool fits(const char *wanted, const char *text)
     return wanted == NULL || (text != NULL && strcmp(wanted, text) == 0);
 }
 
+bool run_waits_for_signal(const struct json *waiting, const char *name)
+{
+    const char *token = json_get_str(waiting, "token"), *wanted = json_get_str(waiting, "name");
+    if (run_wait_kind(waiting) != WAIT_SIGNAL)
+        return false;
+    if (token != NULL)
+        return name != NULL && strcmp(name, token) == 0;
+    return wanted == NULL || fits(name, wanted);
+}
+
 static bool is_for(const struct flow_run *run, const struct scope *scope, unsigned index,
                    const struct queued_signal *signal)
 {
@@ -54,7 +64,7 @@ static bool is_for(const struct flow_run *run, const struct scope *scope, unsign
         return false;
     if (signal->of_child) /* of that very child: a former attempt may have had another */
         return fits(json_get_str(node->waiting, "childId"), json_get_str(signal->payload, "executionId"));
-    if (!fits(signal->name, json_get_str(node->waiting, "name")))
+    if (!run_waits_for_signal(node->waiting, signal->name))
         return false;
     char iteration[RUN_ITERATION_BYTES_MAX];
     run_iteration(scope, node, iteration);
@@ -85,6 +95,17 @@ static void child_failed(struct flow_run *run, struct scope *scope, unsigned ind
     run_node_failed(run, scope, index, &error, true);
 }
 
+/* A child's result, or the part of it that the node wants. Borrowed. */
+static const struct json *result_of(const struct node_run *node, const struct queued_signal *signal)
+{
+    const struct json *result = json_get(signal->payload, "result"), *pick = json_get(node->waiting, "pick");
+    for (size_t i = 0; i < json_count(pick); i++) {
+        const char *member = json_as_str(json_at(pick, i));
+        result = member != NULL ? json_get(result, member) : json_at(result, (size_t)json_as_int(json_at(pick, i)));
+    }
+    return result;
+}
+
 static void take(struct flow_run *run, struct place place, const struct queued_signal *signal)
 {
     struct scope *scope = run_scope_find(run, place.scope);
@@ -96,9 +117,12 @@ static void take(struct flow_run *run, struct place place, const struct queued_s
         return;
     }
     struct json *outputs = json_object_new();
-    json_set(outputs, "output", json_ref(signal->of_child ? json_get(signal->payload, "result") : signal->payload));
+    json_set(outputs, "output", json_ref(signal->of_child ? result_of(node, signal) : signal->payload));
     if (signal->of_child)
         json_set_str(outputs, "executionId", json_get_str(signal->payload, "executionId"));
+    else if (json_has(node->waiting, "token")) /* a person's answer goes one of two ways */
+        json_set(outputs, json_get_bool(signal->payload, "approved", false) ? "approved" : "rejected",
+                 json_ref(signal->payload));
     json_unref(node->outputs);
     node->outputs = outputs;
     run->output_bytes += (int64_t)json_size(outputs);

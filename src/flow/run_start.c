@@ -173,10 +173,12 @@ static bool is_chosen_trigger(const struct flow_run *run, unsigned index, int ch
     return run->flow->nodes[index].spec->trigger == NULL || chosen < 0 || (int)index == chosen;
 }
 
-/* The trigger that fires: the named one, else the first of the run's kind, else the first. */
+/* The trigger that fires: the named one, else the first of the run's kind (a sub-flow is started like by hand), else
+ * the first. */
 static int choose_trigger(const struct flow_run *run)
 {
     int first = -1, of_kind = -1;
+    const char *kind = run->trigger != NULL && strcmp(run->trigger, "flow") == 0 ? "manual" : run->trigger;
     for (unsigned i = 0; i < run->flow->node_count; i++) {
         const struct flow_node *node = &run->flow->nodes[i];
         if (node->spec->trigger == NULL || node->in_count > 0)
@@ -185,7 +187,7 @@ static int choose_trigger(const struct flow_run *run)
             return (int)i;
         if (first < 0)
             first = (int)i;
-        if (of_kind < 0 && run->trigger != NULL && strcmp(node->spec->trigger, run->trigger) == 0)
+        if (of_kind < 0 && kind != NULL && strcmp(node->spec->trigger, kind) == 0)
             of_kind = (int)i;
     }
     return of_kind >= 0 ? of_kind : first;

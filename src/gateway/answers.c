@@ -173,8 +173,20 @@ static const struct field node_execution_fields[] = {
         NULLABLE("duration", FIELD_INT), ALWAYS("recordsProcessed", FIELD_INT),                                        \
         NULLABLE("errorMessage", FIELD_STRING), ALWAYS("retryCount", FIELD_INT), NULLABLE("errorCode", FIELD_STRING),  \
         ALWAYS("priority", FIELD_INT), ALWAYS("flowVersion", FIELD_INT), NULLABLE("trigger", FIELD_STRING),            \
-        NULLABLE("waitingUntil", FIELD_STRING), NULLABLE("waitingFor", FIELD_STRING)
+        NULLABLE("waitingUntil", FIELD_STRING), NULLABLE("waitingFor", FIELD_STRING),                                  \
+        NULLABLE("parentExecutionId", FIELD_STRING), NULLABLE("parentNodeId", FIELD_STRING)
 static const struct field execution_fields[] = {EXECUTION_FIELDS, {0}};
+static const struct field wait_fields[] = {ALWAYS("nodeId", FIELD_STRING),     ALWAYS("iteration", FIELD_STRING),
+                                           ALWAYS("kind", FIELD_STRING),       NULLABLE("since", FIELD_STRING),
+                                           NULLABLE("until", FIELD_STRING),    MAYBE("name", FIELD_STRING),
+                                           MAYBE("executionId", FIELD_STRING), MAYBE("title", FIELD_STRING),
+                                           MAYBE("url", FIELD_STRING),         {0}};
+static const struct field signal_fields[] = {ALWAYS("executionId", FIELD_STRING),
+                                             ALWAYS("signalId", FIELD_INT),
+                                             ALWAYS("awaited", FIELD_BOOL),
+                                             ALWAYS("repeated", FIELD_BOOL),
+                                             {0}};
+const struct answer answer_signal = {"Signal", signal_fields, ANSWER_ONE};
 static const struct field execution_detail_fields[] = {EXECUTION_FIELDS,
                                                        ALWAYS("epoch", FIELD_INT),
                                                        NULLABLE("workerId", FIELD_STRING),
@@ -182,6 +194,7 @@ static const struct field execution_detail_fields[] = {EXECUTION_FIELDS,
                                                        NULLABLE("input", FIELD_ANY),
                                                        NULLABLE("metadata", FIELD_OBJECT),
                                                        NULLABLE("result", FIELD_ANY),
+                                                       NESTED("waits", FIELD_ARRAY, wait_fields),
                                                        NESTED("nodeExecutions", FIELD_ARRAY, node_execution_fields),
                                                        {0}};
 static const struct field start_fields[] = {

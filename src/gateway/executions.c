@@ -10,7 +10,7 @@
 struct access {
     const char *id, *level, *node_id;
     const struct json *filter;
-    struct json *loaded;
+    struct json *loaded, *cancelled;
     int64_t now_ms;
     enum err (*write)(struct store_session *s, const char *id, int64_t now_ms, struct error *reterr);
     int version;
@@ -319,8 +319,8 @@ static enum err check_list(const struct json *filter, struct error *reterr)
 
 static enum err list_executions(struct api *api, struct http_request *request, struct error *reterr)
 {
-    static const char *const names[] = {"flowId",        "scheduleId",  "status", "search",
-                                        "startTimeFrom", "startTimeTo", NULL};
+    static const char *const names[] = {"flowId", "scheduleId",    "parentExecutionId", "status",
+                                        "search", "startTimeFrom", "startTimeTo",       NULL};
     AUTO_JSON struct json *filter = NULL;
     enum err code = api_filter(request, names, 20, &filter, reterr);
     if (code == ERR_OK)
@@ -357,9 +357,13 @@ static enum err get_execution(struct api *api, struct http_request *request, str
 {
     struct json *detail = NULL;
     enum err code = load_detail(api, request->params[0], &detail, reterr);
-    if (code == ERR_OK)
-        http_reply(request, 200, detail);
-    return code;
+    if (code != ERR_OK)
+        return code;
+    const struct json *waits = json_get(detail, "waits");
+    for (size_t i = 0; request->principal->role < ROLE_OPERATOR && i < json_count(waits); i++)
+        json_remove(json_at(waits, i), "url"); /* whoever has the link may answer */
+    http_reply(request, 200, detail);
+    return ERR_OK;
 }
 
 static enum err get_node(struct api *api, struct http_request *request, struct error *reterr)
@@ -401,7 +405,23 @@ static enum err get_logs(struct api *api, struct http_request *request, struct e
 static enum err write_control(struct store_session *session, void *arg, struct error *reterr)
 {
     struct access *access = arg;
-    return access->write(session, access->id, access->now_ms, reterr);
+    json_unref(access->loaded);
+    json_unref(access->cancelled);
+    access->loaded = access->cancelled = NULL;
+    if (access->write != store_execution_cancel)
+        return access->write(session, access->id, access->now_ms, reterr);
+    enum err code = store_execution_cancel_all(session, access->id, access->now_ms, &access->cancelled, reterr);
+    return code == ERR_OK ? store_execution_load(session, access->id, &access->loaded, reterr) : code;
+}
+
+/* Those that went along with it, and who waited for it. */
+static void tell_relatives(struct api *api, const struct access *access)
+{
+    const char *parent = json_get_str(access->loaded, "parentExecutionId");
+    for (size_t i = 1; i < json_count(access->cancelled); i++)
+        api_control(api, "cancel", json_as_str(json_at(access->cancelled, i)));
+    if (parent != NULL)
+        api_control(api, "signals", parent);
 }
 
 void api_announce(struct api *api, const struct live_update *update)
@@ -465,11 +485,14 @@ static enum err control_one(struct api *api, const char *id, const char *verb, e
     enum err code = store_write(api->options.store, write_control, &access, reterr);
     if (code == ERR_STORE_UNKNOWN && stands_at(api, access.id, status))
         code = ERR_OK; /* it was committed after all: whoever runs it must hear of it */
-    if (code != ERR_OK)
-        return code;
-    api_control(api, verb, access.id);
-    announce_control(api, &access, status);
-    return ERR_OK;
+    if (code == ERR_OK) {
+        api_control(api, verb, access.id);
+        tell_relatives(api, &access);
+        announce_control(api, &access, status);
+    }
+    json_unref(access.loaded);
+    json_unref(access.cancelled);
+    return code;
 }
 
 enum err api_cancel(struct api *api, const char *id, struct error *reterr)

@@ -7,6 +7,7 @@
 
 #include "base/utf8.h"
 #include "gateway/api_int.h"
+#include "gateway/form.h"
 #include "gateway/ws.h"
 #include "broker/messages.h"
 #include "orchestrator/submission.h"
@@ -47,22 +48,6 @@ static void waiter_free(struct waiter *waiter)
 
 /* ---- the request as the flow's input */
 
-static void add_value(struct json *object, const char *name, struct json *take_value)
-{
-    struct json *former = json_get(object, name);
-    if (former == NULL) {
-        json_set(object, name, take_value);
-        return;
-    }
-    if (!json_is(former, JSON_ARRAY)) {
-        struct json *list = json_array_new();
-        json_push(list, json_ref(former));
-        json_set(object, name, list);
-        former = list;
-    }
-    json_push(former, take_value);
-}
-
 static void add_header(void *user, const char *name, const char *value)
 {
     char lower[128];
@@ -70,49 +55,12 @@ static void add_header(void *user, const char *name, const char *value)
     for (; name[n] != '\0' && n < sizeof lower - 1; n++)
         lower[n] = (char)tolower((unsigned char)name[n]);
     lower[n] = '\0';
-    add_value(user, lower, json_string_new(value));
+    form_add_value(user, lower, json_string_new(value));
 }
 
 static void add_query(void *user, const char *name, const char *value)
 {
-    add_value(user, name, json_string_new(value));
-}
-
-static int hex(char c)
-{
-    return c >= '0' && c <= '9'   ? c - '0'
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                  : -1;
-}
-
-static char *form_decode(struct arena *arena, const char *text, size_t n)
-{
-    char *out = arena_alloc(arena, n + 1);
-    size_t length = 0;
-    for (size_t i = 0; i < n; i++) {
-        bool escape = text[i] == '%' && i + 2 < n && hex(text[i + 1]) >= 0 && hex(text[i + 2]) >= 0;
-        out[length++] = escape ? (char)(hex(text[i + 1]) * 16 + hex(text[i + 2])) : text[i] == '+' ? ' ' : text[i];
-        i += escape ? 2 : 0;
-    }
-    out[length] = '\0';
-    return out;
-}
-
-/* application/x-www-form-urlencoded (WHATWG URL, 5.1) */
-static struct json *form_body(struct http_request *request)
-{
-    struct json *object = json_object_new();
-    for (const char *at = request->body; *at != '\0';) {
-        size_t n = strcspn(at, "&"), name = 0;
-        while (name < n && at[name] != '=')
-            name++;
-        if (n > 0)
-            add_value(object, form_decode(&request->arena, at, name),
-                      json_string_new(name < n ? form_decode(&request->arena, at + name + 1, n - name - 1) : ""));
-        at += n + (at[n] == '&');
-    }
-    return object;
+    form_add_value(user, name, json_string_new(value));
 }
 
 /* What is no text arrives as base64, said so by bodyEncoding. */
@@ -139,7 +87,6 @@ static bool is_utf8(const char *bytes, size_t size)
 static struct json *input_of(struct http_request *request)
 {
     struct json *input = json_object_new(), *headers = json_object_new(), *query = json_object_new();
-    const char *type = http_request_header(request, "Content-Type");
     http_request_each_header(request, add_header, headers);
     http_request_each_query(request, add_query, query);
     json_remove(headers, "authorization");
@@ -150,7 +97,7 @@ static struct json *input_of(struct http_request *request)
     struct json *body = NULL;
     if (request->json != NULL)
         body = json_ref(request->json);
-    else if (request->size > 0 && type != NULL && strncasecmp(type, "application/x-www-form-urlencoded", 33) == 0)
+    else if (form_is_sent(request))
         body = form_body(request);
     else if (request->size > 0 &&
              (memchr(request->body, '\0', request->size) != NULL || !is_utf8(request->body, request->size)))

@@ -36,6 +36,13 @@ void node_call_log(struct node_call *call, const char *level, const char *format
     free(text);
 }
 
+void node_call_wait_for(struct node_call *call, struct json *take_waiting, int64_t wake_ms)
+{
+    node_call_wait(call, wake_ms);
+    json_unref(call->waiting);
+    call->waiting = take_waiting;
+}
+
 void node_call_wait(struct node_call *call, int64_t wake_ms)
 {
     call->is_wait = true;

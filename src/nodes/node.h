@@ -40,6 +40,8 @@ struct node_type {
     void (*abort)(struct node_call *call);
 };
 
+#define NODE_FLOW_ID_BYTES 40
+
 /* The services a node may use; of the loop it runs on. */
 struct node_host {
     struct script_pool *script;             /* script/script.h; NULL where JavaScript cannot run */
@@ -47,6 +49,11 @@ struct node_host {
     bool allow_command;                     /* the command node may run programs */
     const char *const *command_environment; /* variables it hands on, NULL-terminated; NULL: none */
     const char *data_dir;                   /* the only folder whose files nodes read and write; NULL: they refuse */
+    /* Finds the flow with that id or name, and the version that runs: version 0 is the published one, or else the
+     * newest. NOT_FOUND when there is none. NULL: no flow can be started from here. */
+    enum err (*find_flow)(void *user, const char *flow, int version, char ret_id[NODE_FLOW_ID_BYTES], int *ret_version,
+                          struct error *reterr);
+    void *find_flow_user;
 };
 
 /* One attempt of one node. The engine makes it; the fields are the node's to read. */
@@ -54,7 +61,8 @@ struct node_call {
     const struct node_type *type;
     const struct json *inputs; /* effective inputs, object */
     const char *execution_id, *flow_id, *node_id;
-    const char *iteration; /* "0" outside of loops and for-each (flow/run.h) */
+    const char *iteration;   /* "0" outside of loops and for-each (flow/run.h) */
+    int flow_version, depth; /* depth: how many executions started each other before this one */
     char idempotency_key[ID_TEXT_BYTES_MAX];
     int attempt;
     int64_t now_ms, timeout_ms; /* start of the attempt; at most this long (0 = unlimited) */
@@ -79,6 +87,8 @@ void node_call_log(struct node_call *call, const char *level, const char *format
     __attribute__((format(printf, 3, 4)));
 /* The attempt is done at wake_ms, with the outputs set so far; allowed in INLINE nodes before returning ERR_OK. */
 void node_call_wait(struct node_call *call, int64_t wake_ms);
+/* It is done when what `waiting` says has come (flow/run.h); at wake_ms it is too late, with the outputs set so far. */
+void node_call_wait_for(struct node_call *call, struct json *take_waiting, int64_t wake_ms);
 void node_call_done(struct node_call *call);                              /* ASYNC only */
 void node_call_failed(struct node_call *call, const struct error *error); /* ASYNC only */
 void node_call_free_results(struct node_call *call);

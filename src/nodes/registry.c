@@ -37,6 +37,7 @@ static const struct node_type *const types[] = {
     &node_summarize,
     &node_switch,
     &node_template,
+    &node_wait,
     &node_webhook_trigger,
     &node_write_file,
     NULL,

@@ -38,6 +38,8 @@ static void batch_free(struct batch *batch)
         return;
     for (size_t i = 0; i < batch->count; i++) {
         free(batch->entries[i].reassign_id);
+        free(batch->entries[i].cancel_id);
+        json_unref(batch->entries[i].cancelled);
         json_unref(batch->entries[i].dispatch);
     }
     for (size_t i = 0; i < batch->message_count; i++)
@@ -81,6 +83,11 @@ void apply_reassign(struct orchestrator *o, const char *id, int epoch)
     struct entry *entry = add_entry(gathering(o));
     entry->reassign_id = mem_dup(id);
     entry->reassign_epoch = epoch;
+}
+
+void apply_cancel(struct orchestrator *o, const char *id)
+{
+    add_entry(gathering(o))->cancel_id = mem_dup(id);
 }
 
 static const struct {
@@ -129,6 +136,10 @@ static bool decode(const struct json *json, const char *worker, struct store_eve
                                       .logs_json = json_get_str(json, "logs"),
                                       .checkpoint_outputs_json = json_get_str(json, "outputs"),
                                       .checkpoint_waiting_json = json_get_str(json, "waiting"),
+                                      .checkpoint_token = json_get_str(json, "token"),
+                                      .signals_seen = json_get_int(json, "seen", 0),
+                                      .has_parent = json_get_str(json, "parentId") != NULL,
+                                      .signalled = json_get_bool(json, "signalled", false),
                                       .finish = finish,
                                       .checkpoint = {.node_id = json_get_str(json, "nodeId"),
                                                      .iteration = json_get_str(json, "iteration"),
@@ -137,6 +148,7 @@ static bool decode(const struct json *json, const char *worker, struct store_eve
                                                      .started_ms = json_get_int(json, "startedMs", 0),
                                                      .ended_ms = json_get_int(json, "endedMs", 0),
                                                      .wake_ms = json_get_int(json, "wakeMs", 0),
+                                                     .signal_id = json_get_int(json, "signalId", 0),
                                                      .error_id = json_get_str(json, "errorId"),
                                                      .error_message = json_get_str(json, "errorMessage")}};
         bool good =
@@ -173,6 +185,16 @@ static struct json *dispatch_item(const struct store_dispatch *dispatch)
     json_set(item, "restore", parse_text(dispatch->restore_json));
     json_set(item, "options", parse_text(dispatch->options_json));
     json_set(item, "checkpoints", parse_text(dispatch->checkpoints_json));
+    if (dispatch->signals > 0) {
+        json_set(item, "signals", parse_text(dispatch->signals_json));
+        json_set_int(item, "seen", dispatch->signals);
+    }
+    if (dispatch->body != NULL)
+        json_set_str(item, "body", dispatch->body);
+    if (dispatch->parent_id != NULL)
+        json_set_str(item, "parentId", dispatch->parent_id);
+    if (dispatch->depth > 0)
+        json_set_int(item, "depth", dispatch->depth);
     return item;
 }
 
@@ -190,15 +212,42 @@ static enum err give_up(struct store_session *session, const char *id, int64_t n
     return store_execution_fail(session, id, now_ms, &damage, why);
 }
 
+static enum err apply_event(struct store_session *session, struct entry *entry, struct error *reterr)
+{
+    struct store_event event = {0};
+    struct store_finish finish;
+    AUTO_BUF struct buf packed;
+    buf_init(&packed, 0);
+    if (!decode(entry->event, entry->worker, &event, &finish, &packed))
+        return ERR_OK;
+    enum err code = store_event_apply(session, &event, &entry->applied, reterr);
+    if (code != ERR_OK || !entry->applied)
+        return code;
+    if (event.kind == STORE_EVENT_FINISHED)
+        return schedule_retry(session, &event, &entry->retry_at_ms, reterr);
+    return event.checkpoint_waiting_json == NULL ? ERR_OK : children_start(session, &event, &entry->wakes, reterr);
+}
+
+static bool is_kind(const struct json *event, const char *kind)
+{
+    const char *its = json_get_str(event, "kind");
+    return its != NULL && strcmp(its, kind) == 0;
+}
+
 static enum err apply_entry(struct store_session *session, struct entry *entry, int64_t now_ms, struct error *reterr)
 {
     struct error error = {0};
     enum err code = ERR_OK;
     json_unref(entry->dispatch);
-    entry->dispatch = NULL;
-    entry->applied = false;
+    json_unref(entry->cancelled);
+    entry->dispatch = entry->cancelled = NULL;
+    entry->applied = entry->wakes = false;
     entry->retry_at_ms = 0;
-    if (entry->reassign_id != NULL) {
+    if (entry->cancel_id != NULL) {
+        code = store_execution_cancel_all(session, entry->cancel_id, now_ms, &entry->cancelled, &error);
+    } else if (is_kind(entry->event, "cancelChild")) {
+        code = children_drop(session, entry->event, now_ms, &entry->cancelled, &error);
+    } else if (entry->reassign_id != NULL) {
         AUTO_ARENA struct arena arena;
         arena_init(&arena);
         struct store_dispatch dispatch;
@@ -208,14 +257,7 @@ static enum err apply_entry(struct store_session *session, struct entry *entry, 
         else if (code == ERR_INTERNAL) /* damaged: it would be refused each time */
             code = give_up(session, entry->reassign_id, now_ms, &error);
     } else {
-        struct store_event event = {0};
-        struct store_finish finish;
-        AUTO_BUF struct buf packed;
-        buf_init(&packed, 0);
-        if (decode(entry->event, entry->worker, &event, &finish, &packed))
-            code = store_event_apply(session, &event, &entry->applied, &error);
-        if (code == ERR_OK && entry->applied && event.kind == STORE_EVENT_FINISHED)
-            code = schedule_retry(session, &event, &entry->retry_at_ms, &error);
+        code = apply_event(session, entry, &error);
     }
     if (!concerns_store(code))
         return ERR_OK;
@@ -282,15 +324,29 @@ static void announce(struct orchestrator *o, const struct json *event)
     json_unref(live);
 }
 
-/* One that waits for a person may have been resumed before it was parked. */
-static int64_t parked_until(const struct orchestrator *o, const struct json *event)
+/* One that waits for a person may have been resumed before it was parked; one that was sent a signal may not have seen
+ * it. */
+static int64_t parked_until(struct orchestrator *o, const struct json *event)
 {
     int64_t wake = json_get_int(event, "wakeMs", INT64_MAX);
-    return wake == INT64_MAX ? loop_now_ms(o->options.loop) : wake;
+    const char *id = json_get_str(event, "id");
+    bool signalled = recall_get(&o->signalled, id) > 0;
+    if (signalled)
+        recall_put(&o->signalled, id, 0);
+    return signalled || wake == INT64_MAX ? loop_now_ms(o->options.loop) : wake;
+}
+
+static void tell_control(struct orchestrator *o, const char *format, const char *id)
+{
+    AUTO_BUF struct buf body;
+    buf_init(&body, 0);
+    buf_printf(&body, format, id);
+    broker_broadcast(o->connection, TOPIC_CONTROL, body.data, body.len);
 }
 
 static void conclude_entry(struct orchestrator *o, struct entry *entry)
 {
+    children_tell_cancelled(o, entry->cancelled);
     if (entry->dispatch != NULL) {
         dispatch_submit(o, entry->dispatch, NULL);
         entry->dispatch = NULL;
@@ -312,6 +368,8 @@ static void conclude_entry(struct orchestrator *o, struct entry *entry)
         ended_note(o, entry->event);
         admission_look(o->admission);
     }
+    if (finished && entry->applied && json_get_str(entry->event, "parentId") != NULL)
+        tell_control(o, "{\"signals\":\"%s\"}", json_get_str(entry->event, "parentId"));
     bool progress = kind != NULL && strcmp(kind, "progress") == 0,
          started = kind != NULL && strcmp(kind, "started") == 0;
     if (progress || (entry->applied && (started || finished))) /* a checkpoint's node has told its progress already */
@@ -334,8 +392,13 @@ static void on_written(void *user)
         batch->tags[i].shard->unacked--;
         broker_ack(batch->tags[i].consumer, batch->tags[i].tag);
     }
-    for (size_t i = 0; i < batch->count; i++)
+    bool wakes = false;
+    for (size_t i = 0; i < batch->count; i++) {
+        wakes |= batch->entries[i].wakes;
         conclude_entry(o, &batch->entries[i]);
+    }
+    if (wakes)
+        broker_broadcast(o->connection, TOPIC_CONTROL, "{\"wake\":true}", sizeof "{\"wake\":true}" - 1);
     batch_free(batch);
     dispatch_pump(o);
     apply_pump(o);
@@ -351,7 +414,8 @@ static void on_committed(void *user, enum err code, const struct error *error)
     loop_post(batch->orchestrator->options.loop, on_written, batch);
 }
 
-/* "started" says nothing that "finished" or "parked" in the same write would not undo. */
+/* "started" says nothing that "finished" in the same write would not undo, nor does a checkpoint; but what concerns
+ * other executions does. */
 static void skip_overtaken(struct batch *batch)
 {
     struct map ended;
@@ -365,9 +429,9 @@ static void skip_overtaken(struct batch *batch)
         if (ends)
             (void)map_put(&ended, id, &batch->entries[i]);
         const struct entry *end = map_get(&ended, id);
-        batch->entries[i].skip =
-            strcmp(kind, "progress") == 0 || strcmp(kind, "held") == 0 ||
-            (!ends && end != NULL && json_get_int(end->event, "epoch", 0) == json_get_int(event, "epoch", 0));
+        batch->entries[i].skip = strcmp(kind, "progress") == 0 || strcmp(kind, "held") == 0 ||
+                                 (!ends && end != NULL && !json_has(event, "waiting") && !json_has(event, "childId") &&
+                                  json_get_int(end->event, "epoch", 0) == json_get_int(event, "epoch", 0));
     }
     map_done(&ended);
 }

@@ -543,6 +543,7 @@ void dispatch_free(struct orchestrator *o)
     map_done(&o->held);
     recall_done(&o->orders);
     recall_done(&o->suspects);
+    recall_done(&o->signalled);
     loop_timer_free(o->handover_timer);
     for (size_t i = 0; i < o->worker_count; i++) {
         free(o->workers[i]->id);

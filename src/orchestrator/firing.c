@@ -85,15 +85,15 @@ static enum err cancel_all(struct store_session *session, struct firing *firing,
 {
     enum err code = ERR_OK;
     for (size_t i = 0; code == ERR_OK && i < json_count(unfinished); i++) {
-        const char *id = json_get_str(json_at(unfinished, i), "id");
-        code = store_execution_cancel(session, id, firing->now_ms, reterr);
-        if (code == ERR_CONFLICT) { /* it ended by itself */
+        AUTO_JSON struct json *ids = NULL;
+        code = store_execution_cancel_all(session, json_get_str(json_at(unfinished, i), "id"), firing->now_ms, &ids,
+                                          reterr);
+        if (code == ERR_CONFLICT) /* it ended by itself */
             code = ERR_OK;
-            continue;
-        }
         if (firing->cancelled == NULL)
             firing->cancelled = json_array_new();
-        json_push(firing->cancelled, json_string_new(id));
+        for (size_t k = 0; k < json_count(ids); k++)
+            json_push(firing->cancelled, json_ref(json_at(ids, k)));
     }
     return code;
 }

@@ -101,6 +101,8 @@ static void on_control(void *user, const void *body, size_t size)
         admission_look(o->admission);
     if (json_get_bool(message, "settings", false))
         settings_load(o);
+    if (json_get_str(message, "signals") != NULL)
+        signals_look(o, json_get_str(message, "signals"));
     if ((json_get_bool(message, "wake", false) || json_has(message, "resume")))
         waking_at(o, loop_now_ms(o->options.loop));
 }
@@ -120,6 +122,7 @@ struct orchestrator *orchestrator_new(const struct orchestrator_options *options
     recall_init(&o->submitted, RECALLED);
     recall_init(&o->orders, RECALLED);
     recall_init(&o->suspects, RECALLED);
+    recall_init(&o->signalled, RECALLED);
     o->handover_timer = loop_timer_new(options->loop, dispatch_look, o);
     loop_timer_set(o->handover_timer, 1000);
     o->retry_timer = loop_timer_new(options->loop, on_retry, o);

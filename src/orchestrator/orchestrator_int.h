@@ -106,8 +106,11 @@ struct batch {
         char *reassign_id;  /* raise the epoch and dispatch again */
         int reassign_epoch;
         bool skip, applied;
-        int64_t retry_at_ms;   /* its schedule starts it again then; 0: not */
-        struct json *dispatch; /* result of a reassignment */
+        int64_t retry_at_ms;    /* its schedule starts it again then; 0: not */
+        char *cancel_id;        /* nobody waits for it any more */
+        bool wakes;             /* something is due now */
+        struct json *cancelled; /* ids */
+        struct json *dispatch;  /* result of a reassignment */
     } * entries;
     size_t count, cap;
     struct json **messages;
@@ -135,9 +138,10 @@ struct orchestrator {
     struct item_queue pending[3]; /* by priority */
     size_t pending_count;
     struct map flights;
-    struct map held;        /* execution id -> struct item: pending, or on its way to a worker */
-    struct recall orders;   /* execution id -> enum order: a person's word that what is pending was not loaded with */
-    struct recall suspects; /* execution id -> its shard's `emptied` when a sweep first found nobody at it */
+    struct map held;         /* execution id -> struct item: pending, or on its way to a worker */
+    struct recall orders;    /* execution id -> enum order: a person's word that what is pending was not loaded with */
+    struct recall suspects;  /* execution id -> its shard's `emptied` when a sweep first found nobody at it */
+    struct recall signalled; /* execution id -> 1: one that ran was sent a signal; it may be due when it parks */
     struct loop_timer *handover_timer;
     struct handover *handovers;
     struct batch *gathering, *writing; /* writing: the one batch that is handed to the store until it is committed */
@@ -215,6 +219,7 @@ void letters_free(struct orchestrator *orchestrator);
 /* applying.c */
 void apply_message(struct shard *shard, struct broker_consumer *consumer, struct json *take_message, uint64_t tag);
 void apply_reassign(struct orchestrator *orchestrator, const char *id, int epoch);
+void apply_cancel(struct orchestrator *orchestrator, const char *id);
 void apply_pump(void *orchestrator); /* also a timer callback */
 void apply_free(struct orchestrator *orchestrator);
 
@@ -224,6 +229,15 @@ void waking_look(void *orchestrator);                             /* timer callb
 void waking_at(struct orchestrator *orchestrator, int64_t at_ms); /* something is due then */
 void waking_more(struct orchestrator *orchestrator);              /* recovery goes on when there is room */
 void waking_take_over(void *orchestrator); /* timer callback: what a former owner had taken from its queues */
+
+/* children.c: executions that others have started, and signals. The first two in the write that applies the event. */
+enum err children_start(struct store_session *session, const struct store_event *event, bool *ret_started,
+                        struct error *reterr) ERROR_MUST_CHECK;
+enum err children_drop(struct store_session *session, const struct json *event, int64_t now_ms, struct json **ret_ids,
+                       struct error *reterr) ERROR_MUST_CHECK;
+void children_tell_cancelled(struct orchestrator *orchestrator, const struct json *ids); /* NULL is fine */
+void signals_look(struct orchestrator *orchestrator, const char *execution_id);          /* the store has some for it */
+void signals_sweep(struct orchestrator *orchestrator);
 
 /* scheduler.c */
 struct scheduler *scheduler_new(struct orchestrator *orchestrator);

@@ -137,6 +137,7 @@ static void on_sweep(void *user)
     for (unsigned i = 0; i < o->shard_count; i++)
         if (o->shards[i].state == SHARD_OWNED)
             broker_publish(o->connection, o->shards[i].submit_queue, 0, mark, sizeof mark - 1, NULL, NULL);
+    signals_sweep(o);
     recover_page(o);
 }
 

@@ -191,6 +191,11 @@ struct store_execution {
     int64_t created_ms;
     int retry_count;
     int64_t wake_ms; /* > 0: it waits until then, as if parked; store_executions_due finds it */
+    /* Who started it: an execution, from one of its nodes (sub-flow), or by failing. All NULL: nobody. */
+    const char *parent_id, *parent_node_id, *parent_iteration;
+    bool parent_waits; /* its end is told to the parent (store_signal); the parent's end is its own */
+    int depth;         /* how many executions started each other before it */
+    const char *body;  /* the for-each whose nodes alone it runs, or NULL */
     /* Only for an execution inserted already final: */
     const struct store_finish *finish;
 };
@@ -231,6 +236,10 @@ struct store_event {
     int64_t at_ms;
     struct run_checkpoint checkpoint; /* CHECKPOINT; its outputs as text in checkpoint_outputs_json */
     const char *checkpoint_outputs_json, *checkpoint_waiting_json;
+    const char *checkpoint_token; /* of the link under which a person answers this wait, or NULL */
+    int64_t signals_seen;         /* PARKED: the last of its signals that the run has seen; a later one makes it due */
+    bool has_parent;              /* FINISHED: the end may be told to a parent */
+    bool signalled;               /* FINISHED: it was sent signals */
     int64_t
         wake_ms; /* PARKED; INT64_MAX = waits for the person who paused it: if resumed meanwhile, it is due at once */
     const struct store_finish *finish;
@@ -238,9 +247,9 @@ struct store_event {
     const char *logs_json; /* LOGS: array of {timestamp,level,message,nodeId} */
 };
 /* Applies one event. An event of an older epoch, or for a final execution, changes nothing but the attempt ledger:
- * *ret_applied = false, OK. A CHECKPOINT replaces the former one of the node's same iteration. FINISHED removes
- * checkpoints. Repeatable: an event delivered again changes nothing. Log lines beyond LIMIT_LOG_LINES push the oldest
- * out. */
+ * *ret_applied = false, OK. A CHECKPOINT replaces the former one of the node's same iteration; one with a signal_id
+ * takes that signal. FINISHED removes checkpoints and signals, and tells the parent that waits for it. Repeatable: an
+ * event delivered again changes nothing. Log lines beyond LIMIT_LOG_LINES push the oldest out. */
 enum err store_event_apply(struct store_session *s, const struct store_event *event, bool *ret_applied,
                            struct error *reterr) ERROR_MUST_CHECK;
 
@@ -253,7 +262,12 @@ struct store_dispatch {
                                      iteration,waiting}, or NULL */
     int flow_version, epoch, priority;
     int64_t created_ms;
-    bool paused; /* a person paused it */
+    bool paused;              /* a person paused it */
+    const char *signals_json; /* those that no node has taken, as store_signals_load gives them; or NULL */
+    int64_t signals;          /* the last one it was sent */
+    const char *body;
+    int depth;
+    const char *parent_id; /* that waits for its end, or NULL */
     /* Some earlier epoch was handed out, or may have been, and was taken away before its PARKED was applied: its nodes
      * with effects may have run without a checkpoint (run_options.lost_epoch). Once true it stays true. Cautious: an
      * epoch that no worker ever took counts too, since nothing here proves it. */
@@ -290,6 +304,9 @@ enum err store_execution_pause(struct store_session *s, const char *id, int64_t 
                                struct error *reterr) ERROR_MUST_CHECK;
 enum err store_execution_resume(struct store_session *s, const char *id, int64_t now_ms,
                                 struct error *reterr) ERROR_MUST_CHECK;
+/* The same with all that it waits for as their parent, and theirs: the ids of all that were cancelled, itself first. */
+enum err store_execution_cancel_all(struct store_session *s, const char *id, int64_t now_ms, struct json **ret_ids,
+                                    struct error *reterr) ERROR_MUST_CHECK;
 /* Of one that can never go on, since what is stored of it is damaged: final at once (status failed), epoch raised.
  * CONFLICT when it is final. */
 enum err store_execution_fail(struct store_session *s, const char *id, int64_t now_ms, const struct error *why,
@@ -301,6 +318,52 @@ enum err store_execution_counts(struct store_session *s, int64_t since_ms, struc
  * gives pages back. */
 enum err store_retention_apply(struct store_session *s, int64_t before_ms, int64_t keep, size_t limit,
                                int64_t *ret_deleted, struct error *reterr) ERROR_MUST_CHECK;
+
+/* ---- words from outside, and children. Signals of an execution are numbered 1, 2, … Each is taken by one node, with
+ * that node's checkpoint; until then it is kept. */
+struct store_signal {
+    const char *execution_id;
+    const char *name, *node_id, *iteration; /* which wait it is for; NULL: any */
+    const char *payload_json;               /* or NULL */
+    const char *key;                        /* a second signal with this key is the first one; or NULL */
+    int64_t at_ms;
+};
+struct store_receipt {
+    int64_t id;
+    bool repeated; /* its key was known */
+    bool awaited;  /* a node waits for such a signal now */
+};
+/* CONFLICT (status): the execution is final; LIMIT: LIMIT_SIGNALS are kept already. A parked execution is due at once,
+ * unless a person has paused it. */
+enum err store_signal_insert(struct store_session *s, const struct store_signal *signal, struct store_receipt *ret,
+                             struct error *reterr) ERROR_MUST_CHECK;
+/* {id, signals: [{id, child, name, nodeId, iteration, payload}], seen}: those that are not taken, and the number of the
+ * last one. NULL: there is no such execution, or it is final. */
+enum err store_signals_load(struct store_session *s, const char *execution_id, struct json **ret,
+                            struct error *reterr) ERROR_MUST_CHECK;
+/* Executions that are not parked and have signals that nobody has taken: array of ids. */
+enum err store_signals_open(struct store_session *s, size_t limit, struct json **ret,
+                            struct error *reterr) ERROR_MUST_CHECK;
+
+/* A wait by its link: {executionId, flowId, nodeId, iteration, state: open | answered | over, until|null, approval,
+ * answer|null}. NOT_FOUND: no such token. */
+enum err store_wait_load(struct store_session *s, const char *token, int64_t now_ms, struct json **ret,
+                         struct error *reterr) ERROR_MUST_CHECK;
+/* Answers it, once. CONFLICT (field state): answered already, or over. */
+enum err store_wait_answer(struct store_session *s, const char *token, const char *answer_json, int64_t now_ms,
+                           struct error *reterr) ERROR_MUST_CHECK;
+
+/* Inserts what a parent has started (parent_id …), once: a second insert of the id changes nothing. When it cannot be
+ * inserted (its flow is gone) a parent that waits is told that it failed. */
+enum err store_child_insert(struct store_session *s, const struct store_execution *row,
+                            struct error *reterr) ERROR_MUST_CHECK;
+/* Nobody waits for that child of the parent's present epoch any more: cancelled with all of its own; ids as above, or
+ * NULL when there is nothing to cancel. */
+enum err store_child_drop(struct store_session *s, const char *parent_id, int epoch, const char *child_id,
+                          int64_t now_ms, struct json **ret_ids, struct error *reterr) ERROR_MUST_CHECK;
+/* Unfinished executions whose parent waited for them and is over: array of ids. */
+enum err store_children_orphaned(struct store_session *s, size_t limit, struct json **ret,
+                                 struct error *reterr) ERROR_MUST_CHECK;
 
 /* ---- operation: workers {id,host,version,capacity,active,status,lastHeartbeat(ISO),metrics}, dead letters
  * {id,executionId|null,queue,reason,payload,status,createdAt}, users

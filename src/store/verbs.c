@@ -255,8 +255,62 @@ enum err store_execution_delete(struct store_session *s, const char *id, struct 
 
 enum err store_execution_cancel(struct store_session *s, const char *id, int64_t now_ms, struct error *reterr)
 {
+    return store_execution_cancel_all(s, id, now_ms, NULL, reterr);
+}
+
+enum err store_execution_cancel_all(struct store_session *s, const char *id, int64_t now_ms, struct json **ret_ids,
+                                    struct error *reterr)
+{
     enum err refused = refuse_read_only(s, reterr);
-    return refused != ERR_OK ? refused : sql_execution_cancel(s, id, now_ms, reterr);
+    return refused != ERR_OK ? refused : sql_execution_cancel_all(s, id, now_ms, ret_ids, reterr);
+}
+
+enum err store_signal_insert(struct store_session *s, const struct store_signal *signal, struct store_receipt *ret,
+                             struct error *reterr)
+{
+    enum err refused = refuse_read_only(s, reterr);
+    return refused != ERR_OK ? refused : sql_signal_insert(s, signal, ret, reterr);
+}
+
+enum err store_signals_load(struct store_session *s, const char *execution_id, struct json **ret, struct error *reterr)
+{
+    return sql_signals_load(s, execution_id, ret, reterr);
+}
+
+enum err store_signals_open(struct store_session *s, size_t limit, struct json **ret, struct error *reterr)
+{
+    return sql_signals_open(s, limit, ret, reterr);
+}
+
+enum err store_wait_load(struct store_session *s, const char *token, int64_t now_ms, struct json **ret,
+                         struct error *reterr)
+{
+    return sql_wait_load(s, token, now_ms, ret, reterr);
+}
+
+enum err store_wait_answer(struct store_session *s, const char *token, const char *answer_json, int64_t now_ms,
+                           struct error *reterr)
+{
+    enum err refused = refuse_read_only(s, reterr);
+    return refused != ERR_OK ? refused : sql_wait_answer(s, token, answer_json, now_ms, reterr);
+}
+
+enum err store_child_insert(struct store_session *s, const struct store_execution *row, struct error *reterr)
+{
+    enum err refused = refuse_insert(s, row->id, STORE_ID_BYTES, reterr);
+    return refused != ERR_OK ? refused : sql_child_insert(s, row, reterr);
+}
+
+enum err store_child_drop(struct store_session *s, const char *parent_id, int epoch, const char *child_id,
+                          int64_t now_ms, struct json **ret_ids, struct error *reterr)
+{
+    enum err refused = refuse_read_only(s, reterr);
+    return refused != ERR_OK ? refused : sql_child_drop(s, parent_id, epoch, child_id, now_ms, ret_ids, reterr);
+}
+
+enum err store_children_orphaned(struct store_session *s, size_t limit, struct json **ret, struct error *reterr)
+{
+    return sql_children_orphaned(s, limit, ret, reterr);
 }
 
 enum err store_execution_fail(struct store_session *s, const char *id, int64_t now_ms, const struct error *why,

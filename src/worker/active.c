@@ -11,6 +11,7 @@
 
 #define FLOWS_KEPT 1000
 #define FLOW_KEY_BYTES 160
+#define LINGER_MS 1000 /* a child's end may be near: so long a run that waits for one stays, when there is room */
 
 static enum err load_definition(struct worker *worker, const char *flow_id, int version, struct json **ret,
                                 struct error *reterr)
@@ -108,6 +109,8 @@ void active_free(struct active *active)
     json_unref(active->logs);
     mask_done(&active->mask);
     json_unref(active->options);
+    json_unref(active->unsent);
+    free(active->parent_id);
     free(active->id);
     free(active);
 }
@@ -153,8 +156,9 @@ static void drive(struct active *active)
             calls_abort(active, &command);
             break;
         case RUN_COMMAND_CHECKPOINT:
-            if (flow_run_flow(active->run)->settings.durability == FLOW_DURABLE_STEP)
-                event_checkpoint(active, &command.checkpoint);
+            if (json_get_str(command.checkpoint.waiting, "childId") != NULL)
+                active->linger_until_ms = loop_now_ms(active->worker->options.loop) + LINGER_MS;
+            event_checkpoint(active, &command.checkpoint);
             break;
         case RUN_COMMAND_CANCEL_CHILD:
             event_cancel_child(active, &command.checkpoint);
@@ -166,16 +170,28 @@ static void drive(struct active *active)
     active->busy = false;
 }
 
+static bool may_linger(const struct active *active, int64_t now)
+{
+    const struct worker *worker = active->worker;
+    return now < active->linger_until_ms && !worker->draining && flow_run_status(active->run) != RUN_PAUSED &&
+           worker->active.count * 2 <= worker->options.capacity;
+}
+
 /* After the run came to rest: is it over, does it leave the worker, or when shall it be looked at again? */
 static void settle(struct active *active)
 {
     struct worker *worker = active->worker;
     int64_t now = loop_now_ms(worker->options.loop), due = flow_run_due_ms(active->run);
+    bool leaves = flow_run_is_parkable(active->run) && (due - now > PARK_AFTER_MS || worker->draining);
+    if (leaves && may_linger(active, now)) {
+        due = active->linger_until_ms;
+        leaves = false;
+    }
     if (run_status_is_final(flow_run_status(active->run))) {
         atomic_fetch_add(flow_run_status(active->run) == RUN_SUCCESS ? &worker->finished : &worker->failed, 1);
         event_finished(active);
         active_free(active);
-    } else if (flow_run_is_parkable(active->run) && (due - now > PARK_AFTER_MS || worker->draining)) {
+    } else if (leaves) {
         event_parked(active, flow_run_status(active->run) == RUN_PAUSED ? INT64_MAX : due);
         active_free(active);
     } else if (due != INT64_MAX) {
@@ -190,6 +206,37 @@ void active_advance(struct active *active, const struct run_event *event)
     note_event(active, event);
     flow_run_advance(active->run, event);
     note_progress(active, event);
+    if (active->busy)
+        return;
+    drive(active);
+    settle(active);
+}
+
+static void feed(struct active *active, const struct json *signals)
+{
+    for (size_t i = 0; i < json_count(signals); i++) {
+        const struct json *entry = json_at(signals, i);
+        const struct run_signal signal = {.id = json_get_int(entry, "id", 0),
+                                          .of_child = json_get_bool(entry, "child", false),
+                                          .name = json_get_str(entry, "name"),
+                                          .node_id = json_get_str(entry, "nodeId"),
+                                          .iteration = json_get_str(entry, "iteration"),
+                                          .payload = json_get(entry, "payload")};
+        if (signal.id > active->signals_seen)
+            flow_run_advance(active->run, &(struct run_event){.kind = RUN_EVENT_SIGNAL,
+                                                              .now_ms = loop_now_ms(active->worker->options.loop),
+                                                              .signal = &signal});
+    }
+}
+
+/* The list is complete up to `seen`. */
+void active_signals(struct active *active, const struct json *message)
+{
+    int64_t seen = json_get_int(message, "seen", 0);
+    if (seen <= active->signals_seen)
+        return;
+    feed(active, json_get(message, "signals"));
+    active->signals_seen = seen;
     if (active->busy)
         return;
     drive(active);
@@ -234,7 +281,7 @@ void active_start(struct worker *worker, const struct json *item, struct deliver
                                                    json_get_str(json_get(item, "options"), "untilNode"), &error);
     if (flow == NULL) {
         outbox_settle(outbox_of(worker, id), group);
-        event_refused(worker, id, epoch, flow_id, &error);
+        event_refused(worker, item, &error);
         return;
     }
     struct active *active = mem_alloc(sizeof *active);
@@ -247,17 +294,22 @@ void active_start(struct worker *worker, const struct json *item, struct deliver
                               .logs = json_array_new(),
                               .options = json_ref(json_get(item, "options")),
                               .pins = json_get(json_get(item, "options"), "pins"),
+                              .parent_id = mem_dup(json_get_str(item, "parentId")),
+                              .depth = (int)json_get_int(item, "depth", 0),
                               .started_ms = loop_now_ms(worker->options.loop)};
     struct run_options options = {.execution_id = id,
                                   .trigger = json_get_str(item, "trigger"),
                                   .trigger_node = json_get_str(item, "triggerNode"),
                                   .created_ms = json_get_int(item, "createdMs", active->started_ms),
                                   .epoch = epoch,
+                                  .body = json_get_str(item, "body"),
                                   .lost_epoch = json_get_bool(item, "lostEpoch", false),
                                   .seed = worker->options.seed ^ hash_str(id)};
     active->run = flow_run_new(flow->flow, &options, json_get(item, "input"));
     restore(active, json_get(item, "restore"));
     restore(active, json_get(item, "checkpoints"));
+    feed(active, json_get(item, "signals"));
+    active->signals_seen = json_get_int(item, "seen", 0);
     (void)map_put(&worker->active, id, active);
     atomic_store(&worker->active_count, (unsigned)worker->active.count);
     atomic_fetch_add(&worker->started, 1);

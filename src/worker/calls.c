@@ -42,6 +42,10 @@ static struct call *call_new(struct active *active, const struct run_command *co
     call_names_init(&call->names, call->node_call.now_ms);
     call->node_call.names = &call->names.source;
     call->node_call.realm = call->realm;
+    flow_run_iteration(active->run, command->scope, command->node, call->iteration);
+    call->node_call.iteration = call->iteration;
+    call->node_call.flow_version = flow->version;
+    call->node_call.depth = active->depth;
     flow_run_idempotency_key(active->run, command->scope, command->node, call->node_call.idempotency_key);
     call->next = worker->calls;
     call->place = &worker->calls;

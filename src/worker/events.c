@@ -64,7 +64,7 @@ void event_held(struct active *active)
     send(active->outbox, event_new(active, "held"));
 }
 
-void event_checkpoint(struct active *active, const struct run_checkpoint *checkpoint)
+static struct json *checkpoint_event(const struct active *active, const struct run_checkpoint *checkpoint)
 {
     struct json *event = event_new(active, "checkpoint");
     json_set_str(event, "nodeId", checkpoint->node_id);
@@ -82,6 +82,31 @@ void event_checkpoint(struct active *active, const struct run_checkpoint *checkp
     set_text(event, "waiting", checkpoint->waiting);
     if (checkpoint->signal_id > 0)
         json_set_int(event, "signalId", checkpoint->signal_id);
+    if (json_get_str(checkpoint->waiting, "token") != NULL && checkpoint->state == NODE_WAITING)
+        json_set_str(event, "token", json_get_str(checkpoint->waiting, "token"));
+    return event;
+}
+
+static void send_unsent(struct active *active)
+{
+    for (size_t i = 0; i < json_count(active->unsent); i++)
+        send(active->outbox, json_ref(json_at(active->unsent, i)));
+    json_unref(active->unsent);
+    active->unsent = NULL;
+}
+
+/* With durability `run` only what somebody else must know of goes out at once, and all that was before it. */
+void event_checkpoint(struct active *active, const struct run_checkpoint *checkpoint)
+{
+    struct json *event = checkpoint_event(active, checkpoint);
+    if (flow_run_flow(active->run)->settings.durability == FLOW_DURABLE_RUN) {
+        if (active->unsent == NULL)
+            active->unsent = json_array_new();
+        json_push(active->unsent, event);
+        if (checkpoint->waiting != NULL)
+            send_unsent(active);
+        return;
+    }
     send(active->outbox, event);
 }
 
@@ -117,8 +142,10 @@ static void send_logs(struct active *active)
 void event_parked(struct active *active, int64_t wake_ms)
 {
     send_logs(active);
+    send_unsent(active); /* from these it goes on elsewhere */
     struct json *event = event_new(active, "parked");
     json_set_int(event, "wakeMs", wake_ms);
+    json_set_int(event, "seen", active->signals_seen);
     outbox_settle(active->outbox, active->group);
     active->group = NULL;
     send(active->outbox, event);
@@ -150,23 +177,29 @@ void event_finished(struct active *active)
     AUTO_JSON struct json *result = mask_json(&active->mask, flow_run_result(run));
     set_text(event, "result", result);
     json_set_bool(event, "responded", flow_run_has_response(run));
+    if (active->parent_id != NULL)
+        json_set_str(event, "parentId", active->parent_id);
+    if (active->signals_seen > 0)
+        json_set_bool(event, "signalled", true);
     outbox_settle(active->outbox, active->group);
     active->group = NULL;
     send(active->outbox, event);
 }
 
-void event_refused(struct worker *worker, const char *id, int epoch, const char *flow_id, const struct error *error)
+void event_refused(struct worker *worker, const struct json *item, const struct error *error)
 {
     struct json *event = json_object_new();
     json_set_str(event, "kind", "finished");
-    json_set_str(event, "id", id);
-    json_set_int(event, "epoch", epoch);
-    json_set_str(event, "flowId", flow_id);
+    json_set_str(event, "id", json_get_str(item, "id"));
+    json_set_int(event, "epoch", json_get_int(item, "epoch", 1));
+    json_set_str(event, "flowId", json_get_str(item, "flowId"));
+    if (json_get_str(item, "parentId") != NULL)
+        json_set_str(event, "parentId", json_get_str(item, "parentId"));
     json_set_int(event, "at", loop_now_ms(worker->options.loop));
     json_set_int(event, "startedMs", loop_now_ms(worker->options.loop));
     json_set_str(event, "status", run_status_name(RUN_FAILED));
     json_set_str(event, "errorId", error_id(error->code));
     json_set_str(event, "errorMessage", error->message);
     json_set_str(event, "document", "{\"nodes\":[],\"logs\":[]}");
-    send(outbox_of(worker, id), event);
+    send(outbox_of(worker, json_get_str(item, "id")), event);
 }

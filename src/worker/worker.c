@@ -133,6 +133,14 @@ static void leave_if_asked(struct worker *worker, const struct json *message)
         worker->options.on_asked_to_leave();
 }
 
+static void hand_signals(struct worker *worker, const struct json *signal)
+{
+    const char *id = json_get_str(signal, "id");
+    struct active *active = id == NULL ? NULL : map_get(&worker->active, id);
+    if (active != NULL)
+        active_signals(active, signal);
+}
+
 static void on_control(void *user, const void *body, size_t size)
 {
     struct worker *worker = user;
@@ -145,6 +153,7 @@ static void on_control(void *user, const void *body, size_t size)
         worker->options.resolver->forget(worker->options.resolver->user);
     leave_if_asked(worker, message);
     answer_census(worker, message);
+    hand_signals(worker, json_get(message, "signal"));
     static const char *const verbs[] = {[ORDER_RESUME] = "resume", [ORDER_PAUSE] = "pause", [ORDER_CANCEL] = "cancel"};
     for (int order = ORDER_RESUME; order <= ORDER_CANCEL; order++)
         if (json_get_str(message, verbs[order]) != NULL)

@@ -91,6 +91,10 @@ struct active {
     bool learned;
     const struct json *pins; /* node id -> outputs that stand for its execution; or NULL */
     struct json *options;    /* of a run by hand; holds the pins */
+    struct json *unsent;     /* with durability `run`: checkpoints that are told when it leaves the worker; or NULL */
+    char *parent_id;         /* the execution that waits for its end, or NULL */
+    int depth;               /* how many executions started each other before it */
+    int64_t signals_seen, linger_until_ms;
     int64_t started_ms;
     unsigned calls;
     bool busy; /* inside drive(): completions only queue up */
@@ -112,6 +116,7 @@ struct call {
     void *resolving;    /* waits for variables and secrets */
     struct json *asked; /* object: the secrets that the node itself names; NULL: none */
     bool needs_variables;
+    char iteration[RUN_ITERATION_BYTES_MAX];
     int64_t started_us; /* monotonic */
     enum err code;
     bool pooled;
@@ -134,7 +139,7 @@ void event_parked(struct active *active, int64_t wake_ms);
 void event_finished(struct active *active);
 void event_progress(struct active *active, unsigned node);
 void event_held(struct active *active); /* it is here: an answer to a census */
-void event_refused(struct worker *worker, const char *id, int epoch, const char *flow_id, const struct error *error);
+void event_refused(struct worker *worker, const struct json *item, const struct error *error);
 
 /* watch.c: what the process and all it started use, once in a while */
 void watch_start(struct worker *worker);
@@ -157,6 +162,7 @@ void call_prepare_abort(struct call *call);
 /* active.c */
 void active_start(struct worker *worker, const struct json *item, struct delivery_group *group);
 void active_advance(struct active *active, const struct run_event *event); /* may free it */
+void active_signals(struct active *active, const struct json *message);    /* what came in for it; may free it */
 void active_free(struct active *active);
 void active_look(void *active); /* timer callback: time has passed */
 /* until_node: only what a run up to that node needs; NULL: all of it. */

@@ -94,7 +94,7 @@ class Caudal:
         if raw is None:
             headers.setdefault("Content-Type", "application/json")
             payload = None if body is None else json.dumps(body).encode()
-        if not path.startswith(("/api/", "/webhooks", "/metrics")) and path not in ("/", "/ws"):
+        if not path.startswith(("/api/", "/webhooks", "/metrics", "/wait/")) and path not in ("/", "/ws"):
             path = "/api/v1" + path
         connection.request(method, path, payload, headers)
         try:

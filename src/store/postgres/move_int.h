@@ -3,7 +3,7 @@
 #include "store/move.h"
 #include "store/sql/sql_int.h"
 
-enum { MOVE_COLUMNS_MAX = 32 };
+enum { MOVE_COLUMNS_MAX = 40 };
 
 struct move_table {
     const char *name;    /* in PostgreSQL */

@@ -15,13 +15,13 @@ const struct move_table move_tables[] = {
     {.name = "flow_versions",
      .source = "flow_versions",
      .columns = "flow_id, version, nodes, connections, settings, created_by, created_ms, note, node_count, "
-                "published_ms, published_by, publish_note",
-     .kinds = "tittttitiitt",
+                "published_ms, published_by, publish_note, listens",
+     .kinds = "tittttitiitti",
      .keys = 2,
-     .insert =
-         "INSERT INTO flow_versions(flow_id, version, nodes, connections, settings, created_by, created_ms, "
-         "note, node_count, published_ms, published_by, publish_note) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON "
-         "CONFLICT DO NOTHING"},
+     .insert = "INSERT INTO flow_versions(flow_id, version, nodes, connections, settings, created_by, created_ms, "
+               "note, node_count, published_ms, published_by, publish_note, listens) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, "
+               "?, ?, ?, ?) ON "
+               "CONFLICT DO NOTHING"},
     {.name = "schedules",
      .source = "schedules",
      .columns = "id, flow_id, name, description, cron, timezone, enabled, max_retries, retry_delay, last_run_ms, "
@@ -44,13 +44,16 @@ const struct move_table move_tables[] = {
      .columns =
          "id, flow_id, flow_version, schedule_id, schedule_instant_ms, trigger_kind, trigger_node, priority, "
          "status, epoch, retry_count, created_ms, started_ms, ended_ms, wake_ms, records, worker_id, error_id,"
-         " error_message, idempotency_key, settled, lost, request_hash, waiting_for, limit_key, rate_key, queue_ms",
-     .kinds = "ttitittiiiiiiiiittttiiittti",
+         " error_message, idempotency_key, settled, lost, request_hash, waiting_for, limit_key, rate_key, queue_ms, "
+         "parent_id, parent_node_id, parent_iteration, parent_waits, depth, body, signals",
+     .kinds = "ttitittiiiiiiiiittttiiitttitttiiti",
      .keys = 1,
      .insert = "INSERT INTO executions(id, flow_id, flow_version, schedule_id, schedule_instant_ms, trigger_kind, "
                "trigger_node, priority, status, epoch, retry_count, created_ms, started_ms, ended_ms, wake_ms, "
                "records, worker_id, error_id, error_message, idempotency_key, settled, lost, request_hash, "
-               "waiting_for, limit_key, rate_key, queue_ms) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
+               "waiting_for, limit_key, rate_key, queue_ms, parent_id, parent_node_id, "
+               "parent_iteration, parent_waits, depth, body, signals) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
+               "?, ?, ?, ?, ?, ?, ?, ?, ?, "
                "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON "
                "CONFLICT DO NOTHING"},
     {.name = "limit_starts",
@@ -101,6 +104,22 @@ const struct move_table move_tables[] = {
      .insert = "INSERT INTO checkpoints(execution, node_id, iteration, attempt, epoch, state, outputs, records, "
                "started_ms, ended_ms, wake_ms, error_id, error_message, waiting) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
                "?, ?, ?, ?) ON CONFLICT DO NOTHING"},
+    {.name = "signals",
+     .source = "(SELECT e.id AS execution, c.id, c.of_child, c.name, c.node_id, c.iteration, c.payload, c.key, c.taken,"
+               " c.at_ms FROM signals c JOIN executions e ON e.seq = c.execution)",
+     .columns = "execution, id, of_child, name, node_id, iteration, payload, key, taken, at_ms",
+     .kinds = "tiitttttii",
+     .keys = 2,
+     .insert = "INSERT INTO signals(execution, id, of_child, name, node_id, iteration, payload, key, taken, at_ms) "
+               "VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"},
+    {.name = "wait_tokens",
+     .source = "(SELECT c.token, e.id AS execution, c.node_id, c.iteration, c.answer, c.answered_ms FROM wait_tokens c "
+               "JOIN executions e ON e.seq = c.execution)",
+     .columns = "token, execution, node_id, iteration, answer, answered_ms",
+     .kinds = "ttttti",
+     .keys = 1,
+     .insert = "INSERT INTO wait_tokens(token, execution, node_id, iteration, answer, answered_ms) VALUES(?, ?, ?, ?, "
+               "?, ?) ON CONFLICT DO NOTHING"},
     {.name = "execution_logs",
      .source = "(SELECT e.id AS execution, c.chunk, c.lines, c.content FROM execution_logs c JOIN executions e ON "
                "e.seq = c.execution)",

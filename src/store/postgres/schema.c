@@ -186,7 +186,54 @@ static const char version_5[] =
     " rate_key text COLLATE \"C\" NOT NULL, at_ms bigint NOT NULL, execution text COLLATE \"C\" NOT NULL,"
     " PRIMARY KEY(flow_id, rate_key, at_ms, execution));";
 
-static const char *const migrations[] = {version_1, version_2, version_3, version_4, version_5};
+/* Executions that others have started, and words from outside that nodes wait for: `signals` counts those that an
+ * execution was ever sent, so that whoever parks it can say which it has seen. Links to waits for a person. Versions
+ * that start when another flow fails. */
+static const char version_6[] =
+    "ALTER TABLE executions ADD COLUMN parent_id text COLLATE \"C\", ADD COLUMN parent_node_id text COLLATE \"C\","
+    " ADD COLUMN parent_iteration text, ADD COLUMN parent_waits integer NOT NULL DEFAULT 0, ADD COLUMN depth integer"
+    " NOT NULL DEFAULT 0, ADD COLUMN body text, ADD COLUMN signals bigint NOT NULL DEFAULT 0;"
+    "CREATE INDEX executions_children ON executions(parent_id, created_ms, id) WHERE parent_id IS NOT NULL;"
+    "CREATE INDEX executions_awaited ON executions(parent_id) WHERE status <= 2 AND parent_waits = 1;"
+    "CREATE TABLE signals(execution text COLLATE \"C\" NOT NULL, id bigint NOT NULL, of_child integer NOT NULL, name"
+    " text, node_id text COLLATE \"C\", iteration text, payload text, key text COLLATE \"C\", taken integer NOT NULL"
+    " DEFAULT 0, at_ms bigint NOT NULL, PRIMARY KEY(execution, id));"
+    "CREATE UNIQUE INDEX signals_key ON signals(execution, key) WHERE key IS NOT NULL;"
+    "CREATE INDEX signals_open ON signals(execution) WHERE taken = 0;"
+    "CREATE TABLE wait_tokens(token text COLLATE \"C\" PRIMARY KEY, execution text COLLATE \"C\" NOT NULL, node_id text"
+    " COLLATE \"C\" NOT NULL, iteration text NOT NULL, answer text, answered_ms bigint);"
+    "CREATE INDEX wait_tokens_execution ON wait_tokens(execution);"
+    "ALTER TABLE flow_versions ADD COLUMN listens integer NOT NULL DEFAULT 0;"
+    "CREATE INDEX flow_versions_listening ON flow_versions(flow_id, version) WHERE listens = 1;"
+    "CREATE OR REPLACE FUNCTION caudal_executions_deleted() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+    " DELETE FROM execution_inputs c USING gone WHERE c.execution = gone.id;"
+    " DELETE FROM node_executions c USING gone WHERE c.execution = gone.id;"
+    " DELETE FROM execution_logs c USING gone WHERE c.execution = gone.id;"
+    " DELETE FROM attempts c USING gone WHERE c.execution = gone.id;"
+    " DELETE FROM checkpoints c USING gone WHERE c.execution = gone.id;"
+    " DELETE FROM signals c USING gone WHERE c.execution = gone.id;"
+    " DELETE FROM wait_tokens c USING gone WHERE c.execution = gone.id;"
+    " DELETE FROM execution_keys c USING gone WHERE c.execution = gone.id;"
+    " DELETE FROM execution_instants c USING gone WHERE c.execution = gone.id;"
+    " RETURN NULL; END $$;"
+    "CREATE OR REPLACE FUNCTION caudal_drop_day(d bigint, before_ms bigint) RETURNS bigint LANGUAGE plpgsql AS $$ "
+    "DECLARE t text; young boolean; n bigint; BEGIN"
+    " EXECUTE format('SELECT EXISTS (SELECT 1 FROM %1$I WHERE status <= 2) OR EXISTS (SELECT 1 FROM %1$I WHERE"
+    " coalesce(ended_ms, created_ms) >= $1)', 'executions_' || d) INTO young USING before_ms;"
+    " IF young THEN RETURN 0; END IF;"
+    " EXECUTE format('LOCK TABLE %I', 'executions_' || d);"
+    " EXECUTE format('SELECT count(*), coalesce(bool_or(status <= 2 OR coalesce(ended_ms, created_ms) >= $1), false)"
+    " FROM %I', 'executions_' || d) INTO n, young USING before_ms;"
+    " IF young THEN RETURN 0; END IF;"
+    " FOREACH t IN ARRAY ARRAY['executions','execution_inputs','node_executions','execution_logs','attempts'] LOOP"
+    " EXECUTE format('DROP TABLE %I', t || '_' || d); END LOOP;"
+    " FOREACH t IN ARRAY ARRAY['execution_keys','execution_instants','signals','wait_tokens'] LOOP"
+    " EXECUTE format('DELETE FROM %I WHERE execution >= caudal_day_start($1) AND execution < caudal_day_start($1 + 1)',"
+    " t) USING d; END LOOP;"
+    " DELETE FROM execution_days WHERE day = d; RETURN n;"
+    " EXCEPTION WHEN lock_not_available THEN RETURN 0; END $$;";
+
+static const char *const migrations[] = {version_1, version_2, version_3, version_4, version_5, version_6};
 
 /* Any number that nothing else in the database locks. */
 #define LOCK_SCHEMA "SELECT pg_advisory_xact_lock(4702887161235784051)"

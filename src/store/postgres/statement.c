@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { VALUES_MAX = 32, SENT_MAX = 512 }; /* then results are read, so that neither side's buffers fill */
+enum { VALUES_MAX = 40, SENT_MAX = 512 }; /* then results are read, so that neither side's buffers fill */
 
 struct pg_rows {
     struct sql_rows base; /* first */

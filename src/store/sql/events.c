@@ -49,37 +49,48 @@ static enum err apply_checkpoint(struct store_session *s, const struct target *t
 {
     const struct run_checkpoint *c = &t->event->checkpoint;
     enum err code = enter_attempt(s, t, reterr);
-    return code != ERR_OK
-               ? code
-               : sql_expect(
-                     s, ret_counts, reterr,
-                     "INSERT INTO checkpoints(execution, node_id, attempt, epoch, state, outputs, records, started_ms,"
-                     " ended_ms, wake_ms, error_id, error_message, iteration, waiting) SELECT {key}, ?3, ?4, epoch,"
-                     " ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14 FROM executions WHERE {key} = ?1 AND epoch = ?2 AND "
-                     "status <= 2{share}"
-                     " ON CONFLICT(execution, node_id, iteration) DO UPDATE SET attempt=excluded.attempt, "
-                     "epoch=excluded.epoch,"
-                     " state=excluded.state, outputs=excluded.outputs, records=excluded.records,"
-                     " started_ms=excluded.started_ms, ended_ms=excluded.ended_ms, wake_ms=excluded.wake_ms,"
-                     " error_id=excluded.error_id, error_message=excluded.error_message, waiting=excluded.waiting",
-                     "kdtdttippptttt", &t->key, t->event->epoch, c->node_id, c->attempt, node_state_name(c->state),
-                     t->event->checkpoint_outputs_json, c->records, c->started_ms, c->ended_ms, c->wake_ms, c->error_id,
-                     c->error_message, iteration_of(c), t->event->checkpoint_waiting_json);
+    if (code == ERR_OK)
+        code = sql_expect(
+            s, ret_counts, reterr,
+            "INSERT INTO checkpoints(execution, node_id, attempt, epoch, state, outputs, records, started_ms,"
+            " ended_ms, wake_ms, error_id, error_message, iteration, waiting) SELECT {key}, ?3, ?4, epoch,"
+            " ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14 FROM executions WHERE {key} = ?1 AND epoch = ?2 AND "
+            "status <= 2{share}"
+            " ON CONFLICT(execution, node_id, iteration) DO UPDATE SET attempt=excluded.attempt, "
+            "epoch=excluded.epoch,"
+            " state=excluded.state, outputs=excluded.outputs, records=excluded.records,"
+            " started_ms=excluded.started_ms, ended_ms=excluded.ended_ms, wake_ms=excluded.wake_ms,"
+            " error_id=excluded.error_id, error_message=excluded.error_message, waiting=excluded.waiting",
+            "kdtdttippptttt", &t->key, t->event->epoch, c->node_id, c->attempt, node_state_name(c->state),
+            t->event->checkpoint_outputs_json, c->records, c->started_ms, c->ended_ms, c->wake_ms, c->error_id,
+            c->error_message, iteration_of(c), t->event->checkpoint_waiting_json);
+    if (code == ERR_OK && *ret_counts && c->signal_id > 0)
+        code = sql_run(s, reterr, "UPDATE signals SET taken=1, payload=NULL WHERE execution=? AND id=?", "ki", &t->key,
+                       c->signal_id);
+    if (code == ERR_OK && *ret_counts && t->event->checkpoint_token != NULL)
+        code = sql_run(s, reterr,
+                       "INSERT INTO wait_tokens(token, execution, node_id, iteration) VALUES(?,?,?,?) ON CONFLICT DO"
+                       " NOTHING",
+                       "tktt", t->event->checkpoint_token, &t->key, c->node_id, iteration_of(c));
+    return code;
 }
 
 /* What a person has paused does not wake by the clock. A run that parked for a person who has resumed it meanwhile goes
- * on at once. An epoch parks once: the same event delivered again must not undo a resume. */
+ * on at once, and so does one that was sent a signal which it has not seen. An epoch parks once: the same event
+ * delivered again must not undo a resume. */
 static enum err apply_parked(struct store_session *s, const struct target *t, bool *ret_counts, struct error *reterr)
 {
-    return sql_expect(s, ret_counts, reterr,
-                      "UPDATE executions SET wake_ms = CASE WHEN settled = 1 OR status = 2 THEN wake_ms ELSE ? END,"
-                      " worker_id = CASE settled WHEN 1 THEN worker_id END,"
-                      " status = CASE WHEN settled = 1 OR status = 2 THEN status ELSE 1 END, settled = 1" COUNTS,
-                      "ikd", t->event->wake_ms == INT64_MAX ? t->event->at_ms : t->event->wake_ms, &t->key,
-                      t->event->epoch);
+    return sql_expect(
+        s, ret_counts, reterr,
+        "UPDATE executions SET wake_ms = CASE WHEN settled = 1 OR status = 2 THEN wake_ms WHEN signals > ? THEN"
+        " ? ELSE ? END,"
+        " worker_id = CASE settled WHEN 1 THEN worker_id END,"
+        " status = CASE WHEN settled = 1 OR status = 2 THEN status ELSE 1 END, settled = 1" COUNTS,
+        "iiikd", t->event->signals_seen, t->event->at_ms,
+        t->event->wake_ms == INT64_MAX ? t->event->at_ms : t->event->wake_ms, &t->key, t->event->epoch);
 }
 
-static enum err apply_finished(struct store_session *s, const struct target *t, bool *ret_counts, struct error *reterr)
+static enum err apply_end(struct store_session *s, const struct target *t, bool *ret_counts, struct error *reterr)
 {
     const struct store_event *e = t->event;
     const struct store_finish *f = e->finish;
@@ -98,10 +109,24 @@ static enum err apply_finished(struct store_session *s, const struct target *t, 
     code = sql_insert_document(s, &t->key, f, reterr);
     if (code == ERR_OK)
         code = sql_run(s, reterr, "DELETE FROM checkpoints WHERE execution=?", "k", &t->key);
+    if (code == ERR_OK && e->signalled)
+        code = sql_run(s, reterr, "DELETE FROM signals WHERE execution=?", "k", &t->key);
     if (code == ERR_OK && (f->document_json != NULL ||
                            f->document_packed != NULL)) /* the document tells of this epoch's attempts itself */
         code = sql_run(s, reterr, "DELETE FROM attempts WHERE execution=? AND epoch=?", "kd", &t->key, e->epoch);
     return code;
+}
+
+static enum err apply_finished(struct store_session *s, const struct target *t, bool *ret_counts, struct error *reterr)
+{
+    struct sql_parent parent = {0};
+    bool told = t->event->has_parent && t->event->finish != NULL;
+    enum err code = told ? sql_parent_load(s, &t->key, &parent, reterr) : ERR_OK;
+    if (code == ERR_OK)
+        code = apply_end(s, t, ret_counts, reterr);
+    return code == ERR_OK && told && *ret_counts
+               ? sql_parent_tell(s, &parent, t->event->execution_id, t->event->finish, reterr)
+               : code;
 }
 
 /* ---- logs: one row for each event's lines, however often it is delivered; the oldest rows go when there are more

@@ -12,13 +12,14 @@ enum err sql_locate(struct store_session *s, const char *id, struct sql_locator 
     *ret = (struct sql_locator){.key.id = id};
     enum err code =
         s->writable
-            ? sql_query(
+            ? sql_query(s, &q, reterr,
+                        "SELECT {key}, status, epoch, wake_ms, settled, lost, queue_ms, signals FROM executions WHERE "
+                        "id=?{lock}",
+                        "t", id)
+            : sql_query(
                   s, &q, reterr,
-                  "SELECT {key}, status, epoch, wake_ms, settled, lost, queue_ms FROM executions WHERE id=?{lock}", "t",
-                  id)
-            : sql_query(s, &q, reterr,
-                        "SELECT {key}, status, epoch, wake_ms, settled, lost, queue_ms FROM executions WHERE id=?", "t",
-                        id);
+                  "SELECT {key}, status, epoch, wake_ms, settled, lost, queue_ms, signals FROM executions WHERE id=?",
+                  "t", id);
     if (code == ERR_OK)
         code = sql_step(s, q, &row, reterr);
     if (code == ERR_OK && row)
@@ -29,7 +30,8 @@ enum err sql_locate(struct store_session *s, const char *id, struct sql_locator 
                                     .wake_ms = sql_int(q, 3),
                                     .settled = sql_int(q, 4) != 0,
                                     .lost = sql_int(q, 5) != 0,
-                                    .queued = sql_int(q, 6) != 0};
+                                    .queued = sql_int(q, 6) != 0,
+                                    .signals = sql_int(q, 7)};
     return code;
 }
 
@@ -136,8 +138,9 @@ enum err sql_insert_document(struct store_session *s, const struct sql_key *key,
 #define INSERT                                                                                                         \
     "INSERT INTO executions(id, flow_id, flow_version, schedule_id, schedule_instant_ms, trigger_kind, trigger_node,"  \
     " priority, status, epoch, retry_count, created_ms, started_ms, ended_ms, records, error_id, error_message,"       \
-    " idempotency_key, wake_ms, settled, request_hash, waiting_for)"                                                   \
-    " VALUES(?,?,?,?,?,?,?,?,?,1,?,?,?,?,?,?,?,?,?,?,?,?)"
+    " idempotency_key, wake_ms, settled, request_hash, waiting_for, parent_id, parent_node_id, parent_iteration,"      \
+    " parent_waits, depth, body)"                                                                                      \
+    " VALUES(?,?,?,?,?,?,?,?,?,1,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
 
 static enum err insert_row(struct store_session *s, const struct store_execution *row, struct error *reterr)
 {
@@ -145,11 +148,12 @@ static enum err insert_row(struct store_session *s, const struct store_execution
     static const char plain[] = INSERT, with_keys[] = "{with_unique_keys}" INSERT;
     const struct store_finish *finish = row->finish == NULL ? &none : row->finish;
     return sql_run(s, reterr, row->schedule_id == NULL && row->idempotency_key == NULL ? plain : with_keys,
-                   "ttdtpttdddippitttpdit", row->id, row->flow_id, row->flow_version, row->schedule_id,
+                   "ttdtpttdddippitttpdittttddt", row->id, row->flow_id, row->flow_version, row->schedule_id,
                    row->schedule_id == NULL ? (int64_t)0 : row->schedule_instant_ms, row->trigger, row->trigger_node,
                    row->priority, (int)finish->status, row->retry_count, row->created_ms, finish->started_ms,
                    finish->ended_ms, finish->records, finish->error_id, finish->error_message, row->idempotency_key,
-                   row->wake_ms, (int)(row->wake_ms > 0), row->request_hash, row->waiting_for);
+                   row->wake_ms, (int)(row->wake_ms > 0), row->request_hash, row->waiting_for, row->parent_id,
+                   row->parent_node_id, row->parent_iteration, (int)row->parent_waits, row->depth, row->body);
 }
 
 static enum err insert_all(struct store_session *s, const struct store_execution *row, struct error *reterr)
@@ -246,12 +250,13 @@ static enum err load_dispatch(struct store_session *s, const struct sql_key *key
 {
     AUTO_RESET struct sql_rows *q = NULL;
     bool row = false;
-    enum err code = sql_query(
-        s, &q, reterr,
-        "SELECT e.id, e.flow_id, e.trigger_kind, e.trigger_node, i.input, i.restore, e.flow_version, e.epoch,"
-        " e.priority, e.created_ms, e.status, i.options FROM executions e LEFT JOIN execution_inputs i ON i.execution ="
-        " e.{key} WHERE e.{key}=?",
-        "k", key);
+    enum err code =
+        sql_query(s, &q, reterr,
+                  "SELECT e.id, e.flow_id, e.trigger_kind, e.trigger_node, i.input, i.restore, e.flow_version, e.epoch,"
+                  " e.priority, e.created_ms, e.status, i.options, e.signals, e.body, e.depth, CASE e.parent_waits "
+                  "WHEN 1 THEN e.parent_id END FROM executions e LEFT JOIN execution_inputs i ON i.execution ="
+                  " e.{key} WHERE e.{key}=?",
+                  "k", key);
     if (code == ERR_OK)
         code = sql_step(s, q, &row, reterr);
     if (code != ERR_OK)
@@ -269,8 +274,14 @@ static enum err load_dispatch(struct store_session *s, const struct sql_key *key
                                    .epoch = (int)sql_int(q, 7),
                                    .priority = (int)sql_int(q, 8),
                                    .created_ms = sql_int(q, 9),
-                                   .paused = (int)sql_int(q, 10) == RUN_PAUSED};
-    return load_checkpoints(s, key, arena, &ret->checkpoints_json, reterr);
+                                   .paused = (int)sql_int(q, 10) == RUN_PAUSED,
+                                   .signals = sql_int(q, 12),
+                                   .body = sql_dup(q, 13, arena),
+                                   .depth = (int)sql_int(q, 14),
+                                   .parent_id = sql_dup(q, 15, arena)};
+    if (ret->signals > 0)
+        code = sql_signals_text(s, key, arena, &ret->signals_json, reterr);
+    return code != ERR_OK ? code : load_checkpoints(s, key, arena, &ret->checkpoints_json, reterr);
 }
 
 /* What a person has paused stays paused and parked: only the person's resume lets it go on. */
@@ -370,31 +381,24 @@ static enum err refuse(const char *what, const char *id, int status, struct erro
                      store_status_name(status));
 }
 
-enum err sql_execution_cancel(struct store_session *s, const char *id, int64_t now_ms, struct error *reterr)
-{
-    struct sql_locator at;
-    enum err code = sql_locate_or_fail(s, id, &at, reterr);
-    if (code == ERR_OK && at.status >= RUN_SUCCESS)
-        return refuse("cancelled", id, at.status, reterr);
-    return code != ERR_OK ? code
-                          : sql_run(s, reterr,
-                                    "UPDATE executions SET status=5, ended_ms=?, epoch=epoch+1, wake_ms=NULL, "
-                                    "waiting_for=NULL WHERE {key}=?",
-                                    "ik", now_ms, &at.key);
-}
-
 enum err sql_execution_fail(struct store_session *s, const char *id, int64_t now_ms, const struct error *why,
                             struct error *reterr)
 {
     struct sql_locator at;
+    struct sql_parent parent;
+    const struct store_finish end = {
+        .status = RUN_FAILED, .ended_ms = now_ms, .error_id = error_id(why->code), .error_message = why->message};
     enum err code = sql_locate_or_fail(s, id, &at, reterr);
     if (code == ERR_OK && at.status >= RUN_SUCCESS)
         return refuse("given up", id, at.status, reterr);
-    return code != ERR_OK ? code
-                          : sql_run(s, reterr,
-                                    "UPDATE executions SET status=4, ended_ms=?, epoch=epoch+1, wake_ms=NULL,"
-                                    " error_id=?, error_message=? WHERE {key}=?",
-                                    "ittk", now_ms, error_id(why->code), why->message, &at.key);
+    if (code == ERR_OK)
+        code = sql_parent_load(s, &at.key, &parent, reterr);
+    if (code == ERR_OK)
+        code = sql_run(s, reterr,
+                       "UPDATE executions SET status=4, ended_ms=?, epoch=epoch+1, wake_ms=NULL,"
+                       " error_id=?, error_message=? WHERE {key}=?",
+                       "ittk", now_ms, end.error_id, end.error_message, &at.key);
+    return code == ERR_OK ? sql_parent_tell(s, &parent, id, &end, reterr) : code;
 }
 
 enum err sql_execution_pause(struct store_session *s, const char *id, int64_t now_ms, struct error *reterr)

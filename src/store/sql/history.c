@@ -8,8 +8,8 @@
 #define EXECUTION_COLUMNS                                                                                              \
     "created_ms, id, flow_id, schedule_id, status, ended_ms, records, error_message, retry_count, error_id, "          \
     "priority, "                                                                                                       \
-    "flow_version, trigger_kind, wake_ms, waiting_for"
-enum { AFTER_EXECUTION = 15 }; /* the first column behind them */
+    "flow_version, trigger_kind, wake_ms, waiting_for, parent_id, parent_node_id"
+enum { AFTER_EXECUTION = 17 }; /* the first column behind them */
 
 /* startTime is the time of creation (contract 3.4). */
 static struct json *decode(struct sql_rows *q)
@@ -31,8 +31,10 @@ static struct json *decode(struct sql_rows *q)
     json_set_int(execution, "flowVersion", sql_int(q, 11));
     json_set_str(execution, "trigger", sql_text(q, 12));
     int64_t wake_ms = sql_int(q, 13);
-    store_set_time(execution, "waitingUntil", wake_ms == INT64_MAX ? 0 : wake_ms);
+    store_set_time(execution, "waitingUntil", wake_ms >= RUN_WAKE_NEVER ? 0 : wake_ms);
     json_set_str(execution, "waitingFor", sql_text(q, 14));
+    json_set_str(execution, "parentExecutionId", sql_text(q, 15));
+    json_set_str(execution, "parentNodeId", sql_text(q, 16));
     return execution;
 }
 
@@ -109,7 +111,7 @@ static struct json *node_of_checkpoint(struct sql_rows *q, const struct json *ty
     json_set_int(node, "recordsProcessed", sql_int(q, 3));
     json_set_str(node, "errorMessage", sql_text(q, 7));
     json_set(node, "output", sql_json(q, 2, damaged));
-    store_set_time(node, "waitingUntil", wake_ms == INT64_MAX ? 0 : wake_ms);
+    store_set_time(node, "waitingUntil", wake_ms >= RUN_WAKE_NEVER ? 0 : wake_ms);
     return node;
 }
 
@@ -216,6 +218,43 @@ static enum err add_attempts(struct store_session *s, const struct sql_key *key,
     return code;
 }
 
+/* What an unfinished execution waits for, node by node. */
+static struct json *wait_of(struct sql_rows *q, bool *damaged)
+{
+    struct json *wait = json_object_new();
+    AUTO_JSON struct json *waiting = sql_json(q, 2, damaged);
+    const char *kind = json_get_str(waiting, "kind"), *token = json_get_str(waiting, "token");
+    int64_t wake_ms = sql_int(q, 3);
+    json_set_str(wait, "nodeId", sql_text(q, 0));
+    json_set_str(wait, "iteration", sql_text(q, 1));
+    json_set_str(wait, "kind", token != NULL ? "approval" : kind == NULL ? "time" : kind);
+    store_set_time(wait, "since", sql_int(q, 4));
+    store_set_time(wait, "until", wake_ms >= RUN_WAKE_NEVER ? 0 : wake_ms);
+    if (json_get_str(waiting, "name") != NULL)
+        json_set_str(wait, "name", json_get_str(waiting, "name"));
+    if (json_get_str(waiting, "childId") != NULL)
+        json_set_str(wait, "executionId", json_get_str(waiting, "childId"));
+    if (token != NULL) {
+        AUTO_FREE char *url = mem_printf("/wait/%s", token);
+        json_set_str(wait, "title", json_get_str(json_get(waiting, "approval"), "title"));
+        json_set_str(wait, "url", url);
+    }
+    return wait;
+}
+
+static enum err load_waits(struct store_session *s, const struct sql_key *key, struct json *waits, struct error *reterr)
+{
+    AUTO_RESET struct sql_rows *q = NULL;
+    bool row = false, damaged = false;
+    enum err code = sql_query(s, &q, reterr,
+                              "SELECT node_id, iteration, waiting, wake_ms, started_ms FROM checkpoints WHERE"
+                              " execution=? AND state='waiting' ORDER BY node_id, iteration LIMIT 1000",
+                              "k", key);
+    while (code == ERR_OK && (code = sql_step(s, q, &row, reterr)) == ERR_OK && row)
+        json_push(waits, wait_of(q, &damaged));
+    return code == ERR_OK && damaged ? sql_damaged("execution", key->id, reterr) : code;
+}
+
 static enum err decode_detail(struct store_session *s, struct sql_rows *q, struct json *detail, struct error *reterr)
 {
     AUTO_JSON struct json *document = NULL, *types = NULL;
@@ -239,7 +278,11 @@ static enum err decode_detail(struct store_session *s, struct sql_rows *q, struc
     struct json *nodes = json_get(document, "nodes");
     nodes = json_is(nodes, JSON_ARRAY) ? json_ref(nodes) : json_array_new();
     json_set(detail, "nodeExecutions", nodes);
-    if (document == NULL)
+    struct json *waits = json_array_new();
+    json_set(detail, "waits", waits);
+    if (sql_int(q, 4) < RUN_SUCCESS)
+        code = load_waits(s, &key, waits, reterr);
+    if (code == ERR_OK && document == NULL)
         code = nodes_of_checkpoints(s, &key, types, created_ms, nodes, &damaged, reterr);
     if (code == ERR_OK && damaged)
         return sql_damaged("execution", json_get_str(detail, "id"), reterr);
@@ -295,6 +338,8 @@ enum err sql_execution_list(struct store_session *s, const struct json *filter, 
         sql_where_text(&where, "flow_id = ?", flow_id);
     if (schedule_id != NULL)
         sql_where_text(&where, "schedule_id = ?", schedule_id);
+    if (json_get_str(filter, "parentExecutionId") != NULL)
+        sql_where_text(&where, "parent_id = ?", json_get_str(filter, "parentExecutionId"));
     /* The conditions of the partial indices must stand there as literals, or SQLite does not use them. */
     if (number > RUN_SUCCESS)
         sql_where_number(&where, "status > 3 AND status = ?", number);

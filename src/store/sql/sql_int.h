@@ -155,6 +155,7 @@ struct sql_locator {
     int64_t wake_ms;    /* 0: not parked */
     bool settled, lost; /* see store_dispatch.lost_epoch */
     bool queued;        /* its turn has not come (limits.c) */
+    int64_t signals;    /* the number of its last one */
 };
 /* In a write it holds the row until the transaction's end: what it says stays true. */
 enum err sql_locate(struct store_session *s, const char *id, struct sql_locator *ret,
@@ -166,6 +167,25 @@ enum err sql_find_key(struct store_session *s, const char *id, struct sql_key *r
                       struct error *reterr) ERROR_MUST_CHECK;
 enum err sql_insert_document(struct store_session *s, const struct sql_key *key, const struct store_finish *finish,
                              struct error *reterr) ERROR_MUST_CHECK;
+
+/* ---- signals.c, children.c */
+struct sql_parent {
+    char id[STORE_ID_BYTES], node_id[STORE_ID_BYTES], iteration[RUN_ITERATION_BYTES_MAX]; /* id "": nobody */
+    bool waits;
+};
+enum err sql_parent_load(struct store_session *s, const struct sql_key *child, struct sql_parent *ret,
+                         struct error *reterr) ERROR_MUST_CHECK;
+/* The child's end, in the transaction that makes it final. Nothing when nobody waits for it. */
+enum err sql_parent_tell(struct store_session *s, const struct sql_parent *parent, const char *child_id,
+                         const struct store_finish *end, struct error *reterr) ERROR_MUST_CHECK;
+enum err sql_signal_of_child(struct store_session *s, const struct store_signal *signal,
+                             struct error *reterr) ERROR_MUST_CHECK;
+/* Signals that are not taken as a JSON text; *ret is untouched when there are none. */
+enum err sql_signals_text(struct store_session *s, const struct sql_key *execution, struct arena *arena,
+                          const char **ret, struct error *reterr) ERROR_MUST_CHECK;
+/* The first column of all rows as an array of texts. */
+enum err sql_ids(struct store_session *s, struct sql_rows *rows, struct json **ret,
+                 struct error *reterr) ERROR_MUST_CHECK;
 
 /* ---- the verbs */
 enum err sql_flow_insert(struct store_session *s, const struct json *flow, int64_t now_ms, struct error *reterr);
@@ -231,7 +251,20 @@ enum err sql_execution_load_detail(struct store_session *s, const char *id, stru
 enum err sql_execution_logs(struct store_session *s, const char *id, const char *level, const char *node_id,
                             struct json **ret, struct error *reterr);
 enum err sql_execution_delete(struct store_session *s, const char *id, struct error *reterr);
-enum err sql_execution_cancel(struct store_session *s, const char *id, int64_t now_ms, struct error *reterr);
+enum err sql_execution_cancel_all(struct store_session *s, const char *id, int64_t now_ms, struct json **ret_ids,
+                                  struct error *reterr);
+enum err sql_signal_insert(struct store_session *s, const struct store_signal *signal, struct store_receipt *ret,
+                           struct error *reterr);
+enum err sql_signals_load(struct store_session *s, const char *execution_id, struct json **ret, struct error *reterr);
+enum err sql_signals_open(struct store_session *s, size_t limit, struct json **ret, struct error *reterr);
+enum err sql_wait_load(struct store_session *s, const char *token, int64_t now_ms, struct json **ret,
+                       struct error *reterr);
+enum err sql_wait_answer(struct store_session *s, const char *token, const char *answer_json, int64_t now_ms,
+                         struct error *reterr);
+enum err sql_child_insert(struct store_session *s, const struct store_execution *row, struct error *reterr);
+enum err sql_child_drop(struct store_session *s, const char *parent_id, int epoch, const char *child_id, int64_t now_ms,
+                        struct json **ret_ids, struct error *reterr);
+enum err sql_children_orphaned(struct store_session *s, size_t limit, struct json **ret, struct error *reterr);
 enum err sql_execution_fail(struct store_session *s, const char *id, int64_t now_ms, const struct error *why,
                             struct error *reterr);
 enum err sql_execution_pause(struct store_session *s, const char *id, int64_t now_ms, struct error *reterr);

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { VALUES_MAX = 32 };
+enum { VALUES_MAX = 40 };
 
 void sql_session_done(struct sql_session *session)
 {

@@ -157,7 +157,33 @@ static const char version_7[] =
     " at_ms INTEGER NOT NULL, execution TEXT NOT NULL, PRIMARY KEY(flow_id, rate_key, at_ms, execution)) WITHOUT "
     "ROWID;";
 
-static const char *const migrations[] = {version_1, version_2, version_3, version_4, version_5, version_6, version_7};
+/* Executions that others have started, and words from outside that nodes wait for: `signals` counts those that an
+ * execution was ever sent, so that whoever parks it can say which it has seen. Links to waits for a person. Versions
+ * that start when another flow fails. */
+static const char version_8[] =
+    "ALTER TABLE executions ADD COLUMN parent_id TEXT;"
+    "ALTER TABLE executions ADD COLUMN parent_node_id TEXT;"
+    "ALTER TABLE executions ADD COLUMN parent_iteration TEXT;"
+    "ALTER TABLE executions ADD COLUMN parent_waits INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE executions ADD COLUMN depth INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE executions ADD COLUMN body TEXT;"
+    "ALTER TABLE executions ADD COLUMN signals INTEGER NOT NULL DEFAULT 0;"
+    "CREATE INDEX executions_children ON executions(parent_id, created_ms, id) WHERE parent_id IS NOT NULL;"
+    "CREATE INDEX executions_awaited ON executions(parent_id) WHERE status <= 2 AND parent_waits = 1;"
+    "CREATE TABLE signals(execution INTEGER NOT NULL REFERENCES executions(seq) ON DELETE CASCADE, id INTEGER NOT NULL,"
+    " of_child INTEGER NOT NULL, name TEXT, node_id TEXT, iteration TEXT, payload TEXT, key TEXT, taken INTEGER NOT "
+    "NULL DEFAULT 0, at_ms INTEGER NOT NULL, PRIMARY KEY(execution, id)) WITHOUT ROWID;"
+    "CREATE UNIQUE INDEX signals_key ON signals(execution, key) WHERE key IS NOT NULL;"
+    "CREATE INDEX signals_open ON signals(execution) WHERE taken = 0;"
+    "CREATE TABLE wait_tokens(token TEXT PRIMARY KEY NOT NULL, execution INTEGER NOT NULL REFERENCES executions(seq) "
+    "ON "
+    "DELETE CASCADE, node_id TEXT NOT NULL, iteration TEXT NOT NULL, answer TEXT, answered_ms INTEGER) WITHOUT ROWID;"
+    "CREATE INDEX wait_tokens_execution ON wait_tokens(execution);"
+    "ALTER TABLE flow_versions ADD COLUMN listens INTEGER NOT NULL DEFAULT 0;"
+    "CREATE INDEX flow_versions_listening ON flow_versions(flow_id, version) WHERE listens = 1;";
+
+static const char *const migrations[] = {version_1, version_2, version_3, version_4,
+                                         version_5, version_6, version_7, version_8};
 
 int sqlite_schema_latest(void)
 {

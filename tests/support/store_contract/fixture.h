@@ -31,7 +31,7 @@ struct fixture {
 /* Each of these ends with an empty entry. */
 extern const struct CMUnitTest store_contract_flows[], store_contract_executions[], store_contract_events[],
     store_contract_operation[], store_contract_commit[], store_contract_threads[], store_contract_control[],
-    store_contract_limits[];
+    store_contract_limits[], store_contract_waits[];
 int store_contract_set_up(void **state);
 int store_contract_tear_down(void **state);
 #define CONTRACT_TEST(function)                                                                                        \

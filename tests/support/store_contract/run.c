@@ -27,8 +27,9 @@ int store_contract_tear_down(void **state)
 int store_contract_run(const struct store_contract *contract)
 {
     static const struct CMUnitTest *const parts[] = {
-        store_contract_flows,   store_contract_executions, store_contract_events, store_contract_operation,
-        store_contract_control, store_contract_limits,     store_contract_commit, store_contract_threads};
+        store_contract_flows,     store_contract_executions, store_contract_events,
+        store_contract_operation, store_contract_control,    store_contract_limits,
+        store_contract_waits,     store_contract_commit,     store_contract_threads};
     struct CMUnitTest tests[TESTS_MAX];
     size_t count = 0;
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
