@@ -94,6 +94,17 @@ class Planted(unittest.TestCase):
         self.assertEqual((answer.status, answer.json), (200, {"output": {"token": "••••", "region": "eu-1"}, "count": 1}))
         self.search_files()
 
+    def test_what_comes_back_after_a_wait(self):
+        """The execution leaves the worker meanwhile; the node behind names no secret, and reads one."""
+        nodes = [node("keep", "sqlite-write", {"path": "kept.db", "table": "kept", "data": "{{ [{ value: secrets.TOKEN }] }}"}), node("wait", "delay", {"durationMs": 5500}),
+                 node("name", "code", {"code": "return { n: input };"}),
+                 node("read", "sqlite-query", {"path": "kept.db", "query": "SELECT value, length(value) AS n, hex(value) AS hex FROM kept WHERE :n > 0"})]
+        flow = self.caudal.flow("kept", nodes, [link("keep", "wait", "insertedCount", "data"), link("wait", "name"), link("name", "read")])
+        execution = self.caudal.wait(self.caudal.run(flow), 60)
+        self.assertEqual(self.node_of(execution, "read")["output"]["rows"], [{"value": "••••", "n": len(planted.SECRETS["TOKEN"]), "hex": "••••"}], execution)
+        self.assertEqual(planted.found_in(self.caudal.get(f"/scheduler/executions/{execution['id']}").text), [])
+        os.unlink(os.path.join(self.caudal.directory, "files", "kept.db"))
+
     def test_unknown_names(self):
         cases = {"path": ({"message": "{{ secrets.NONE }}"}, "message: the expression {{ secrets.NONE }} failed: There is no secret \"NONE\" for this flow."),
                  "script": ({"message": "x {{ [1].concat(secrets.NONE_EITHER) }}"}, "There is no secret \"NONE_EITHER\" for this flow")}
