@@ -40,12 +40,14 @@ static struct json *config_of(struct flow *flow, unsigned index)
 static void add_node(struct flow *flow, unsigned index, const struct flow_node_spec *spec)
 {
     unsigned made = flow->node_count++;
+    const struct json *config = config_of(flow, index);
     char id[LIMIT_NODE_ID_BYTES + 8];
     (void)snprintf(id, sizeof id, "%.64s.item", flow->nodes[index].id);
     flow->nodes[made] = (struct flow_node){.id = arena_dup(&flow->arena, id),
                                            .type = spec->type,
                                            .spec = spec,
-                                           .config = config_of(flow, index),
+                                           .config = config,
+                                           .expressions = expressions_new(config, spec->fields),
                                            .timeout_ms = LIMIT_NODE_TIMEOUT_MS,
                                            .retry = {.max_attempts = 1},
                                            .critical = true,

@@ -3,6 +3,7 @@
 
 #include "base/limits.h"
 #include <stdlib.h>
+#include <stdlib.h>
 #include <string.h>
 
 static void signal_free(struct queued_signal *signal)
@@ -101,7 +102,7 @@ static const struct json *result_of(const struct node_run *node, const struct qu
     const struct json *result = json_get(signal->payload, "result"), *pick = json_get(node->waiting, "pick");
     for (size_t i = 0; i < json_count(pick); i++) {
         const char *member = json_as_str(json_at(pick, i));
-        result = member != NULL ? json_get(result, member) : json_at(result, (size_t)json_as_int(json_at(pick, i)));
+        result = json_is(result, JSON_ARRAY) ? json_at(result, strtoul(member, NULL, 10)) : json_get(result, member);
     }
     return result;
 }

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "nodes/http_client.h"
 #include "script/script.h"
+#include "worker/find_flow.h"
 #include "worker/pool.h"
 #include "worker/vault_resolver.h"
 #include <pthread.h>
@@ -126,6 +127,8 @@ static enum err start_worker(struct engine *engine, struct error *reterr)
     engine->host.allow_command = options->allow_command;
     engine->host.command_environment = options->command_environment;
     engine->host.data_dir = options->data_dir;
+    engine->host.find_flow = find_flow;
+    engine->host.find_flow_user = options->store;
     engine->host.script = make_script_pool(engine);
     if (options->vault != NULL)
         engine->resolver = vault_resolver_new(options->vault, engine->working.loop);

@@ -3,6 +3,7 @@
 #include "nodes/node_int.h"
 
 #include "base/limits.h"
+#include <string.h>
 
 /* A number is that many items; of an object each member is one, as {key, value}. Yours; NULL with the reason. */
 static struct json *items_of(const struct json *value, struct error *reterr)
@@ -33,9 +34,21 @@ static struct json *items_of(const struct json *value, struct error *reterr)
     return NULL;
 }
 
+/* What distribute.c makes of it is checked there; this says it before the first item. */
+static enum err check_mode(const struct node_call *call, struct error *reterr)
+{
+    const char *flow = node_input_str(call, "flow", "");
+    bool runs_flow = strcmp(node_input_str(call, "mode", "nodes"), "flow") == 0;
+    if (runs_flow && *flow == '\0')
+        return error_set(reterr, ERR_VALIDATION, "flow", "flow must be the id or the name of the flow to run.");
+    return ERR_OK;
+}
+
 static enum err execute(struct node_call *call, struct error *reterr)
 {
     enum err code = node_inputs_check(call, reterr);
+    if (code == ERR_OK)
+        code = check_mode(call, reterr);
     struct json *items = code == ERR_OK ? items_of(json_get(call->inputs, "items"), reterr) : NULL;
     if (items == NULL)
         return code == ERR_OK ? ERR_VALIDATION : code;
@@ -60,6 +73,7 @@ static const struct flow_pin outputs[] = {
     {.name = "item", .type = "any", .description = "To nodes inside: the item."},
     {.name = "index", .type = "number", .description = "To nodes inside: its number, from 0."},
     {0}};
+static const char *const modes[] = {"nodes", "flow", NULL};
 static const struct field fields[] = {
     {.name = "items", .kind = FIELD_ANY, .help = "The items, when no connection brings them."},
     {.name = "concurrency",
@@ -78,6 +92,25 @@ static const struct field fields[] = {
      .max = 86400000,
      .default_json = "0",
      .help = "Longest time of one iteration, in milliseconds; 0 is none."},
+    {.name = "mode",
+     .kind = FIELD_ENUM,
+     .values = modes,
+     .default_json = "\"nodes\"",
+     .help = "nodes runs the nodes inside it, flow another flow, in an execution of its own for each item."},
+    {.name = "flow",
+     .kind = FIELD_STRING,
+     .max = LIMIT_NAME_CHARS,
+     .help = "With mode flow: which one, by its id or its name. Each item is the input of its trigger."},
+    {.name = "version",
+     .kind = FIELD_INT,
+     .min = 0,
+     .max = INT32_MAX,
+     .default_json = "0",
+     .help = "With mode flow: which version; 0 is the published one, or else the newest."},
+    {.name = "distribute",
+     .kind = FIELD_BOOL,
+     .default_json = "false",
+     .help = "Whether each item's nodes run in an execution of their own, which any worker may take."},
     {0}};
 static const struct node_example examples[] = {
     {"Three times", "With a node inside that gives the item back as its result.", "{\"items\":3}",

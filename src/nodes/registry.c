@@ -34,6 +34,7 @@ static const struct node_type *const types[] = {
     &node_sqlite_query,
     &node_sqlite_write,
     &node_stop_with_error,
+    &node_sub_flow,
     &node_summarize,
     &node_switch,
     &node_template,

@@ -103,7 +103,9 @@ static struct json *node_of_checkpoint(struct sql_rows *q, const struct json *ty
     const char *id = sql_text(q, 0);
     int64_t started_ms = sql_int(q, 4), wake_ms = sql_int(q, 6);
     json_set_str(node, "nodeId", id);
-    const char *type = json_get_str(types, id);
+    const char *type = json_get_str(types, id), *dot = strrchr(id, '.');
+    if (type == NULL && dot != NULL && strcmp(dot, ".item") == 0)
+        type = "sub-flow"; /* of a for-each that runs its items elsewhere (flow/distribute.c) */
     json_set_str(node, "nodeType", type == NULL ? "unknown" : type);
     json_set_str(node, "status", sql_text(q, 1));
     /* The page formats every startTime (contract 8). */
