@@ -20,6 +20,17 @@ const struct command cli_commands[] = {
      "Run a flow and follow it; a file runs here, without a service", command_flow_run},
     {"flow import", "FILE...", "Create flows from files, or change those of the same name", command_flow_import},
     {"flow export", "FLOW [--output FILE]", "Write a flow's definition", command_flow_export},
+    {"flow versions", "FLOW", "List the versions of a flow, with their notes", command_flow_versions},
+    {"flow diff", "FLOW FROM TO", "Show what changed between two versions", command_flow_diff},
+    {"flow publish", "FLOW [VERSION] [--note TEXT]", "Let triggers use the newest version, or that one",
+     command_flow_publish},
+    {"flow rollback", "FLOW VERSION", "Make an earlier version the newest", command_flow_rollback},
+    {"schedule list", "[--flow FLOW] [--limit N]", "List schedules", command_schedule_list},
+    {"schedule next", "SCHEDULE [--count N]", "Show the next instants", command_schedule_next},
+    {"schedule pause", "SCHEDULE", "Stop firing", command_schedule_pause},
+    {"schedule resume", "SCHEDULE", "Fire again", command_schedule_resume},
+    {"schedule backfill", "SCHEDULE [--from TIME --to TIME]", "Fire for the instants of a past period",
+     command_schedule_backfill},
     {"execution list", "[--flow FLOW] [--status S] [--limit N]", "List executions, newest first",
      command_execution_list},
     {"execution show", "ID", "Show an execution with its nodes", command_execution_show},
@@ -27,6 +38,10 @@ const struct command cli_commands[] = {
     {"execution cancel", "ID", "Cancel an execution", command_execution_cancel},
     {"execution retry", "ID [--failed]", "Run a failed execution again, whole or from the failed node",
      command_execution_retry},
+    {"execution rerun", "ID [--input JSON|@FILE] [--same]", "Run it once more; --same: the version that ran",
+     command_execution_rerun},
+    {"execution attempts", "ID", "Show every attempt of every node", command_execution_attempts},
+    {"execution delete", "ID...", "Delete finished executions", command_execution_delete},
     {"variable list", "[--flow FLOW]", "List the global variables, or a flow's own", command_variable_list},
     {"variable set", "NAME [FILE] [--flow FLOW]", "Set a variable to JSON, or else text, from a file or standard input",
      command_variable_set},
@@ -103,15 +118,28 @@ struct option_place {
     bool *flag;
 };
 
+static int parse_number(const char *option, const char *text, int64_t *ret)
+{
+    char *end;
+    if (text == NULL)
+        return EXIT_OK;
+    *ret = strtoll(text, &end, 10);
+    if (*text != '\0' && *end == '\0' && *ret >= 1 && *ret <= 100)
+        return EXIT_OK;
+    (void)fprintf(stderr, "caudal: %s must be a number from 1 to 100, not \"%s\".\n", option, text);
+    return EXIT_USAGE;
+}
+
 static int parse(int argc, char **argv, struct cli *cli)
 {
-    const char *limit = NULL;
+    const char *limit = NULL, *count_text = NULL;
     const struct option_place options[] = {
         {"--url", &cli->url, NULL},       {"--api-key", &cli->api_key, NULL}, {"--input", &cli->input, NULL},
         {"--output", &cli->output, NULL}, {"--status", &cli->status, NULL},   {"--flow", &cli->flow, NULL},
         {"--demo", &cli->demo, NULL},     {"--limit", &limit, NULL},          {"--json", NULL, &cli->json},
         {"--failed", NULL, &cli->failed}, {"--detach", NULL, &cli->detach},   {"--from", &cli->from, NULL},
-        {"--to", &cli->to, NULL}};
+        {"--to", &cli->to, NULL},         {"--note", &cli->note, NULL},       {"--count", &count_text, NULL},
+        {"--same", NULL, &cli->same}};
     for (int i = 1; i < argc; i++) {
         if (argv[i][0] != '-' || argv[i][1] == '\0') {
             if (cli->word_count == sizeof cli->words / sizeof *cli->words) {
@@ -139,15 +167,8 @@ static int parse(int argc, char **argv, struct cli *cli)
             return EXIT_USAGE;
         }
     }
-    if (limit != NULL) {
-        char *end;
-        cli->limit = strtoll(limit, &end, 10);
-        if (*limit == '\0' || *end != '\0' || cli->limit < 1 || cli->limit > 100) {
-            (void)fprintf(stderr, "caudal: --limit must be a number from 1 to 100, not \"%s\".\n", limit);
-            return EXIT_USAGE;
-        }
-    }
-    return EXIT_OK;
+    int code = parse_number("--limit", limit, &cli->limit);
+    return code == EXIT_OK ? parse_number("--count", count_text, &cli->count) : code;
 }
 
 /* The command whose words the arguments begin with; they are taken away. */
@@ -191,7 +212,8 @@ int cli_main(int argc, char **argv)
     struct cli cli = {.url = getenv("CAUDAL_URL"),
                       .api_key = getenv("CAUDAL_API_KEY"),
                       .terminal = isatty(STDOUT_FILENO) != 0,
-                      .limit = 20};
+                      .limit = 20,
+                      .count = 5};
     for (int i = 1; i < argc; i++)
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
             print_help(stdout);

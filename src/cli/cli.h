@@ -17,9 +17,9 @@ struct cli {
     bool terminal;             /* standard output is one: progress may be shown */
     const char *words[16];     /* arguments without options */
     int word_count;
-    const char *input, *output, *status, *flow, *demo, *from, *to; /* values of options; NULL when not given */
-    int64_t limit;
-    bool failed, detach, yes;
+    const char *input, *output, *status, *flow, *demo, *from, *to, *note; /* of options; NULL: not given */
+    int64_t limit, count;
+    bool failed, detach, yes, same;
 };
 
 struct command {
@@ -41,6 +41,8 @@ int client_find_flow(const struct cli *cli, const char *flow, char ret_id[40]);
 
 /* Reads a whole file, or standard input for "-"; at most 64 MiB. */
 enum err cli_read_file(const char *path, struct buf *out, struct error *reterr) ERROR_MUST_CHECK;
+/* An option's JSON text, or @FILE; *ret is untouched when nothing was given. */
+enum err cli_read_input(const char *given, struct json **ret, struct error *reterr) ERROR_MUST_CHECK;
 int cli_fail(const struct error *error); /* prints it; EXIT_FAILED */
 int cli_print_json(const struct json *value);
 void cli_print_execution(const struct json *execution); /* for people: status, nodes, result */
@@ -80,3 +82,15 @@ int command_execution_show(const struct cli *cli);
 int command_execution_follow(const struct cli *cli);
 int command_execution_cancel(const struct cli *cli);
 int command_execution_retry(const struct cli *cli);
+int command_execution_rerun(const struct cli *cli);
+int command_execution_delete(const struct cli *cli);
+int command_execution_attempts(const struct cli *cli);
+int command_flow_versions(const struct cli *cli);
+int command_flow_diff(const struct cli *cli);
+int command_flow_publish(const struct cli *cli);
+int command_flow_rollback(const struct cli *cli);
+int command_schedule_list(const struct cli *cli);
+int command_schedule_next(const struct cli *cli);
+int command_schedule_pause(const struct cli *cli);
+int command_schedule_resume(const struct cli *cli);
+int command_schedule_backfill(const struct cli *cli);

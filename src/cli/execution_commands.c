@@ -46,6 +46,8 @@ void cli_print_execution(const struct json *execution)
     const struct json *nodes = json_get(execution, "nodeExecutions");
     const char *error = json_get_str(execution, "errorMessage");
     (void)printf("%s  %s", json_get_str(execution, "id"), json_get_str(execution, "status"));
+    if (json_get(execution, "waitingFor") != NULL)
+        (void)printf("  waits for its %s", json_get_str(execution, "waitingFor"));
     if (json_get(execution, "duration") != NULL)
         (void)printf("  %lld ms", (long long)json_get_int(execution, "duration", 0));
     (void)printf("  %lld records\n", (long long)json_get_int(execution, "recordsProcessed", 0));
@@ -157,4 +159,69 @@ int command_execution_retry(const struct cli *cli)
     else if (code == EXIT_OK)
         (void)printf("%s\n", json_get_str(started, "executionId"));
     return code;
+}
+
+/* Once more from the beginning, as an execution of its own. */
+int command_execution_rerun(const struct cli *cli)
+{
+    AUTO_FREE char *escaped = client_escape(cli->words[0]);
+    AUTO_FREE char *path = mem_printf("/scheduler/executions/%s/rerun", escaped);
+    AUTO_JSON struct json *body = json_object_new();
+    AUTO_JSON struct json *started = NULL;
+    struct json *input = NULL;
+    struct error error = {0};
+    if (cli_read_input(cli->input, &input, &error) != ERR_OK)
+        return cli_fail(&error);
+    if (cli->input != NULL)
+        json_set(body, "input", input);
+    json_set_str(body, "version", cli->same ? "same" : "newest");
+    int code = client_call(cli, "POST", path, body, &started);
+    if (code == EXIT_OK && cli->json)
+        (void)cli_print_json(started);
+    else if (code == EXIT_OK)
+        (void)printf("%s\n", json_get_str(started, "executionId"));
+    return code;
+}
+
+int command_execution_delete(const struct cli *cli)
+{
+    AUTO_JSON struct json *body = json_object_new();
+    AUTO_JSON struct json *done = NULL;
+    struct json *ids = json_array_new();
+    for (int i = 0; i < cli->word_count; i++)
+        json_push(ids, json_string_new(cli->words[i]));
+    json_set(body, "executionIds", ids);
+    int code = client_call(cli, "POST", "/scheduler/executions/bulk/delete", body, &done);
+    if (code != EXIT_OK)
+        return code;
+    const struct json *errors = json_get(done, "errors");
+    if (cli->json)
+        (void)cli_print_json(done);
+    else
+        (void)printf("%lld deleted.\n", (long long)json_get_int(done, "successCount", 0));
+    for (size_t i = 0; !cli->json && i < json_count(errors); i++)
+        (void)fprintf(stderr, "caudal: %s\n", json_get_str(json_at(errors, i), "error"));
+    return json_count(errors) == 0 ? EXIT_OK : EXIT_REFUSED;
+}
+
+int command_execution_attempts(const struct cli *cli)
+{
+    AUTO_FREE char *escaped = client_escape(cli->words[0]);
+    AUTO_FREE char *path = mem_printf("/scheduler/executions/%s/attempts", escaped);
+    AUTO_JSON struct json *rows = NULL;
+    int code = client_call(cli, "GET", path, NULL, &rows);
+    if (code != EXIT_OK || cli->json)
+        return code != EXIT_OK ? code : cli_print_json(rows);
+    for (size_t i = 0; i < json_count(rows); i++) {
+        const struct json *row = json_at(rows, i);
+        const char *start = json_get_str(row, "startTime"), *end = json_get_str(row, "endTime"),
+                   *worker = json_get_str(row, "worker"), *error = json_get_str(row, "error");
+        (void)printf("%-24s %-24s %-20s %-8s #%-3lld %-9s %-16s %s\n", start == NULL ? "-" : start,
+                     end == NULL ? "-" : end, json_get_str(row, "nodeId"), json_get_str(row, "iteration"),
+                     (long long)json_get_int(row, "attempt", 0), json_get_str(row, "outcome"),
+                     worker == NULL ? "-" : worker, error == NULL ? "" : error);
+    }
+    if (json_count(rows) == 0)
+        (void)printf("No attempts.\n");
+    return EXIT_OK;
 }

@@ -220,7 +220,7 @@ int command_flow_export(const struct cli *cli)
     return good ? EXIT_OK : EXIT_FAILED;
 }
 
-static enum err read_input(const char *given, struct json **ret, struct error *reterr)
+enum err cli_read_input(const char *given, struct json **ret, struct error *reterr)
 {
     if (given == NULL)
         return ERR_OK;
@@ -277,7 +277,7 @@ int command_flow_run(const struct cli *cli)
     AUTO_JSON struct json *started = NULL;
     struct error error = {0};
     char id[40];
-    if (read_input(cli->input, &input, &error) != ERR_OK)
+    if (cli_read_input(cli->input, &input, &error) != ERR_OK)
         return cli_fail(&error);
     if (access(cli->words[0], F_OK) == 0)
         return run_file(cli, cli->words[0], input);

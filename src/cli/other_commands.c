@@ -107,23 +107,27 @@ int command_completion(const struct cli *cli)
         last = command->name;
     }
     (void)printf("\" -- \"$current\")) ;;\n    2) case ${COMP_WORDS[1]} in\n");
-    static const char *const groups[] = {"flow", "execution", "variable", "secret"};
-    for (size_t g = 0; g < sizeof groups / sizeof *groups; g++) {
-        size_t n = strlen(groups[g]);
-        (void)printf("        %s) COMPREPLY=($(compgen -W \"", groups[g]);
-        for (const struct command *command = cli_commands; command->name != NULL; command++)
-            if (strncmp(command->name, groups[g], n) == 0 && command->name[n] == ' ')
-                (void)printf("%s ", command->name + n + 1);
-        (void)printf("\" -- \"$current\")) ;;\n");
+    for (const struct command *first = cli_commands; first->name != NULL;) {
+        size_t n = strcspn(first->name, " ");
+        const struct command *command = first;
+        if (first->name[n] == ' ')
+            (void)printf("        %.*s) COMPREPLY=($(compgen -W \"", (int)n, first->name);
+        for (; command->name != NULL && strncmp(command->name, first->name, n) == 0 && command->name[n] == ' ';
+             command++)
+            (void)printf("%s ", command->name + n + 1);
+        if (first->name[n] == ' ')
+            (void)printf("\" -- \"$current\")) ;;\n");
+        first = command == first ? first + 1 : command;
     }
     (void)printf("        nodes) COMPREPLY=($(compgen -W \"");
     for (const struct node_type *const *type = node_registry_all(); *type != NULL; type++)
         (void)printf("%s ", (*type)->spec.type);
-    (void)printf("\" -- \"$current\")) ;;\n        config) COMPREPLY=($(compgen -W \"gateway orchestrator worker "
-                 "standalone\" -- \"$current\")) ;;\n        esac ;;\n"
-                 "    *) COMPREPLY=($(compgen -f -- \"$current\")) ;;\n    esac\n"
-                 "    [[ $current == -* ]] && COMPREPLY=($(compgen -W \"--url --api-key --json --input --output "
-                 "--status --flow --limit --from --to --failed --detach --help\" -- \"$current\"))\n"
-                 "}\ncomplete -o filenames -F _caudal caudal\n");
+    (void)printf(
+        "\" -- \"$current\")) ;;\n        config) COMPREPLY=($(compgen -W \"gateway orchestrator worker "
+        "standalone\" -- \"$current\")) ;;\n        esac ;;\n"
+        "    *) COMPREPLY=($(compgen -f -- \"$current\")) ;;\n    esac\n"
+        "    [[ $current == -* ]] && COMPREPLY=($(compgen -W \"--url --api-key --json --input --output "
+        "--status --flow --limit --count --from --to --note --same --failed --detach --help\" -- \"$current\"))\n"
+        "}\ncomplete -o filenames -F _caudal caudal\n");
     return EXIT_OK;
 }

@@ -215,6 +215,26 @@ const struct answer answer_execution_page = {"Execution", execution_fields, ANSW
 const struct answer answer_execution = {"ExecutionDetail", execution_detail_fields, ANSWER_ONE};
 const struct answer answer_execution_start = {"ExecutionStart", start_fields, ANSWER_ONE};
 const struct answer answer_execution_logs = {"ExecutionLog", log_fields, ANSWER_LIST};
+static const struct field ledger_fields[] = {
+    ALWAYS("nodeId", FIELD_STRING),
+    ALWAYS("nodeType", FIELD_STRING),
+    {.name = "iteration", .kind = FIELD_STRING, .required = true, .help = "Of its loops and for-each; 0: of none."},
+    ALWAYS("attempt", FIELD_INT),
+    NULLABLE("epoch", FIELD_INT),
+    NULLABLE("worker", FIELD_STRING),
+    NULLABLE("startTime", FIELD_STRING),
+    NULLABLE("endTime", FIELD_STRING),
+    {.name = "outcome",
+     .kind = FIELD_STRING,
+     .required = true,
+     .help = "running, waiting, success, failed, …; unknown: its worker was lost before it told."},
+    NULLABLE("error", FIELD_STRING),
+    {.name = "idempotencyKey",
+     .kind = FIELD_STRING,
+     .required = true,
+     .help = "What goes out as Idempotency-Key: the same for all attempts of a node in an iteration."},
+    {0}};
+const struct answer answer_attempts = {"Attempt", ledger_fields, ANSWER_LIST};
 const struct answer answer_node_execution = {"NodeExecution", node_execution_fields, ANSWER_ONE};
 const struct answer answer_job_stats = {"JobStats", job_stats_fields, ANSWER_ONE};
 

@@ -18,7 +18,7 @@ struct answer {
 
 extern const struct answer answer_flow, answer_flow_page, answer_flow_check, answer_flow_versions, answer_flow_diff;
 extern const struct answer answer_signal, answer_execution_page, answer_execution, answer_execution_start,
-    answer_execution_logs, answer_node_execution, answer_job_stats;
+    answer_execution_logs, answer_node_execution, answer_attempts, answer_job_stats;
 extern const struct answer answer_schedule, answer_schedule_page, answer_schedule_instants, answer_bulk_switch,
     answer_bulk_executions, answer_schedule_history, answer_backfill, answer_backfills;
 extern const struct answer answer_variable, answer_variables, answer_secret, answer_secrets, answer_rotation;

@@ -120,6 +120,61 @@ class CommandLine(unittest.TestCase):
         self.assertEqual(again.returncode, 0, again.stderr)
         self.assertEqual(self.run_command("execution", "follow", again.stdout.strip()).returncode, 1)
 
+    def test_versions(self):
+        flow = {**FLOW, "name": "versions"}
+        self.assertEqual(self.run_command("flow", "import", self.file("versions.json", flow)).returncode, 0)
+        nodes = [FLOW["nodes"][0], node("keep", "data-filter", {"conditions": [{"field": "ok", "operator": "equals", "value": "no"}]})]
+        self.run_command("flow", "import", self.file("versions.json", {**flow, "nodes": nodes}))
+        diff = self.run_command("flow", "diff", "versions", "1", "2")
+        self.assertEqual(diff.returncode, 0, diff.stderr)
+        self.assertIn('config.conditions[0].value\n      - "yes"\n      + "no"', diff.stdout)
+        self.assertEqual(json.loads(self.run_command("flow", "diff", "versions", "1", "2", "--json").stdout)["changes"], 1)
+        published = self.run_command("flow", "publish", "versions", "1", "--note", "tried")
+        self.assertIn("v2, published v1", published.stdout, published.stderr)
+        listed = self.run_command("flow", "versions", "versions").stdout
+        self.assertIn("[published]", listed.splitlines()[1])
+        self.assertIn("tried", listed)
+        self.assertEqual(json.loads(self.run_command("flow", "publish", "versions", "--json").stdout)["publishedVersion"], 2)
+        self.assertIn("v3", self.run_command("flow", "rollback", "versions", "1").stdout)
+        self.assertEqual(json.loads(self.run_command("flow", "diff", "versions", "1", "3", "--json").stdout)["changes"], 0)
+        for words, code in ((["publish", "versions", "9"], 4), (["rollback", "versions", "x"], 2), (["diff", "versions", "0", "1"], 2), (["versions", "no such"], 4)):
+            self.assertEqual(self.run_command("flow", *words).returncode, code, words)
+
+    def test_schedules(self):
+        flow = self.caudal.flow("scheduled", [node("t", "schedule-trigger"), node("l", "log", {"message": "x"})], chain("t", "l"))
+        made = self.caudal.post("/scheduler/schedules", {"flowId": flow["id"], "name": "hourly", "cronExpression": "0 * * * *", "enabled": False}).data
+        self.assertIn("paused", self.run_command("schedule", "list", "--flow", "scheduled").stdout)
+        resumed = self.run_command("schedule", "resume", "hourly")
+        self.assertIn("on  next", resumed.stdout, resumed.stderr)
+        runs = self.run_command("schedule", "next", "hourly", "--count", "3").stdout.split()
+        self.assertEqual((len(runs), [run[14:19] for run in runs]), (3, ["00:00"] * 3))
+        self.assertFalse(json.loads(self.run_command("schedule", "pause", made["id"], "--json").stdout)["enabled"])
+        filled = self.run_command("schedule", "backfill", "hourly", "--from", "2025-01-01T00:00:00Z", "--to", "2025-01-01T02:30:00Z")
+        self.assertIn("3 instants", filled.stdout, filled.stderr)
+        self.assertEqual(self.run_command("schedule", "backfill", "hourly").returncode, 2)
+        refused = self.run_command("schedule", "backfill", "hourly", "--from", "soon", "--to", "later")
+        self.assertEqual(refused.returncode, 4)
+        self.assertIn("from", refused.stderr)
+        self.assertEqual(self.run_command("schedule", "next", "nobody").returncode, 4)
+        self.assertEqual(self.run_command("schedule", "next", "hourly", "--count", "0").returncode, 2)
+
+    def test_rerun_attempts_delete(self):
+        self.run_command("flow", "import", self.file("again.json", {**FLOW, "name": "again"}))
+        first = json.loads(self.run_command("flow", "run", "again", "--json").stdout)["id"]
+        again = self.run_command("execution", "rerun", first, "--input", '[{"n": 9, "ok": "yes"}]')
+        self.assertEqual(again.returncode, 0, again.stderr)
+        shown = json.loads(self.run_command("execution", "follow", again.stdout.strip(), "--json").stdout)
+        self.assertEqual(shown["input"], [{"n": 9, "ok": "yes"}])
+        attempts = self.run_command("execution", "attempts", first)
+        self.assertEqual([line.split()[2] for line in attempts.stdout.splitlines()], ["in", "keep"], attempts.stderr)
+        self.assertEqual(json.loads(self.run_command("execution", "attempts", first, "--json").stdout)[1]["outcome"], "success")
+        deleted = self.run_command("execution", "delete", first, again.stdout.strip())
+        self.assertEqual((deleted.returncode, deleted.stdout), (0, "2 deleted.\n"))
+        refused = self.run_command("execution", "delete", first)
+        self.assertEqual(refused.returncode, 4)
+        self.assertIn("no execution", refused.stderr)
+        self.assertEqual(self.run_command("execution", "rerun", first).returncode, 4)
+
     def test_without_service(self):
         self.assertIn("data-filter", self.run_command("nodes").stdout)
         self.assertIn("conditions", self.run_command("nodes", "data-filter").stdout)
@@ -132,7 +187,7 @@ class CommandLine(unittest.TestCase):
         self.assertIn("PORT", wrong.stderr)
         self.assertEqual(json.loads(self.run_command("openapi").stdout)["openapi"], "3.1.0")
         completion = self.run_command("completion").stdout + '\nCOMP_WORDS=(caudal flow ""); COMP_CWORD=2; _caudal; echo "${COMPREPLY[@]}"'
-        self.assertEqual(subprocess.run(["bash", "-c", completion], capture_output=True, text=True).stdout.split(), ["list", "validate", "run", "import", "export"])
+        self.assertEqual(subprocess.run(["bash", "-c", completion], capture_output=True, text=True).stdout.split(), ["list", "validate", "run", "import", "export", "versions", "diff", "publish", "rollback"])
 
     def test_topology_and_messages(self):
         text = self.run_command("topology").stdout

@@ -1,5 +1,6 @@
 """Versions, run control, schedules, variables and secrets over the API."""
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -279,6 +280,59 @@ class RunControl(ApiTest):
         self.assertEqual(answer["successCount"], 3)
         self.refused(self.caudal.get(f"/scheduler/executions/{runs[0]}"), 404, "NOT_FOUND")
         self.refused(self.caudal.post("/scheduler/executions/bulk/cancel", {"executionIds": []}), 400, "VALIDATION_ERROR", "executionIds")
+
+
+class Ledger(ApiTest):
+    def test_attempts_in_order(self):
+        nodes = [node("t", "manual-trigger"), node("ask", "http-request", {"url": "http://127.0.0.1:9/", "critical": False, "retry": {"maxAttempts": 3, "delayMs": 1}})]
+        run = self.caudal.run(self.flow(nodes, chain("t", "ask")))
+        self.caudal.wait(run)
+        rows = self.caudal.get(f"/scheduler/executions/{run}/attempts").data
+        self.assertEqual([(r["nodeId"], r["attempt"], r["outcome"]) for r in rows], [("t", 1, "success"), ("ask", 1, "failed"), ("ask", 2, "failed"), ("ask", 3, "failed")])
+        self.assertEqual({r["idempotencyKey"] for r in rows if r["nodeId"] == "ask"}, {f"{run}:ask:0"})
+        self.assertTrue(all(r["startTime"] and r["endTime"] and r["worker"] and r["iteration"] == "0" for r in rows), rows)
+        self.assertTrue(rows[1]["error"])
+        self.refused(self.caudal.get(f"/scheduler/executions/{UNKNOWN}/attempts"), 404, "NOT_FOUND")
+
+    def test_a_lost_attempt_is_unknown(self):
+        caudal = type(self.caudal)()
+        try:
+            with socket.create_server(("127.0.0.1", 0)) as server:
+                server.settimeout(60)
+                port = server.getsockname()[1]
+                nodes = [node("t", "manual-trigger"), node("ask", "http-request", {"url": f"http://127.0.0.1:{port}/", "method": "POST"})]
+                run = caudal.run(caudal.flow("lost", nodes, chain("t", "ask")))
+                keys = []
+
+                def take():
+                    connection, _ = server.accept()
+                    request = b""
+                    while b"\r\n\r\n" not in request:
+                        request += connection.recv(4096)
+                    keys.append([line.split(b": ")[1].decode() for line in request.split(b"\r\n") if line.lower().startswith(b"idempotency-key")][0])
+                    return connection
+
+                first = take()
+                caudal.kill()
+                first.close()
+                caudal.start()
+                with take() as second:
+                    second.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Type: application/json\r\n\r\n{}")
+                self.assertEqual(caudal.wait(run)["status"], "success")
+            rows = [r for r in caudal.get(f"/scheduler/executions/{run}/attempts").data if r["nodeId"] == "ask"]
+            self.assertEqual(sorted(r["outcome"] for r in rows), ["success", "unknown"], rows)
+            self.assertEqual({r["idempotencyKey"] for r in rows}, set(keys))
+        finally:
+            caudal.stop()
+
+    def test_iterations(self):
+        nodes = [node("t", "manual-trigger"), node("each", "for-each", {"items": [1, 2]}), {**node("in", "log", {"message": "x"}), "parentId": "each"}]
+        flow = self.flow(nodes, [chain("t", "each")[0], {"fromNodeId": "each", "fromOutput": "item", "toNodeId": "in", "toInput": "input"}])
+        run = self.caudal.run(flow)
+        self.assertEqual(self.caudal.wait(run)["status"], "success")
+        rows = [r for r in self.caudal.get(f"/scheduler/executions/{run}/attempts").data if r["nodeId"] == "in"]
+        self.assertEqual(len({r["iteration"] for r in rows}), 2, rows)
+        self.assertEqual({r["idempotencyKey"] for r in rows}, {f"{run}:in:{r['iteration']}" for r in rows})
 
 
 class Limits(ApiTest):
