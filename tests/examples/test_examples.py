@@ -1,11 +1,16 @@
 """The examples, on their own data, checked against results computed here."""
 import csv
+import email
+import email.utils
 import json
 import os
 import pathlib
+import queue
 import re
+import socket
 import subprocess
 import sys
+import threading
 import time
 import unittest
 
@@ -14,6 +19,46 @@ sys.path.insert(0, str(ROOT / "tests"))
 from support.caudal import PROGRAM, Caudal  # noqa: E402
 
 EXAMPLES = ROOT / "examples"
+
+
+class MailServer:
+    """Takes mails (RFC 5321, as far as a client without extensions needs) on a port of its own."""
+
+    def __init__(self):
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.port = self.socket.getsockname()[1]
+        self.mails = queue.Queue()
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        while True:
+            try:
+                connection, _ = self.socket.accept()
+            except OSError:
+                return
+            with connection, connection.makefile("rwb") as stream:
+                self.talk(stream)
+
+    def talk(self, stream):
+        def say(line):
+            stream.write(line + b"\r\n")
+            stream.flush()
+
+        say(b"220 test")
+        for line in iter(stream.readline, b""):
+            if line.upper().startswith(b"DATA"):
+                say(b"354 go on")
+                lines = []
+                while (text := stream.readline()) not in (b".\r\n", b""):
+                    lines.append(text[1:] if text.startswith(b".") else text)
+                self.mails.put(b"".join(lines))
+            say(b"221 bye" if line.upper().startswith(b"QUIT") else b"250 ok")
+
+    def wait(self):
+        return self.mails.get(timeout=120)
+
+    def close(self):
+        self.socket.close()
 
 
 class Examples(unittest.TestCase):
@@ -32,7 +77,7 @@ class Examples(unittest.TestCase):
         for old, new in replace.items():
             text = text.replace(old, new)
         flow = json.loads(text)
-        made = self.caudal.flow(flow["name"], flow["nodes"], flow["connections"], active=True, description=flow["description"])
+        made = self.caudal.flow(flow["name"], flow["nodes"], flow["connections"], active=True, description=flow["description"], settings=flow.get("settings"))
         verdict = self.caudal.post(f"/flows/{made['id']}/validate").json
         self.assertEqual((verdict["errors"], verdict["warnings"]), ([], []), name)
         return made
@@ -65,7 +110,6 @@ class Examples(unittest.TestCase):
 
     def api(self):
         """The product API on a free port: it is asked until it answers."""
-        import socket
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
@@ -104,6 +148,45 @@ class Examples(unittest.TestCase):
         self.assertNotIn("good", {n for n, v in nodes.items() if v["status"] == "success"})
         self.assertEqual(json.loads((self.files / "outage.json").read_text(encoding="utf-8"))["nodeId"], "ask")
 
+    def test_import_page_by_page(self):
+        """Killed in the middle: every product is there once."""
+        flow = self.flow("import.json", **{"8099": self.api()})
+        run = self.caudal.run(flow)
+        self.caudal.kill()
+        self.caudal.start()
+        detail = self.caudal.wait(run)
+        self.assertEqual(detail["status"], "success", detail)
+        products = json.loads((EXAMPLES / "data/products.json").read_text(encoding="utf-8"))
+        pages = len(products) // 50 + 1
+        self.assertEqual(detail["result"]["body"], {"page": pages, "rows": len(products) % 50})
+        kept = subprocess.run(["sqlite3", str(self.files / "products.db"), "SELECT count(*), count(DISTINCT name) FROM products"], capture_output=True, text=True, check=True)
+        self.assertEqual(kept.stdout.strip(), f"{len(products)}|{len({p['name'] for p in products})}")
+        fetches = [r for r in self.caudal.get(f"/scheduler/executions/{run}/attempts").data if r["nodeId"] == "fetch" and r["outcome"] == "success"]
+        self.assertEqual(len({r["iteration"] for r in fetches}), pages)
+
+    def test_nightly_report(self):
+        mails = MailServer()
+        self.addCleanup(mails.close)
+        flow = self.flow("report.json", **{"2525": str(mails.port)})
+        schedule = self.caudal.post("/scheduler/schedules", {"flowId": flow["id"], "name": "nightly", "cronExpression": "* * * * * *", "overlap": "skip"}).data
+        mail = mails.wait()
+        self.caudal.post(f"/scheduler/schedules/{schedule['id']}/disable")
+        with open(EXAMPLES / "data/orders.csv", encoding="utf-8", newline="") as file:
+            paid = [row for row in csv.DictReader(file) if row["status"] == "paid"]
+        sales = {}
+        for row in paid:
+            sales[row["country"]] = sales.get(row["country"], 0) + float(row["total"])
+        message = email.message_from_bytes(mail)
+        self.assertIn("Sales by country, 20", message["Subject"])
+        self.assertEqual((email.utils.parseaddr(message["From"]), message["To"]), (("Caudal", "caudal@example.com"), "sales@example.com"))
+        parts = {part.get_content_type(): part.get_payload(decode=True).decode() for part in message.walk() if not part.is_multipart()}
+        ranked = sorted(sales, key=sales.get, reverse=True)
+        self.assertEqual(re.findall(r"<tr><td>(\w+)</td>", parts["text/html"]), ranked)
+        figures = json.loads(parts["application/json"])
+        self.assertEqual([row["country"] for row in figures], ranked)
+        for row in figures:
+            self.assertAlmostEqual(row["sales"], sales[row["country"]], places=4)
+
     def test_demo(self):
         """What ./run shows."""
         directory = os.path.join(self.caudal.directory, "demo")
@@ -118,7 +201,7 @@ class Examples(unittest.TestCase):
         process.stdout.close()
         self.assertEqual(process.wait(timeout=60), 0)
         text = "".join(lines)
-        for expected in ("Loaded Orders by country", "Loaded Products in stock", "Loaded Watch the product API", "success", '"country": "ES"'):
+        for expected in ("Loaded Orders by country", "Loaded Products in stock", "Loaded Watch the product API", "Loaded Nightly sales report", "Loaded Import products page by page", "success", '"country": "ES"'):
             self.assertIn(expected, text)
         self.assertTrue(re.search(r"^Open http://127\.0\.0\.1:\d+ ", text, re.M))
 

@@ -175,7 +175,8 @@ static enum err insert_all(struct store_session *s, const struct store_execution
 
 enum err sql_execution_insert(struct store_session *s, const struct store_execution *row, struct error *reterr)
 {
-    if (row->finish == NULL && !row->unlimited)
+    /* A part of a flow that runs belongs to its slot: it must not wait for it. */
+    if (row->finish == NULL && !row->unlimited && row->body == NULL)
         return sql_limits_insert(s, row, insert_all, reterr);
     if (row->ret_waits != NULL)
         *row->ret_waits = row->wake_ms > 0;

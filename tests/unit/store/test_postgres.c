@@ -357,7 +357,9 @@ static void drops_days_that_are_old(void **state)
     }
     AUTO_FREE char *first = mem_printf("SELECT count(*) FROM executions_%" PRId64, day);
     assert_int_equal(ask(first), 1);
-    int64_t argument = (day + 2) * DAY_MS;
+    static const char bytes[] = "SELECT sum(pg_total_relation_size(c.oid))::bigint FROM pg_class c WHERE c.relname LIKE"
+                                " 'executions_%' OR c.relname LIKE 'node_executions_%'";
+    int64_t before = ask(bytes), argument = (day + 2) * DAY_MS;
     assert_ok(store_write(store, apply_retention, &argument, &error_));
     assert_int_equal(argument, 1);
     assert_int_equal(ask("SELECT count(*) FROM executions"), 2);
@@ -366,6 +368,10 @@ static void drops_days_that_are_old(void **state)
                                       " (to_regclass('node_executions_%" PRId64 "') IS NULL)::integer",
                                       day, day);
     assert_int_equal(ask(gone), 2);
+    int64_t after = ask(bytes);
+    assert_true(after < before);
+    print_message("executions and their documents: %lld bytes, %lld after a day was dropped\n", (long long)before,
+                  (long long)after);
     store_close(store);
 }
 

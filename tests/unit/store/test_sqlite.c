@@ -595,9 +595,13 @@ static void gives_pages_back(void **state)
     int64_t empty = file_bytes(f);
     for (round.number = 1; round.number <= 3; round.number++) {
         assert_ok(store_write(f->store, insert_round, &round, &error_));
-        assert_true(file_bytes(f) > empty + ROUND * 8000);
+        int64_t full = file_bytes(f);
+        assert_true(full > empty + ROUND * 8000);
         assert_ok(store_write(f->store, retain, &round.number, &error_));
-        assert_true(file_bytes(f) < empty + 64 * 1024);
+        int64_t after = file_bytes(f);
+        assert_true(after < empty + 64 * 1024);
+        print_message("file: %lld bytes empty, %lld with %d executions, %lld after retention\n", (long long)empty,
+                      (long long)full, ROUND, (long long)after);
     }
     sqlite3 *db = open_raw(f);
     assert_int_equal(ask(db, "SELECT count(*) FROM execution_inputs"), 0); /* nothing of theirs stays */
