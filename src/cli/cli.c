@@ -40,6 +40,8 @@ const struct command cli_commands[] = {
      command_execution_retry},
     {"execution rerun", "ID [--input JSON|@FILE] [--same]", "Run it once more; --same: the version that ran",
      command_execution_rerun},
+    {"execution signal", "ID [--name NAME] [--node NODE] [--input JSON|@FILE]",
+     "Send a signal to a node that waits for it", command_execution_signal},
     {"execution attempts", "ID", "Show every attempt of every node", command_execution_attempts},
     {"execution delete", "ID...", "Delete finished executions", command_execution_delete},
     {"variable list", "[--flow FLOW]", "List the global variables, or a flow's own", command_variable_list},
@@ -139,7 +141,7 @@ static int parse(int argc, char **argv, struct cli *cli)
         {"--demo", &cli->demo, NULL},     {"--limit", &limit, NULL},          {"--json", NULL, &cli->json},
         {"--failed", NULL, &cli->failed}, {"--detach", NULL, &cli->detach},   {"--from", &cli->from, NULL},
         {"--to", &cli->to, NULL},         {"--note", &cli->note, NULL},       {"--count", &count_text, NULL},
-        {"--same", NULL, &cli->same}};
+        {"--same", NULL, &cli->same},     {"--name", &cli->name, NULL},       {"--node", &cli->node, NULL}};
     for (int i = 1; i < argc; i++) {
         if (argv[i][0] != '-' || argv[i][1] == '\0') {
             if (cli->word_count == sizeof cli->words / sizeof *cli->words) {

@@ -17,7 +17,8 @@ struct cli {
     bool terminal;             /* standard output is one: progress may be shown */
     const char *words[16];     /* arguments without options */
     int word_count;
-    const char *input, *output, *status, *flow, *demo, *from, *to, *note; /* of options; NULL: not given */
+    const char *input, *output, *status, *flow, *demo, *from, *to, *note, *name,
+        *node; /* of options; NULL: not given */
     int64_t limit, count;
     bool failed, detach, yes, same;
 };
@@ -83,6 +84,7 @@ int command_execution_follow(const struct cli *cli);
 int command_execution_cancel(const struct cli *cli);
 int command_execution_retry(const struct cli *cli);
 int command_execution_rerun(const struct cli *cli);
+int command_execution_signal(const struct cli *cli);
 int command_execution_delete(const struct cli *cli);
 int command_execution_attempts(const struct cli *cli);
 int command_flow_versions(const struct cli *cli);

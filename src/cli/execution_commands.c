@@ -225,3 +225,27 @@ int command_execution_attempts(const struct cli *cli)
         (void)printf("No attempts.\n");
     return EXIT_OK;
 }
+
+int command_execution_signal(const struct cli *cli)
+{
+    AUTO_FREE char *escaped = client_escape(cli->words[0]);
+    AUTO_FREE char *path = mem_printf("/scheduler/executions/%s/signal", escaped);
+    AUTO_JSON struct json *body = json_object_new();
+    AUTO_JSON struct json *sent = NULL;
+    struct json *payload = NULL;
+    struct error error = {0};
+    if (cli_read_input(cli->input, &payload, &error) != ERR_OK)
+        return cli_fail(&error);
+    if (cli->input != NULL)
+        json_set(body, "payload", payload);
+    if (cli->name != NULL)
+        json_set_str(body, "name", cli->name);
+    if (cli->node != NULL)
+        json_set_str(body, "nodeId", cli->node);
+    int code = client_call(cli, "POST", path, body, &sent);
+    if (code == EXIT_OK && cli->json)
+        (void)cli_print_json(sent);
+    else if (code == EXIT_OK)
+        (void)printf("%s\n", json_get_bool(sent, "awaited", false) ? "Sent." : "Sent; nobody waits for it yet.");
+    return code;
+}

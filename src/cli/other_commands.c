@@ -122,12 +122,12 @@ int command_completion(const struct cli *cli)
     (void)printf("        nodes) COMPREPLY=($(compgen -W \"");
     for (const struct node_type *const *type = node_registry_all(); *type != NULL; type++)
         (void)printf("%s ", (*type)->spec.type);
-    (void)printf(
-        "\" -- \"$current\")) ;;\n        config) COMPREPLY=($(compgen -W \"gateway orchestrator worker "
-        "standalone\" -- \"$current\")) ;;\n        esac ;;\n"
-        "    *) COMPREPLY=($(compgen -f -- \"$current\")) ;;\n    esac\n"
-        "    [[ $current == -* ]] && COMPREPLY=($(compgen -W \"--url --api-key --json --input --output "
-        "--status --flow --limit --count --from --to --note --same --failed --detach --help\" -- \"$current\"))\n"
-        "}\ncomplete -o filenames -F _caudal caudal\n");
+    (void)printf("\" -- \"$current\")) ;;\n        config) COMPREPLY=($(compgen -W \"gateway orchestrator worker "
+                 "standalone\" -- \"$current\")) ;;\n        esac ;;\n"
+                 "    *) COMPREPLY=($(compgen -f -- \"$current\")) ;;\n    esac\n"
+                 "    [[ $current == -* ]] && COMPREPLY=($(compgen -W \"--url --api-key --json --input --output "
+                 "--status --flow --limit --count --from --to --note --name --node --same --failed --detach --help\" "
+                 "-- \"$current\"))\n"
+                 "}\ncomplete -o filenames -F _caudal caudal\n");
     return EXIT_OK;
 }

@@ -8,7 +8,10 @@
 struct ledger {
     const struct json *execution;
     bool final;
-    struct json **rows;
+    struct row {
+        struct json *json;
+        size_t place; /* as the history tells it: the order of those that started in the same millisecond */
+    } * rows;
     size_t count, cap;
 };
 
@@ -44,9 +47,10 @@ static void add_row(struct ledger *ledger, const struct json *node, const struct
     json_set_str(row, "idempotencyKey", key);
     if (ledger->count == ledger->cap) {
         ledger->cap = ledger->cap == 0 ? 64 : ledger->cap * 2;
-        ledger->rows = mem_resize(ledger->rows, ledger->cap * sizeof(struct json *));
+        ledger->rows = mem_resize(ledger->rows, ledger->cap * sizeof *ledger->rows);
     }
-    ledger->rows[ledger->count++] = row;
+    ledger->rows[ledger->count] = (struct row){.json = row, .place = ledger->count};
+    ledger->count++;
 }
 
 static void add_node(struct ledger *ledger, const struct json *node)
@@ -61,15 +65,10 @@ static void add_node(struct ledger *ledger, const struct json *node)
 /* ISO times order as texts; an attempt whose start nobody told comes last. */
 static int compare(const void *a, const void *b)
 {
-    const struct json *first = *(struct json *const *)a, *second = *(struct json *const *)b;
-    const char *one = json_get_str(first, "startTime"), *two = json_get_str(second, "startTime");
+    const struct row *first = a, *second = b;
+    const char *one = json_get_str(first->json, "startTime"), *two = json_get_str(second->json, "startTime");
     int order = one == NULL || two == NULL ? (one == NULL) - (two == NULL) : strcmp(one, two);
-    if (order == 0)
-        order = strcmp(json_get_str(first, "nodeId"), json_get_str(second, "nodeId"));
-    if (order == 0)
-        order = strcmp(json_get_str(first, "iteration"), json_get_str(second, "iteration"));
-    int64_t difference = json_get_int(first, "attempt", 0) - json_get_int(second, "attempt", 0);
-    return order != 0 ? order : (difference > 0) - (difference < 0);
+    return order != 0 ? order : (first->place > second->place) - (first->place < second->place);
 }
 
 static enum err list_attempts(struct api *api, struct http_request *request, struct error *reterr)
@@ -85,10 +84,10 @@ static enum err list_attempts(struct api *api, struct http_request *request, str
     for (size_t i = 0; i < json_count(nodes); i++)
         add_node(&ledger, json_at(nodes, i));
     if (ledger.count > 0)
-        qsort(ledger.rows, ledger.count, sizeof(struct json *), compare);
+        qsort(ledger.rows, ledger.count, sizeof *ledger.rows, compare);
     struct json *list = json_array_new();
     for (size_t i = 0; i < ledger.count; i++)
-        json_push(list, ledger.rows[i]);
+        json_push(list, ledger.rows[i].json);
     free(ledger.rows);
     http_reply(request, 200, list);
     return ERR_OK;

@@ -174,6 +174,18 @@ class CommandLine(unittest.TestCase):
         self.assertEqual(refused.returncode, 4)
         self.assertIn("no execution", refused.stderr)
         self.assertEqual(self.run_command("execution", "rerun", first).returncode, 4)
+        refused = self.run_command("execution", "signal", first, "--name", "go", "--input", "{}")
+        self.assertEqual(refused.returncode, 4)
+        self.assertIn("NOT_FOUND", refused.stderr)
+
+    def test_signal(self):
+        flow = {"name": "waits", "nodes": [node("in", "manual-trigger"), node("go", "wait", {"mode": "signal", "name": "go"})], "connections": chain("in", "go")}
+        self.assertEqual(self.run_command("flow", "import", self.file("waits.json", flow)).returncode, 0)
+        run = self.run_command("flow", "run", "waits", "--detach").stdout.strip()
+        sent = self.run_command("execution", "signal", run, "--name", "go", "--input", '{"by": "ana"}')
+        self.assertEqual(sent.returncode, 0, sent.stderr)
+        self.assertIn("Sent", sent.stdout)
+        self.assertEqual(self.run_command("execution", "follow", run).returncode, 0)
 
     def test_without_service(self):
         self.assertIn("data-filter", self.run_command("nodes").stdout)

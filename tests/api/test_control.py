@@ -208,7 +208,7 @@ class Schedules(ApiTest):
 class RunControl(ApiTest):
     def test_published_versions(self):
         nodes, connections = hook("published", responseMode="lastNode")
-        nodes[1] = node("log", "set-fields", {"fields": [{"name": "version", "value": "one"}]})
+        nodes[1] = node("log", "set-fields", {"fields": [{"field": "version", "value": "one"}]})
         flow = self.flow(nodes, connections, active=True)
         place = f"/flows/{flow['id']}"
         self.assertIsNone(flow["publishedVersion"])
@@ -282,6 +282,42 @@ class RunControl(ApiTest):
         self.refused(self.caudal.post("/scheduler/executions/bulk/cancel", {"executionIds": []}), 400, "VALIDATION_ERROR", "executionIds")
 
 
+class Drafts(ApiTest):
+    def version(self, value, wait=0):
+        return [node("t", "manual-trigger"), node("w", "delay", {"durationMs": wait}), node("s", "set-fields", {"fields": [{"field": "v", "value": value}]})]
+
+    @staticmethod
+    def made(detail):
+        return [n["output"]["output"]["v"] for n in detail["nodeExecutions"] if n["nodeId"] == "s"][0]
+
+    def test_running_executions_keep_theirs_and_triggers_the_published(self):
+        made = self.caudal.flow(self.name(), self.version("one", 6000), chain("t", "w", "s"))
+        place = f"/flows/{made['id']}"
+        run = self.caudal.run(made)
+        self.caudal.wait_until(run, "running")
+        changed = self.caudal.call("PUT", place, {"nodes": self.version("two"), "note": "quicker"})
+        self.assertEqual(changed.data["version"], 2)
+        self.caudal.call("PUT", place, {"status": "active"})
+        self.caudal.post(place + "/publish", {"version": 1})
+        schedule = self.caudal.post("/scheduler/schedules", {"flowId": made["id"], "name": self.name(), "cronExpression": "* * * * * *"}).data
+        rows = []
+        end = time.monotonic() + 60
+        while not rows and time.monotonic() < end:
+            rows = self.caudal.get(f"/scheduler/executions?scheduleId={schedule['id']}").data["data"]
+        self.caudal.post(f"/scheduler/schedules/{schedule['id']}/disable")
+        self.assertEqual({row["flowVersion"] for row in rows}, {1}, "a draft fires nothing")
+        detail = self.caudal.wait(run)
+        self.assertEqual((detail["flowVersion"], self.made(detail)), (1, "one"))
+        self.assertEqual(self.made(self.caudal.wait(self.caudal.run(made))), "two")
+        self.assertEqual(self.caudal.post(place + "/versions/1/rollback").status, 200)
+        self.assertEqual(self.caudal.get(place + "/versions/1/diff/3").data["changes"], 0, "rolled back to exactly that")
+        notes = [(row["version"], row["changes"]) for row in self.caudal.get(place + "/versions").data]
+        self.assertEqual(notes, [(3, "Rolled back to version 1"), (2, "quicker"), (1, None)])
+        for row in self.caudal.get(f"/scheduler/executions?flowId={made['id']}&limit=100").data["data"]:
+            self.caudal.post(f"/scheduler/executions/{row['id']}/cancel")
+        self.refused(self.caudal.call("PUT", place, {"note": 5}), 400, "VALIDATION_ERROR", "note")
+
+
 class Ledger(ApiTest):
     def test_attempts_in_order(self):
         nodes = [node("t", "manual-trigger"), node("ask", "http-request", {"url": "http://127.0.0.1:9/", "critical": False, "retry": {"maxAttempts": 3, "delayMs": 1}})]
@@ -326,9 +362,9 @@ class Ledger(ApiTest):
             caudal.stop()
 
     def test_iterations(self):
-        nodes = [node("t", "manual-trigger"), node("each", "for-each", {"items": [1, 2]}), {**node("in", "log", {"message": "x"}), "parentId": "each"}]
+        nodes = [node("t", "manual-trigger"), node("each", "for-each"), {**node("in", "log", {"message": "x"}), "parentId": "each"}]
         flow = self.flow(nodes, [chain("t", "each")[0], {"fromNodeId": "each", "fromOutput": "item", "toNodeId": "in", "toInput": "input"}])
-        run = self.caudal.run(flow)
+        run = self.caudal.run(flow, input=[1, 2])
         self.assertEqual(self.caudal.wait(run)["status"], "success")
         rows = [r for r in self.caudal.get(f"/scheduler/executions/{run}/attempts").data if r["nodeId"] == "in"]
         self.assertEqual(len({r["iteration"] for r in rows}), 2, rows)
