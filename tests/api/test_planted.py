@@ -1,4 +1,5 @@
 """A planted secret works, and stands nowhere: not in the database, the log, an answer or a live event."""
+import hashlib
 import os
 import sys
 import unittest
@@ -116,6 +117,19 @@ class Planted(unittest.TestCase):
         self.assertIn("There is no secret \"NOT_THERE\" for this flow", self.node_of(execution, "2")["errorMessage"])
         execution = self.run_flow("unknown variable", [node("1", "manual-trigger", {"output": [1]}), node("2", "log", {"message": "{{ variables.NONE ?? 'otherwise' }}"})], chain("1", "2"))
         self.assertEqual(execution["status"], "success")
+
+    def test_trying_out_expressions_shows_none(self):
+        """Whoever may try out an expression could otherwise read a secret backwards."""
+        turned, first = planted.SECRETS["TOKEN"][::-1], planted.SECRETS["TOKEN"][:5]
+        for expression in ("{{ secrets.TOKEN }}", "{{ [...secrets.TOKEN].reverse().join('') }}", "{{ secrets.TOKEN.slice(0, 5) }}", "{{ $hash.sha256(secrets.TOKEN) }}", "{{ secrets }}",
+                           "{{ JSON.stringify(secrets) }}"):
+            answer = self.caudal.post("/expressions/evaluate", {"expression": expression})
+            self.assertEqual(planted.found_in(answer.text), [], answer.text)
+            self.assertNotIn(turned.encode(), answer.text)
+            self.assertNotIn(first.encode(), answer.text)
+            self.assertNotIn(hashlib.sha256(planted.SECRETS["TOKEN"].encode()).hexdigest().encode(), answer.text)
+        known = self.caudal.post("/expressions/evaluate", {"expression": "{{ variables.REGION }}"})
+        self.assertEqual(known.data["value"], "eu-1", known.text)
 
     def test_a_flows_own_come_first_and_changes_hold_at_once(self):
         nodes = [node("1", "manual-trigger", {"output": [1]}), node("2", "set-fields", {"data": {}, "fields": [
