@@ -192,6 +192,10 @@ static const struct field orchestrator_message[] = {
     NUMBER("reassigned", .help = "Executions given to another worker."),
     NUMBER("failedWrites", .help = "Writes that the store did not take at once."),
     NUMBER("lastProgressMs", .help = "When it last got on."),
+    {.name = "scaling",
+     .kind = FIELD_OBJECT,
+     .help = "Auto-scaling: its driver and bounds; of the one that scales, "
+             "also what it decided last."},
     {0}};
 
 static const char *const live_types[] = {"execution_update", NULL};

@@ -120,6 +120,30 @@
       .unit = "workers", .help = "Workers that auto-scaling starts at most.")                                          \
     X(AUTO_SCALING_ENABLED, .kind = CONFIG_BOOL, .services = ON_DISPATCH, EACH(NULL, "true", NULL, "false"),           \
       .help = "Start and stop workers as the queues grow and shrink.")                                                 \
+    X(AUTO_SCALING_DRIVER, .kind = CONFIG_ENUM, .services = ON_ORCHESTRATOR,                                           \
+      VALUES("none", "process", "docker", "kubernetes", "command"), SAME("none"),                                      \
+      .help = "How workers are started and stopped: none only tells how many there should be, process starts them on " \
+              "this machine, docker over the Engine's socket, kubernetes sets a Deployment's replicas, command runs a " \
+              "program.")                                                                                              \
+    X(AUTO_SCALING_COOLDOWN_MS, .kind = CONFIG_INT, .services = ON_ORCHESTRATOR, RANGE(1000, 86400000),                \
+      SAME("30000"), .unit = "ms",                                                                                     \
+      .help = "How long little must have been to do before workers are taken away, at most half of them at a time.")   \
+    X(AUTO_SCALING_COMMAND, .kind = CONFIG_LIST, .services = ON_ORCHESTRATOR,                                          \
+      .help = "For AUTO_SCALING_DRIVER=command: the program and its arguments, separated by commas; the number of "    \
+              "workers is added as the last.")                                                                         \
+    X(AUTO_SCALING_DOCKER_SOCKET, .kind = CONFIG_STRING, .services = ON_ORCHESTRATOR, RANGE(1, 100),                   \
+      SAME("/var/run/docker.sock"), .help = "For AUTO_SCALING_DRIVER=docker: the Engine's socket.")                    \
+    X(AUTO_SCALING_DOCKER_TEMPLATE, .kind = CONFIG_STRING, .services = ON_ORCHESTRATOR, RANGE(1, 128),                 \
+      .identifier = true,                                                                                              \
+      .help = "For AUTO_SCALING_DRIVER=docker: name of a worker's container; others are made like it, with names of "  \
+              "their own.")                                                                                            \
+    X(AUTO_SCALING_KUBERNETES_URL, .kind = CONFIG_URL, .services = ON_ORCHESTRATOR, SCHEMES("https", "http"),          \
+      SAME("https://kubernetes.default.svc"), .help = "For AUTO_SCALING_DRIVER=kubernetes: the API server.")           \
+    X(AUTO_SCALING_KUBERNETES_ACCOUNT, .kind = CONFIG_STRING, .services = ON_ORCHESTRATOR, RANGE(1, 4000),             \
+      SAME("/var/run/secrets/kubernetes.io/serviceaccount"),                                                           \
+      .help = "For AUTO_SCALING_DRIVER=kubernetes: folder with token, ca.crt and namespace of the service account.")   \
+    X(AUTO_SCALING_KUBERNETES_DEPLOYMENT, .kind = CONFIG_STRING, .services = ON_ORCHESTRATOR, RANGE(1, 253),           \
+      .identifier = true, .help = "For AUTO_SCALING_DRIVER=kubernetes: name of the workers' Deployment.")              \
     X(LOAD_BALANCE_STRATEGY, .kind = CONFIG_ENUM, .services = ON_DISPATCH,                                             \
       VALUES("round_robin", "least_busy", "weighted"), SAME("round_robin"),                                            \
       .help = "How the worker of an execution is chosen; it can be changed while running.")                            \

@@ -531,9 +531,13 @@ static const struct field health_fields[] = {ALWAYS("status", FIELD_STRING),
                                              {0}};
 static const struct field live_fields[] = {ALWAYS("alive", FIELD_BOOL), {0}};
 static const struct field ready_fields[] = {ALWAYS("ready", FIELD_BOOL), {0}};
-static const struct field worker_fields[] = {
-    ALWAYS("id", FIELD_STRING),  ALWAYS("status", FIELD_STRING),        ALWAYS("capacity", FIELD_INT),
-    ALWAYS("active", FIELD_INT), ALWAYS("lastHeartbeat", FIELD_STRING), {0}};
+static const struct field worker_fields[] = {ALWAYS("id", FIELD_STRING),
+                                             ALWAYS("status", FIELD_STRING),
+                                             ALWAYS("capacity", FIELD_INT),
+                                             ALWAYS("active", FIELD_INT),
+                                             ALWAYS("lastHeartbeat", FIELD_STRING),
+                                             ALWAYS("scaled", FIELD_BOOL),
+                                             {0}};
 static const struct field dead_letter_fields[] = {ALWAYS("id", FIELD_STRING),
                                                   MAYBE("executionId", FIELD_STRING),
                                                   MAYBE("queue", FIELD_STRING),
@@ -546,7 +550,19 @@ static const struct field dead_letter_fields[] = {ALWAYS("id", FIELD_STRING),
                                                   MAYBE("priority", FIELD_INT),
                                                   MAYBE("createdAt", FIELD_STRING),
                                                   {0}};
-static const struct field settings_fields[] = {ALWAYS("loadBalanceStrategy", FIELD_STRING), {0}};
+static const struct field auto_scaling_fields[] = {ALWAYS("enabled", FIELD_BOOL),
+                                                   ALWAYS("min", FIELD_INT),
+                                                   ALWAYS("max", FIELD_INT),
+                                                   ALWAYS("driver", FIELD_STRING),
+                                                   NULLABLE("target", FIELD_INT),
+                                                   NULLABLE("workers", FIELD_INT),
+                                                   NULLABLE("starting", FIELD_INT),
+                                                   NULLABLE("reason", FIELD_STRING),
+                                                   NULLABLE("decidedAt", FIELD_STRING),
+                                                   NULLABLE("error", FIELD_STRING),
+                                                   {0}};
+static const struct field settings_fields[] = {
+    ALWAYS("loadBalanceStrategy", FIELD_STRING), NESTED("autoScaling", FIELD_OBJECT, auto_scaling_fields), {0}};
 const struct answer answer_health = {"Health", health_fields, ANSWER_ONE};
 const struct answer answer_live = {"Live", live_fields, ANSWER_ONE};
 const struct answer answer_ready = {"Ready", ready_fields, ANSWER_ONE};

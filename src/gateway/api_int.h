@@ -120,7 +120,9 @@ void api_cluster_stats(struct api *api, struct orchestrator_stats *ret);
 /* Calls `fn` with what each orchestrator last told of itself; not for one in this process, which tells nothing. On the
  * gateway's loop. */
 void api_cluster_each_orchestrator(struct api *api, void (*fn)(void *user, const struct json *report), void *user);
-size_t api_cluster_waiting(struct api *api);                            /* for a worker, everywhere */
+size_t api_cluster_waiting(struct api *api); /* for a worker, everywhere */
+/* autoScaling as the orchestrators tell it: {driver,enabled,min,max}, and the leader's {target,…}; yours. */
+struct json *api_cluster_scaling(struct api *api);
 const char *api_cluster_strategy(struct api *api, struct arena *arena); /* in force */
 
 /* operate.c */

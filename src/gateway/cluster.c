@@ -171,6 +171,56 @@ const char *api_cluster_strategy(struct api *api, struct arena *arena)
                                     : "round_robin"; /* what one begins with, unless told otherwise */
 }
 
+/* The leader's word, else any. */
+struct scaling_told {
+    struct json *told;
+    int64_t now_ms;
+};
+
+static void find_scaling(void *user, const char *key, void *value)
+{
+    (void)key;
+    struct scaling_told *found = user;
+    const struct seen *seen = value;
+    AUTO_JSON struct json *report = NULL;
+    if (found->now_ms - seen->seen_ms > ORCHESTRATOR_LATE_MS ||
+        json_parse(seen->report, strlen(seen->report), &report, NULL) != ERR_OK)
+        return;
+    const struct json *scaling = json_get(report, "scaling");
+    if (scaling == NULL || (found->told != NULL && !json_get_bool(scaling, "leads", false)))
+        return;
+    json_unref(found->told);
+    found->told = json_ref(scaling);
+}
+
+static void set_told(struct json *scaling, const struct json *told)
+{
+    static const char *const members[] = {"target", "workers", "starting", "reason", "error"};
+    char at[ISO_TEXT_BYTES];
+    for (size_t i = 0; i < sizeof members / sizeof *members; i++)
+        json_set(scaling, members[i], json_ref(json_get(told, members[i])));
+    int64_t decided_ms = json_get_int(told, "decidedMs", 0);
+    clock_format_iso(decided_ms, at);
+    json_set(scaling, "decidedAt", decided_ms > 0 ? json_string_new(at) : NULL);
+}
+
+struct json *api_cluster_scaling(struct api *api)
+{
+    struct scaling_told found = {.now_ms = clock_now_ms()};
+    struct json *scaling = json_object_new();
+    pthread_mutex_lock(&api->lock);
+    map_each(&api->orchestrators, find_scaling, &found);
+    pthread_mutex_unlock(&api->lock);
+    const char *driver = json_get_str(found.told, "driver");
+    json_set_str(scaling, "driver", driver == NULL ? "none" : driver);
+    json_set_bool(scaling, "enabled", json_get_bool(found.told, "enabled", false));
+    json_set_int(scaling, "min", json_get_int(found.told, "min", 1));
+    json_set_int(scaling, "max", json_get_int(found.told, "max", 20));
+    set_told(scaling, found.told);
+    json_unref(found.told);
+    return scaling;
+}
+
 /* ---- lists */
 
 struct listing {
@@ -190,6 +240,7 @@ static void describe_worker(struct json *worker, const struct seen *seen, int64_
     else if (seen->seen_ms - seen->moved_ms > late_ms)
         status = "unhealthy"; /* it has work, and moves nothing */
     json_set_str(worker, "status", status);
+    json_set_bool(worker, "scaled", scaler_started(json_get_str(worker, "id")));
 }
 
 static void describe_orchestrator(struct json *orchestrator, const struct seen *seen, int64_t now_ms)

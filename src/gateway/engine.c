@@ -94,6 +94,7 @@ static enum err start_orchestrator(struct engine *engine, struct error *reterr)
                                                         .health_interval_ms = options->health_interval_ms,
                                                         .sweep_interval_ms = SWEEP_INTERVAL_MS,
                                                         .strategy = options->strategy,
+                                                        .scaling = options->scaling,
                                                         .retention_ms = options->retention_ms,
                                                         .retention_count = options->retention_count,
                                                         .metrics = options->metrics});

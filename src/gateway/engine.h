@@ -21,8 +21,9 @@ struct engine_options {
     int64_t memory_limit_bytes;            /* of the process and what it started; 0: none */
     unsigned cpu_limit_cores;              /* 0: none */
     const char *strategy, *worker_id;
-    const char *data_dir;    /* files of nodes; borrowed for the engine's life; NULL: none */
-    unsigned script_runners; /* 0: two, with the limits of the configuration's defaults */
+    const struct scaling_options *scaling; /* borrowed for the engine's life; NULL: none */
+    const char *data_dir;                  /* files of nodes; borrowed for the engine's life; NULL: none */
+    unsigned script_runners;               /* 0: two, with the limits of the configuration's defaults */
     int64_t script_timeout_ms, script_memory_mb;
     bool http_deny_private, allow_command;
     const char *const *command_environment; /* names, NULL-terminated, borrowed likewise; NULL: none */

@@ -246,59 +246,6 @@ static enum err discard_letter(struct api *api, struct http_request *request, st
     return code;
 }
 
-/* ---- settings: what may be changed while running */
-
-static const char *const strategies[] = {"round_robin", "least_busy", "weighted", NULL};
-static const struct field setting_fields[] = {{.name = "loadBalanceStrategy",
-                                               .kind = FIELD_ENUM,
-                                               .values = strategies,
-                                               .help = "How the worker of an execution is chosen."},
-                                              {0}};
-#define SETTING_STRATEGY "loadBalanceStrategy"
-
-static enum err read_settings(struct store_session *session, void *arg, struct error *reterr)
-{
-    struct operate_access *access = arg;
-    enum err code = store_get(session, STORE_SETTINGS, SETTING_STRATEGY, &access->loaded, reterr);
-    return code == ERR_NOT_FOUND ? ERR_OK : code;
-}
-
-static enum err get_settings(struct api *api, struct http_request *request, struct error *reterr)
-{
-    struct operate_access access = {0};
-    enum err code = api_read(api, read_settings, &access, reterr);
-    if (code != ERR_OK)
-        return code;
-    struct json *settings = json_object_new();
-    const char *kept = json_get_str(access.loaded, "value");
-    json_set_str(settings, SETTING_STRATEGY, kept != NULL ? kept : api_cluster_strategy(api, &request->arena));
-    json_unref(access.loaded);
-    http_reply(request, 200, settings);
-    return ERR_OK;
-}
-
-static enum err write_setting(struct store_session *session, void *arg, struct error *reterr)
-{
-    struct operate_access *access = arg;
-    return store_put(session, STORE_SETTINGS, access->id, access->document, access->now_ms, reterr);
-}
-
-static enum err put_settings(struct api *api, struct http_request *request, struct error *reterr)
-{
-    const char *strategy = json_get_str(request->json, SETTING_STRATEGY);
-    if (strategy != NULL) {
-        AUTO_JSON struct json *document = json_object_new();
-        json_set_str(document, "value", strategy);
-        struct operate_access access = {.id = SETTING_STRATEGY, .document = document, .now_ms = clock_now_ms()};
-        enum err code = store_write(api->options.store, write_setting, &access, reterr);
-        if (code != ERR_OK)
-            return code;
-        static const char read_them[] = "{\"v\":1,\"settings\":true}";
-        broker_broadcast(api->connection, TOPIC_CONTROL, read_them, sizeof read_them - 1);
-    }
-    return get_settings(api, request, reterr);
-}
-
 /* ---- metrics */
 
 static enum err get_metrics(struct api *api, struct http_request *request, struct error *reterr)
@@ -340,10 +287,6 @@ const struct route operate_routes[] = {
      retry_letter, &answer_dead_letter},
     {"POST", BASE "/dead-letters/:id/discard", ROLE_OPERATOR, 0, NULL, NULL, 200, "operation",
      "Close a dead letter without sending it", discard_letter, &answer_dead_letter},
-    {"GET", BASE "/settings", ROLE_VIEWER, 0, NULL, NULL, 200, "operation", "Settings that can change while running",
-     get_settings, &answer_settings},
-    {"PUT", BASE "/settings", ROLE_ADMIN, 0, setting_fields, NULL, 200, "operation", "Change settings", put_settings,
-     &answer_settings},
     {"GET", "/metrics", ROLE_NONE, ROUTE_UNLIMITED, NULL, NULL, 200, "operation",
      "Metrics in the Prometheus text format", get_metrics, NULL},
     {0}};

@@ -483,6 +483,8 @@ static void set_network(struct http_transfer *transfer, const struct http_reques
     CURL *easy = transfer->easy;
     if (request->proxy != NULL)
         curl_easy_setopt(easy, CURLOPT_PROXY, request->proxy);
+    if (request->unix_socket != NULL)
+        curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, request->unix_socket);
     if (request->certificate != NULL)
         set_pem(easy, CURLOPT_SSLCERT_BLOB, request->certificate);
     if (request->key != NULL)

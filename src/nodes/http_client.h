@@ -33,6 +33,7 @@ struct http_request {
     /* Up to 10, never from https to http. To another scheme, host or port go neither credentials nor headers, but those
      * that only say what is wanted and sent. */
     bool follow_redirects;
+    const char *unix_socket;            /* path of the socket to connect to instead of the url's host; NULL: the host */
     const char *proxy;                  /* http://, https:// or socks5:// address; NULL: as the environment says */
     bool skip_tls_checks;               /* accept any certificate */
     const char *ca, *certificate, *key; /* PEM: whom to trust instead of the system's; the client's own; NULL: none */

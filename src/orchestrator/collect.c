@@ -23,6 +23,10 @@ void orchestrator_collect(void *user, struct metrics_writer *writer)
         .name = "caudal_workers", .help = "Workers heard of lately.", .kind = METRIC_GAUGE};
     static const struct metric_desc shards = {
         .name = "caudal_shards_owned", .help = "Shards of executions that it owns.", .kind = METRIC_GAUGE};
+    static const struct metric_desc wanted = {.name = "caudal_workers_wanted",
+                                              .help = "Workers that there shall be, as the orchestrator that scales "
+                                                      "decided last; 0 from the others.",
+                                              .kind = METRIC_GAUGE};
     struct orchestrator_stats stats;
     orchestrator_stats(user, &stats);
     metrics_emit_with(writer, &executions, (int64_t)stats.finished, NULL);
@@ -33,4 +37,5 @@ void orchestrator_collect(void *user, struct metrics_writer *writer)
     metrics_emit_with(writer, &running, (int64_t)stats.in_flight, NULL);
     metrics_emit_with(writer, &workers, (int64_t)stats.workers, NULL);
     metrics_emit_with(writer, &shards, (int64_t)stats.shards, NULL);
+    metrics_emit_with(writer, &wanted, (int64_t)stats.wanted, NULL);
 }

@@ -150,7 +150,8 @@ static void handover_unlink(struct handover *handover)
         handover->next->place = handover->place;
 }
 
-/* A confirmed hand-over is the worker's; one that failed becomes pending again. */
+/* A confirmed hand-over is the worker's. One that failed may have arrived all the same: under a new epoch it goes out
+ * again, so that nobody takes two runs for one. */
 static void on_handed_over(void *user, enum err code)
 {
     struct handover *handover = user;
@@ -160,16 +161,13 @@ static void on_handed_over(void *user, enum err code)
     while (handover->items != NULL) {
         struct item *item = handover->items;
         handover->items = item->next;
-        if (code == ERR_OK) {
-            let_go(o, item);
-        } else {
-            const char *id = json_get_str(item->json, "id");
-            dispatch_forget(o, id, (int)json_get_int(item->json, "epoch", 1));
-            if (shards_own(o, id))
-                queue_push(o, item);
-            else
-                abandon(o, item);
-        }
+        const char *id = json_get_str(item->json, "id");
+        int epoch = (int)json_get_int(item->json, "epoch", 1);
+        if (code != ERR_OK)
+            dispatch_forget(o, id, epoch);
+        if (code != ERR_OK && shards_own(o, id))
+            apply_reassign(o, id, epoch);
+        let_go(o, item);
     }
     free(handover);
     if (given_up)
@@ -178,7 +176,7 @@ static void on_handed_over(void *user, enum err code)
         waking_more(o);
         return;
     }
-    loop_timer_set(o->retry_timer, 200);
+    apply_pump(o);
 }
 
 static void hand_over(struct orchestrator *o, struct worker_entry *worker, struct item *items)
@@ -312,7 +310,7 @@ static int choose(struct orchestrator *o)
         const struct worker_entry *worker = o->workers[i];
         view[i] =
             (struct dispatch_worker){.id = worker->id,
-                                     .capacity = shards_share(o, worker->capacity),
+                                     .capacity = shards_share(o, o->workers[i]),
                                      .active = worker->assigned,
                                      .weight = worker->capacity,
                                      .healthy = !worker->gone && now >= worker->refused_ms && is_alive(o, worker)};
@@ -390,6 +388,9 @@ void dispatch_worker_report(struct orchestrator *o, const struct json *report)
         atomic_store(&o->stat_workers, o->worker_count);
     }
     worker->capacity = json_get_bool(report, "draining", false) ? 0 : (unsigned)capacity;
+    worker->active = (unsigned)json_get_int(report, "active", 0);
+    worker->full = json_get_bool(report, "full", false);
+    worker->interval_ms = json_get_int(report, "intervalMs", 0);
     if (json_get_int(report, "active", 0) > 0 || worker->assigned == 0)
         worker->idle_since_ms = 0;
     else if (worker->idle_since_ms == 0)

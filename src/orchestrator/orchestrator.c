@@ -152,6 +152,9 @@ enum err orchestrator_start(struct orchestrator *o, struct error *reterr)
         return code;
     returning_start(o);
     letters_start(o);
+    code = scaler_new(o, &o->scaler, reterr);
+    if (code != ERR_OK)
+        return code;
     settings_load(o);
     dispatch_check_health(o);
     static const char ask[] = "{\"v\":1,\"report\":true}";
@@ -217,6 +220,7 @@ void orchestrator_free(struct orchestrator *o)
     scheduler_free(o->scheduler);
     retention_free(o->retention);
     admission_free(o->admission);
+    scaler_free(o->scaler);
     dispatch_free(o);
     returning_free(o);
     letters_free(o);
@@ -239,6 +243,7 @@ void orchestrator_stats(const struct orchestrator *o, struct orchestrator_stats 
                                        .in_flight = atomic_load(&o->stat_in_flight),
                                        .workers = atomic_load(&o->stat_workers),
                                        .shards = atomic_load(&o->stat_shards),
+                                       .wanted = atomic_load(&o->stat_target),
                                        .dispatched = atomic_load(&o->dispatched),
                                        .finished = atomic_load(&o->finished),
                                        .reassigned = atomic_load(&o->reassigned),

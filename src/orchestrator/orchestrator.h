@@ -11,6 +11,7 @@
 #include "store/store.h"
 
 struct orchestrator;
+struct scaling_options; /* orchestrator/scaling_driver.h */
 
 struct orchestrator_options {
     const char *id;  /* among several; NULL: there is no other, and what is unfinished at start is handed out at once */
@@ -27,6 +28,7 @@ struct orchestrator_options {
     int64_t retention_ms;       /* finished executions older than this are deleted; 0: kept */
     int64_t retention_count;    /* finished executions of each flow that are kept; 0: all */
     struct metrics *metrics;    /* how executions end is counted there; NULL: nobody reads it */
+    const struct scaling_options *scaling; /* borrowed; NULL: no workers are started or stopped */
 };
 
 struct orchestrator *orchestrator_new(const struct orchestrator_options *options);
@@ -41,8 +43,12 @@ void orchestrator_free(
 enum err orchestrator_set_strategy(struct orchestrator *orchestrator, const char *strategy,
                                    struct error *reterr) ERROR_MUST_CHECK;
 
+#define SCALER_PREFIX "auto-" /* of the names of workers that are started, and drained, by auto-scaling */
+bool scaler_started(const char *worker_id);
+
 struct orchestrator_stats {
     size_t pending, in_flight, workers, shards; /* shards: owned */
+    size_t wanted;                              /* workers that there shall be; 0: it does not scale */
     uint64_t dispatched, finished, reassigned, failed_writes;
     int64_t last_progress_ms; /* when an event was last applied or work dispatched */
 };

@@ -17,8 +17,15 @@ struct worker_entry {
     int64_t progress;      /* its own count */
     int64_t idle_since_ms; /* it says that it has nothing although something is counted as its own; 0: not */
     int64_t refused_ms;    /* until then it is taken to be full: it gave work back; monotonic */
-    bool gone;             /* work for it came back; until it is heard of again */
-    bool stalled;          /* it has work and moves nothing; until it does */
+    unsigned share,
+        share_of;        /* of its capacity, for this orchestrator's shards; the capacity that it was computed of */
+    uint64_t share_seen; /* orchestrator.shares at that time */
+    int64_t interval_ms; /* between its reports, as it says; 0: not known */
+    int64_t leaves_ms;   /* until then it is taken to be on its way out: it was told to drain; monotonic */
+    unsigned active;     /* executions that it reported */
+    bool full;           /* it takes nothing, since memory or processor are used up */
+    bool gone;           /* work for it came back; until it is heard of again */
+    bool stalled;        /* it has work and moves nothing; until it does */
 };
 
 /* Owned: this orchestrator receives the shard's events and takes its submissions. Releasing: it finishes what it has of
@@ -45,6 +52,7 @@ struct shard {
 struct peer {
     char *id;
     int64_t seen_us, first_us; /* monotonic */
+    uint64_t waiting;          /* executions that wait for a worker with it */
 };
 
 /* A message of work that came back, on its way to the shards of its items. */
@@ -128,6 +136,7 @@ struct orchestrator {
     struct loop_timer *letter_timer;
     struct shard *shards;
     unsigned shard_count;
+    uint64_t shares; /* rises when shards are gained or lost; at first each worker's share is unknown */
     struct peer *peers;
     size_t peer_count;
     struct loop_timer *presence_timer, *takeover_timer, *health_timer;
@@ -160,6 +169,8 @@ struct orchestrator {
     struct metrics *own_metrics;
     struct metric_family *ended;
     struct admission *admission;
+    struct scaler *scaler; /* NULL: there is none */
+    _Atomic unsigned stat_target;
     _Atomic size_t stat_pending, stat_in_flight, stat_workers, stat_shards;
     _Atomic uint64_t dispatched, finished, reassigned, failed_writes;
     _Atomic int64_t last_progress_ms;
@@ -199,8 +210,9 @@ struct shard *shards_of(struct orchestrator *orchestrator, const char *execution
 bool shards_own(struct orchestrator *orchestrator, const char *id); /* of an execution, or whatever has an id */
 bool shards_lead(const struct orchestrator *orchestrator);          /* does what one of all does: owns shard 0 */
 void shards_delivered(struct shard *shard);                         /* something came: it is ours */
-unsigned shards_share(const struct orchestrator *orchestrator, unsigned capacity); /* of a worker, at least 1 */
-bool shards_are_censused(const struct shard *shard); /* whoever holds something of it has had time to say so */
+unsigned shards_share(struct orchestrator *orchestrator, struct worker_entry *worker); /* of its capacity */
+size_t shards_waiting(struct orchestrator *orchestrator); /* executions that wait for a worker here */
+bool shards_are_censused(const struct shard *shard);      /* whoever holds something of it has had time to say so */
 
 /* orchestrator.c */
 void orchestrator_on_events(void *shard, struct broker_consumer *consumer, const struct broker_delivery *delivery);
@@ -250,6 +262,13 @@ enum err schedule_retry(struct store_session *session, const struct store_event 
 
 /* settings.c */
 void settings_load(struct orchestrator *orchestrator);
+
+/* scaler.c */
+struct buf;
+enum err scaler_new(struct orchestrator *orchestrator, struct scaler **ret, struct error *reterr) ERROR_MUST_CHECK;
+void scaler_free(struct scaler *scaler);                                   /* NULL ok, as everywhere here */
+void scaler_configure(struct scaler *scaler, const struct json *settings); /* {enabled,min,max}; NULL: as configured */
+void scaler_describe(const struct scaler *scaler, struct buf *out); /* a member of a JSON object: ,"scaling":{…} */
 
 /* retention.c */
 struct retention *retention_new(struct orchestrator *orchestrator);

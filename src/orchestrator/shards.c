@@ -40,13 +40,23 @@ static unsigned owned_count(const struct orchestrator *o)
     return owned;
 }
 
-unsigned shards_share(const struct orchestrator *o, unsigned capacity)
+/* The worker's slots are dealt to the shards in turn, beginning at another one for each worker: all orchestrators
+ * together have exactly its capacity, unless one of them would have nothing. */
+unsigned shards_share(struct orchestrator *o, struct worker_entry *worker)
 {
-    size_t owned = atomic_load(&o->stat_shards);
-    if (capacity == 0 || owned == o->shard_count)
-        return capacity;
-    uint64_t share = (uint64_t)capacity * owned / o->shard_count;
-    return share == 0 ? 1 : (unsigned)share;
+    if (worker->capacity == 0 || (worker->share_of == worker->capacity && worker->share_seen == o->shares))
+        return worker->share = worker->capacity == 0 ? 0 : worker->share;
+    uint64_t capacity = worker->capacity, first = hash_str(worker->id) % o->shard_count;
+    unsigned share = 0;
+    for (unsigned i = 0; i < o->shard_count; i++) {
+        uint64_t turn = (i + first) % o->shard_count;
+        if (o->shards[i].state == SHARD_OWNED)
+            share += (unsigned)((turn + 1) * capacity / o->shard_count - turn * capacity / o->shard_count);
+    }
+    worker->share = share == 0 ? 1 : share;
+    worker->share_of = worker->capacity;
+    worker->share_seen = o->shares;
+    return worker->share;
 }
 
 bool shards_are_censused(const struct shard *shard)
@@ -67,6 +77,7 @@ static void acquire(struct shard *shard)
     shard->submit_prefetch = 4 * LIMIT_BATCH / o->shard_count + 1;
     shard->submit_consumer =
         broker_consume(o->connection, shard->submit_queue, shard->submit_prefetch, orchestrator_on_submission, shard);
+    o->shares++;
     atomic_store(&o->stat_shards, owned_count(o));
     if (o->options.id == NULL)
         return;
@@ -82,6 +93,7 @@ static void leave(struct shard *shard)
     if (shard->submit_consumer != NULL)
         broker_cancel(shard->submit_consumer);
     shard->state = SHARD_STANDBY;
+    o->shares++;
     atomic_store(&o->stat_shards, owned_count(o));
     dispatch_drop_shard(o, shard);
     shard->submit_consumer = NULL;
@@ -158,7 +170,9 @@ static void on_presence(void *user, const void *body, size_t size)
         forget_silent(o, now);
         return;
     }
-    find_peer(o, id)->seen_us = now;
+    struct peer *peer = find_peer(o, id);
+    peer->seen_us = now;
+    peer->waiting = (uint64_t)json_get_int(report, "waiting", 0);
     const struct json *shards = json_get(report, "shards");
     for (size_t i = 0; i < json_count(shards); i++) {
         int64_t number = json_as_int(json_at(shards, i));
@@ -182,18 +196,26 @@ static bool is_preferred(const struct orchestrator *o, const struct shard *shard
     return true;
 }
 
+size_t shards_waiting(struct orchestrator *o)
+{
+    size_t waiting = atomic_load(&o->stat_pending);
+    for (unsigned i = 0; i < o->shard_count; i++)
+        if (o->shards[i].state == SHARD_OWNED)
+            waiting += broker_queue_depth(o->options.broker, o->shards[i].submit_queue);
+    return waiting;
+}
+
 static void tell(struct orchestrator *o, bool leaving)
 {
     struct buf body;
     buf_init(&body, 0);
-    size_t waiting = atomic_load(&o->stat_pending), written = 0;
+    size_t waiting = shards_waiting(o), written = 0;
     buf_printf(&body, "{\"v\":1,\"id\":\"%s\",\"version\":\"" CAUDAL_VERSION "\",\"of\":%u,\"leaving\":%s,\"shards\":[",
                o->options.id, o->shard_count, leaving ? "true" : "false");
     for (unsigned i = 0; i < o->shard_count; i++) {
         if (o->shards[i].state != SHARD_OWNED)
             continue;
         buf_printf(&body, "%s%u", written++ > 0 ? "," : "", i);
-        waiting += broker_queue_depth(o->options.broker, o->shards[i].submit_queue);
     }
     struct orchestrator_stats stats;
     orchestrator_stats(o, &stats);
@@ -205,7 +227,8 @@ static void tell(struct orchestrator *o, bool leaving)
                (unsigned long long)stats.finished, (unsigned long long)stats.reassigned,
                (unsigned long long)stats.failed_writes, (long long)stats.last_progress_ms);
     ended_print(o, &body);
-    buf_add_str(&body, "}");
+    scaler_describe(o->scaler, &body);
+    buf_add_char(&body, '}');
     broker_broadcast(o->connection, TOPIC_ORCHESTRATORS, body.data, body.len);
     buf_done(&body);
 }

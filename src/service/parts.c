@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "metrics/process.h"
+#include "orchestrator/scaling_driver.h"
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -189,6 +190,27 @@ static void on_asked_to_leave(void)
     (void)kill(getpid(), SIGTERM);
 }
 
+/* In the configuration's arena. */
+static const struct scaling_options *read_scaling(struct config *config)
+{
+    struct scaling_options *scaling = arena_alloc(&config->arena, sizeof *scaling);
+    *scaling = (struct scaling_options){
+        .enabled = config_bool(config, CONFIG_AUTO_SCALING_ENABLED),
+        .min = (unsigned)config_int(config, CONFIG_MIN_WORKERS),
+        .max = (unsigned)config_int(config, CONFIG_MAX_WORKERS),
+        .high_mark = config_int(config, CONFIG_QUEUE_HIGH_WATER_MARK),
+        .low_mark = config_int(config, CONFIG_QUEUE_LOW_WATER_MARK),
+        .cooldown_ms = config_int(config, CONFIG_AUTO_SCALING_COOLDOWN_MS),
+        .driver = config_str(config, CONFIG_AUTO_SCALING_DRIVER),
+        .command = read_list(config, CONFIG_AUTO_SCALING_COMMAND),
+        .docker_socket = config_str(config, CONFIG_AUTO_SCALING_DOCKER_SOCKET),
+        .docker_template = config_str(config, CONFIG_AUTO_SCALING_DOCKER_TEMPLATE),
+        .kubernetes_url = config_str(config, CONFIG_AUTO_SCALING_KUBERNETES_URL),
+        .kubernetes_account = config_str(config, CONFIG_AUTO_SCALING_KUBERNETES_ACCOUNT),
+        .kubernetes_deployment = config_str(config, CONFIG_AUTO_SCALING_KUBERNETES_DEPLOYMENT)};
+    return scaling;
+}
+
 static enum err open_engine(struct service_state *s, struct error *reterr)
 {
     const struct config *config = &s->config;
@@ -210,6 +232,7 @@ static enum err open_engine(struct service_state *s, struct error *reterr)
         options.retention_ms = config_int(config, CONFIG_RETENTION_DAYS) * 86400000;
         options.retention_count = config_int(config, CONFIG_RETENTION_COUNT);
         options.strategy = config_str(config, CONFIG_LOAD_BALANCE_STRATEGY);
+        options.scaling = alone ? NULL : read_scaling(&s->config);
     }
     if (runs) {
         options.capacity = (unsigned)config_int(config, CONFIG_MAX_CONCURRENT_FLOWS);
