@@ -25,6 +25,7 @@
     X(LIMIT, "LIMIT_EXCEEDED", 422, false, "a run did more steps or made more data than it may")                       \
     X(NODE, "NODE_FAILED", 422, false, "a node failed in a way that a retry does not mend")                            \
     X(NODE_RETRY, "NODE_FAILED_TRANSIENT", 422, true, "a node failed in a way that a retry may mend")                  \
+    X(WORKER_LOST, "WORKER_LOST", 422, false, "its worker was lost again and again while it ran")                      \
     X(STOPPED, "STOPPED_WITH_ERROR", 422, false, "the flow stopped itself with an error")                              \
     X(UNSUPPORTED, "NOT_SUPPORTED", 422, false, "this build cannot do that yet")                                       \
     X(IO, "IO_ERROR", 500, true, "the operating system refused an operation")

@@ -19,6 +19,23 @@ bool broker_is_ready(const struct broker *broker)
     return broker->ops->is_ready(broker);
 }
 
+bool broker_is_blocked(const struct broker *broker)
+{
+    return broker->ops->is_blocked(broker);
+}
+
+bool broker_always_ready(const struct broker *broker)
+{
+    (void)broker;
+    return true;
+}
+
+bool broker_never_blocks(const struct broker *broker)
+{
+    (void)broker;
+    return false;
+}
+
 void broker_close(struct broker *broker)
 {
     if (broker != NULL)

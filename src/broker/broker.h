@@ -49,6 +49,8 @@ typedef void (*broker_confirm_fn)(void *user, enum err code);
 enum err broker_open(const char *url, const char *prefix, struct broker **ret, struct error *reterr) ERROR_MUST_CHECK;
 void broker_close(struct broker *broker);          /* after all its connections; what was published before is sent */
 bool broker_is_ready(const struct broker *broker); /* connected, and not refusing publications */
+bool broker_is_blocked(
+    const struct broker *broker); /* it says that it takes no publications: its disk or memory is short */
 struct broker_connection *broker_connect(struct broker *broker, struct loop *loop);
 void broker_disconnect(
     struct broker_connection *connection); /* on its loop's thread, or with the loop stopped; no callback after */

@@ -17,6 +17,7 @@ struct broker_ops {
     enum err (*open)(const char *url, const char *prefix, struct broker **ret, struct error *reterr);
     void (*close)(struct broker *broker);
     bool (*is_ready)(const struct broker *broker);
+    bool (*is_blocked)(const struct broker *broker);
     struct broker_connection *(*connect)(struct broker *broker, struct loop *loop);
     void (*disconnect)(struct broker_connection *connection);
     enum err (*declare)(struct broker_connection *connection, const char *queue,
@@ -39,5 +40,8 @@ struct broker_ops {
     void (*set_fault_hook)(struct broker *broker, int (*hook)(void *user, const char *queue), void *user);
 };
 
+/* is_ready and is_blocked of one that is no other program. */
+bool broker_always_ready(const struct broker *broker);
+bool broker_never_blocks(const struct broker *broker);
 extern const struct broker_ops broker_memory_ops;
 extern const struct broker_ops broker_rabbitmq_ops, broker_rabbitmq_tls_ops;

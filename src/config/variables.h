@@ -114,6 +114,9 @@
       .unit = "ms", .help = "Time between two checks of the workers' health.")                                         \
     X(WORKER_TIMEOUT, .kind = CONFIG_INT, .services = ON_DISPATCH, RANGE(100, 86400000), SAME("300000"),               \
       .unit = "ms", .help = "Time without progress after which a connected worker's executions go to others.")         \
+    X(MAX_WORKER_LOSSES, .kind = CONFIG_INT, .services = ON_DISPATCH, RANGE(0, 1000), SAME("10"), .unit = "losses",      \
+      .help = "Times in a row that an execution may lose its worker without a step that is kept; then it fails and "     \
+              "is a dead letter. 0: as often as it happens.")                                                           \
     X(MIN_WORKERS, .kind = CONFIG_INT, .services = ON_DISPATCH, RANGE(0, 10000), EACH(NULL, "2", NULL, "1"),           \
       .unit = "workers", .help = "Workers that auto-scaling keeps at least.")                                          \
     X(MAX_WORKERS, .kind = CONFIG_INT, .services = ON_DISPATCH, RANGE(1, 10000), EACH(NULL, "20", NULL, "20"),         \

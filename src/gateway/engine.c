@@ -92,6 +92,7 @@ static enum err start_orchestrator(struct engine *engine, struct error *reterr)
                                                         .schedule_window_ms = options->schedule_window_ms,
                                                         .worker_timeout_ms = options->worker_timeout_ms,
                                                         .health_interval_ms = options->health_interval_ms,
+                                                        .loss_limit = options->loss_limit,
                                                         .sweep_interval_ms = SWEEP_INTERVAL_MS,
                                                         .strategy = options->strategy,
                                                         .scaling = options->scaling,

@@ -16,6 +16,7 @@ struct engine_options {
     const char *orchestrator_id;     /* NULL: it is the only one */
     unsigned capacity, blocking_threads;
     int64_t worker_timeout_ms, health_interval_ms, report_interval_ms;
+    unsigned loss_limit;                   /* MAX_WORKER_LOSSES */
     int64_t schedule_window_ms;            /* SCHEDULE_WINDOW_MS */
     int64_t retention_ms, retention_count; /* 0: everything is kept */
     int64_t memory_limit_bytes;            /* of the process and what it started; 0: none */

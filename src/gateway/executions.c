@@ -89,6 +89,9 @@ enum err api_check_load(struct api *api, struct error *reterr)
 {
     int64_t mark = config_int(api->options.config, CONFIG_QUEUE_HIGH_WATER_MARK);
     size_t waiting = api_cluster_waiting(api);
+    if (broker_is_blocked(api->options.broker)) /* its row would only wait; away altogether, it is back in a moment */
+        return error_set(reterr, ERR_BROKER, NULL,
+                         "RabbitMQ takes no messages now, because its disk or memory is short; try again later.");
     if ((int64_t)waiting < mark)
         return ERR_OK;
     return error_set(reterr, ERR_UNAVAILABLE, NULL,

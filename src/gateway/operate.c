@@ -185,6 +185,12 @@ static enum err can_be_sent(struct api *api, const struct json *letter, struct e
     buf_init(&payload, 0);
     bool known = letter_payload(letter, &payload);
     buf_done(&payload);
+    const char *execution = json_get_str(letter, "executionId");
+    if (!known && execution != NULL && json_get_str(letter, "queue") == NULL)
+        return error_set(reterr, ERR_CONFLICT, "executionId",
+                         "The execution has failed: run it again (POST scheduler/executions/%.60s/retry), and discard "
+                         "this letter.",
+                         execution);
     if (!known)
         return error_set(reterr, ERR_CONFLICT, "payload",
                          "Only a letter whose whole payload and queue were kept can be sent again; discard this one.");

@@ -41,6 +41,8 @@ static void batch_free(struct batch *batch)
         free(batch->entries[i].cancel_id);
         json_unref(batch->entries[i].cancelled);
         json_unref(batch->entries[i].dispatch);
+        json_unref(batch->entries[i].given_up);
+        json_unref(batch->entries[i].letter);
     }
     for (size_t i = 0; i < batch->message_count; i++)
         json_unref(batch->messages[i]);
@@ -48,6 +50,21 @@ static void batch_free(struct batch *batch)
     free(batch->messages);
     free(batch->tags);
     free(batch);
+}
+
+/* Work that came back goes out again, but for what brings its workers down. */
+static void take_back(struct orchestrator *o, struct entry *entry, const struct json *item, const char *reason)
+{
+    const char *id = json_get_str(item, "id");
+    int epoch = (int)json_get_int(item, "epoch", 1);
+    dispatch_forget(o, id, epoch);
+    if (poison_is_limit(o, reason, item)) {
+        entry->event = entry->given_up = poison_event(o, item);
+        entry->letter = letter_of_lost(o, item, json_get_str(entry->event, "errorMessage"));
+    } else {
+        entry->reassign_id = mem_dup(id);
+        entry->reassign_epoch = epoch;
+    }
 }
 
 void apply_message(struct shard *shard, struct broker_consumer *consumer, struct json *take_message, uint64_t tag)
@@ -67,15 +84,12 @@ void apply_message(struct shard *shard, struct broker_consumer *consumer, struct
         struct entry *entry = add_entry(batch);
         entry->event = json_at(events, i);
         entry->worker = json_get_str(take_message, "worker");
+        poison_note(o, entry->event);
         if (shard->state == SHARD_OWNED)
             dispatch_adopt(o, json_get_str(take_message, "worker"), json_at(events, i));
     }
-    for (size_t i = 0; i < json_count(work); i++) {
-        struct entry *entry = add_entry(batch);
-        entry->reassign_id = mem_dup(json_get_str(json_at(work, i), "id"));
-        entry->reassign_epoch = (int)json_get_int(json_at(work, i), "epoch", 1);
-        dispatch_forget(o, entry->reassign_id, entry->reassign_epoch);
-    }
+    for (size_t i = 0; i < json_count(work); i++)
+        take_back(o, add_entry(batch), json_at(work, i), json_get_str(take_message, "reason"));
 }
 
 void apply_reassign(struct orchestrator *o, const char *id, int epoch)
@@ -221,6 +235,8 @@ static enum err apply_event(struct store_session *session, struct entry *entry, 
     if (!decode(entry->event, entry->worker, &event, &finish, &packed))
         return ERR_OK;
     enum err code = store_event_apply(session, &event, &entry->applied, reterr);
+    if (code == ERR_OK && entry->applied && entry->letter != NULL)
+        code = letter_put(session, entry->letter, event.at_ms, reterr);
     if (code != ERR_OK || !entry->applied)
         return code;
     if (event.kind == STORE_EVENT_FINISHED)

@@ -18,7 +18,6 @@ struct letter {
     struct letter *next, **place;
     struct orchestrator *orchestrator;
     struct json *document;
-    char id[ID_TEXT_BYTES];
     int64_t now_ms;
     uint64_t tag;
     bool under_way; /* the store has it now */
@@ -36,14 +35,18 @@ static void letter_free(struct letter *letter)
 }
 
 /* A former try may have been committed without our knowing, and a person may have closed the letter since. */
+enum err letter_put(struct store_session *session, const struct json *letter, int64_t now_ms, struct error *reterr)
+{
+    const char *id = json_get_str(letter, "id");
+    AUTO_JSON struct json *present = NULL;
+    enum err code = store_get(session, STORE_DEAD_LETTERS, id, &present, reterr);
+    return code == ERR_NOT_FOUND ? store_put(session, STORE_DEAD_LETTERS, id, letter, now_ms, reterr) : code;
+}
+
 static enum err write_letter(struct store_session *session, void *arg, struct error *reterr)
 {
     struct letter *letter = arg;
-    AUTO_JSON struct json *present = NULL;
-    enum err code = store_get(session, STORE_DEAD_LETTERS, letter->id, &present, reterr);
-    if (code != ERR_NOT_FOUND)
-        return code;
-    return store_put(session, STORE_DEAD_LETTERS, letter->id, letter->document, letter->now_ms, reterr);
+    return letter_put(session, letter->document, letter->now_ms, reterr);
 }
 
 static void on_written(void *user)
@@ -128,6 +131,35 @@ static void set_reason(struct json *document, const struct broker_delivery *deli
         json_set_str(document, "reason", code == ERR_OK ? other : error.message);
 }
 
+static struct json *document_new(const char *id, int64_t now_ms)
+{
+    char at[ISO_TEXT_BYTES];
+    struct json *document = json_object_new();
+    clock_format_iso(now_ms, at);
+    json_set_str(document, "id", id);
+    json_set_str(document, "status", "open");
+    json_set_str(document, "createdAt", at);
+    return document;
+}
+
+/* It names no queue: the execution is final, and what would be sent again moves nothing. */
+struct json *letter_of_lost(const struct orchestrator *o, const struct json *item, const char *reason)
+{
+    char id[ID_TEXT_BYTES];
+    id_new(id);
+    struct json *document = document_new(id, loop_now_ms(o->options.loop));
+    AUTO_BUF struct buf body;
+    buf_init(&body, 0);
+    message_begin(&body, "work");
+    json_print(item, &body);
+    message_end(&body);
+    json_set_int(document, "priority", json_get_int(item, "priority", 1));
+    json_set_str(document, "executionId", json_get_str(item, "id"));
+    json_set_str(document, "reason", reason);
+    set_payload(document, body.data, body.len);
+    return document;
+}
+
 static void on_dead(void *user, struct broker_consumer *consumer, const struct broker_delivery *delivery)
 {
     (void)consumer;
@@ -137,22 +169,18 @@ static void on_dead(void *user, struct broker_consumer *consumer, const struct b
                               .tag = delivery->tag,
                               .next = o->letters,
                               .place = &o->letters,
-                              .document = json_object_new(),
                               .now_ms = loop_now_ms(o->options.loop)};
     if (letter->next != NULL)
         letter->next->place = &letter->next;
     o->letters = letter;
-    id_new(letter->id);
-    char at[ISO_TEXT_BYTES];
-    clock_format_iso(letter->now_ms, at);
-    json_set_str(letter->document, "id", letter->id);
+    char id[ID_TEXT_BYTES];
+    id_new(id);
+    letter->document = document_new(id, letter->now_ms);
     if (delivery->dead_from != NULL)
         json_set_str(letter->document, "queue", delivery->dead_from);
     json_set_int(letter->document, "priority", delivery->priority);
     set_reason(letter->document, delivery);
     set_payload(letter->document, delivery->body, delivery->size);
-    json_set_str(letter->document, "status", "open");
-    json_set_str(letter->document, "createdAt", at);
     loop_timer_set(o->letter_timer, 0);
 }
 

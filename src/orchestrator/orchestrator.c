@@ -123,6 +123,7 @@ struct orchestrator *orchestrator_new(const struct orchestrator_options *options
     recall_init(&o->orders, RECALLED);
     recall_init(&o->suspects, RECALLED);
     recall_init(&o->signalled, RECALLED);
+    poison_init(o, RECALLED);
     o->handover_timer = loop_timer_new(options->loop, dispatch_look, o);
     loop_timer_set(o->handover_timer, 1000);
     o->retry_timer = loop_timer_new(options->loop, on_retry, o);
@@ -225,6 +226,7 @@ void orchestrator_free(struct orchestrator *o)
     returning_free(o);
     letters_free(o);
     recall_done(&o->submitted);
+    poison_done(o);
     apply_free(o);
     loop_timer_free(o->retry_timer);
     loop_timer_free(o->gather_timer);

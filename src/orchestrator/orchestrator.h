@@ -20,6 +20,7 @@ struct orchestrator_options {
     struct broker *broker;
     struct store *store;
     int64_t worker_timeout_ms;  /* a worker that is silent, or moves nothing, for so long loses its executions */
+    unsigned loss_limit;        /* one that loses its worker so often in a row fails (poison.c); 0: no limit */
     int64_t health_interval_ms; /* between two looks at the workers; 0: 1 s */
     int64_t sweep_interval_ms;  /* 0: no sweeper */
     int64_t schedule_window_ms; /* how far back missed instants are caught up, unless a schedule says it itself */

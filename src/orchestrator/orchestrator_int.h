@@ -109,9 +109,10 @@ struct batch {
     } * tags;
     size_t tag_count, tag_cap;
     struct entry {
-        struct json *event; /* an event, or an item that came back, or NULL */
-        const char *worker; /* who told of it, or NULL; of the message */
-        char *reassign_id;  /* raise the epoch and dispatch again */
+        struct json *event;             /* an event, or an item that came back, or NULL */
+        struct json *given_up, *letter; /* the event of one that is given up, and its dead letter; its own */
+        const char *worker;             /* who told of it, or NULL; of the message */
+        char *reassign_id;              /* raise the epoch and dispatch again */
         int reassign_epoch;
         bool skip, applied;
         int64_t retry_at_ms;    /* its schedule starts it again then; 0: not */
@@ -151,6 +152,7 @@ struct orchestrator {
     struct recall orders;    /* execution id -> enum order: a person's word that what is pending was not loaded with */
     struct recall suspects;  /* execution id -> its shard's `emptied` when a sweep first found nobody at it */
     struct recall signalled; /* execution id -> 1: one that ran was sent a signal; it may be due when it parks */
+    struct recall losses, lost_epochs; /* execution id -> workers lost in a row; the latest epoch that was (poison.c) */
     struct loop_timer *handover_timer;
     struct handover *handovers;
     struct batch *gathering, *writing; /* writing: the one batch that is handed to the store until it is committed */
@@ -223,7 +225,18 @@ void returning_start(struct orchestrator *orchestrator);
 void returning_look(struct orchestrator *orchestrator);
 void returning_free(struct orchestrator *orchestrator);
 
+/* poison.c */
+bool poison_is_limit(struct orchestrator *orchestrator, const char *reason, const struct json *item);
+void poison_note(struct orchestrator *orchestrator, const struct json *event);               /* a step that is kept */
+struct json *poison_event(const struct orchestrator *orchestrator, const struct json *item); /* yours */
+void poison_init(struct orchestrator *orchestrator, size_t recalled);
+void poison_done(struct orchestrator *orchestrator);
+
 /* letters.c: what is dead-lettered, into the store */
+/* Of an execution that is given up, with the work that it was; yours. letter_put: repeatable. */
+struct json *letter_of_lost(const struct orchestrator *orchestrator, const struct json *item, const char *reason);
+enum err letter_put(struct store_session *session, const struct json *letter, int64_t now_ms,
+                    struct error *reterr) ERROR_MUST_CHECK;
 void letters_start(struct orchestrator *orchestrator);
 bool letters_are_busy(const struct orchestrator *orchestrator);
 void letters_free(struct orchestrator *orchestrator);

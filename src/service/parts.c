@@ -227,6 +227,7 @@ static enum err open_engine(struct service_state *s, struct error *reterr)
                                      .orchestrator_id = alone ? NULL : s->instance};
     if (dispatches) {
         options.worker_timeout_ms = config_int(config, CONFIG_WORKER_TIMEOUT);
+        options.loss_limit = (unsigned)config_int(config, CONFIG_MAX_WORKER_LOSSES);
         options.health_interval_ms = config_int(config, CONFIG_WORKER_HEALTH_CHECK_INTERVAL);
         options.schedule_window_ms = config_int(config, CONFIG_SCHEDULE_WINDOW_MS);
         options.retention_ms = config_int(config, CONFIG_RETENTION_DAYS) * 86400000;

@@ -23,6 +23,7 @@
 
 #define BIN "/usr/lib/rabbitmq/bin/"
 #define NODES_MAX 3
+#define ANSWER_BYTES 16384
 #define START_WITHIN_US INT64_C(180000000)
 
 struct test_rabbitmq {
@@ -133,11 +134,17 @@ static void start_node(struct test_rabbitmq *server, unsigned node)
 
 void test_rabbitmq_ctl(const struct test_rabbitmq *server, unsigned node, const char *arguments)
 {
+    free(test_rabbitmq_ask(server, node, arguments));
+}
+
+char *test_rabbitmq_ask(const struct test_rabbitmq *server, unsigned node, const char *arguments)
+{
+    char log[128];
+    (void)snprintf(log, sizeof log, "%s/ctl", server->folder);
+    (void)unlink(log);
     pid_t pid = fork();
     assert_true(pid >= 0);
     if (pid == 0) {
-        char log[128];
-        (void)snprintf(log, sizeof log, "%s/ctl", server->folder);
         set_environment(server, node);
         send_output_to(log);
         AUTO_FREE char *command = mem_printf(BIN "rabbitmqctl -n node%u@localhost %s", node, arguments);
@@ -148,6 +155,12 @@ void test_rabbitmq_ctl(const struct test_rabbitmq *server, unsigned node, const 
     (void)waitpid(pid, &status, 0);
     if (status != 0)
         fail_msg("rabbitmqctl %s: status %d, see %s/ctl", arguments, status, server->folder);
+    FILE *file = fopen(log, "re");
+    assert_non_null(file);
+    char *text = mem_alloc(ANSWER_BYTES + 1);
+    text[fread(text, 1, ANSWER_BYTES, file)] = '\0';
+    (void)fclose(file);
+    return text;
 }
 
 static void await_node(struct test_rabbitmq *server, unsigned node)
@@ -208,6 +221,18 @@ struct test_rabbitmq *test_rabbitmq_start(unsigned nodes)
 const char *test_rabbitmq_url(const struct test_rabbitmq *server)
 {
     return server->url;
+}
+
+char *test_rabbitmq_url_from(const struct test_rabbitmq *server, unsigned first)
+{
+    char *url = mem_dup("");
+    for (unsigned i = 0; i < server->count; i++) {
+        char *longer = mem_printf("%s%samqp://guest:guest@127.0.0.1:%d/", url, i == 0 ? "" : ",",
+                                  server->nodes[(first + i) % server->count].port);
+        free(url);
+        url = longer;
+    }
+    return url;
 }
 
 int test_rabbitmq_port(const struct test_rabbitmq *server, unsigned node)

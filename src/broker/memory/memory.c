@@ -446,12 +446,6 @@ static void memory_close(struct broker *broker)
     free(memory);
 }
 
-static bool memory_is_ready(const struct broker *broker)
-{
-    (void)broker;
-    return true;
-}
-
 static struct broker_connection *memory_connect(struct broker *broker, struct loop *loop)
 {
     struct memory *memory = memory_of(broker);
@@ -849,7 +843,8 @@ static void memory_set_fault_hook(struct broker *broker, int (*hook)(void *user,
 const struct broker_ops broker_memory_ops = {.scheme = "memory:",
                                              .open = memory_open,
                                              .close = memory_close,
-                                             .is_ready = memory_is_ready,
+                                             .is_ready = broker_always_ready,
+                                             .is_blocked = broker_never_blocks,
                                              .connect = memory_connect,
                                              .disconnect = memory_disconnect,
                                              .declare = memory_declare,

@@ -87,6 +87,12 @@ static bool rabbit_is_ready(const struct broker *broker)
            !atomic_load(&rabbit->publishing.blocked);
 }
 
+static bool rabbit_is_blocked(const struct broker *broker)
+{
+    const struct rabbit *rabbit = (const struct rabbit *)broker;
+    return atomic_load(&rabbit->publishing.up) && atomic_load(&rabbit->publishing.blocked);
+}
+
 static struct broker_connection *rabbit_connect(struct broker *broker, struct loop *loop)
 {
     struct rabbit *rabbit = (struct rabbit *)broker;
@@ -159,12 +165,12 @@ static void rabbit_set_fault_hook(struct broker *broker, int (*hook)(void *user,
 #define TABLE(url_scheme)                                                                                              \
     {                                                                                                                  \
         .scheme = url_scheme, .open = rabbit_open, .close = rabbit_close, .is_ready = rabbit_is_ready,                 \
-        .connect = rabbit_connect, .disconnect = rabbit_disconnect, .declare = rabbit_declare,                         \
-        .delete_queue = rabbit_delete_queue, .publish = rabbit_publish, .consume = rabbit_consume,                     \
-        .set_prefetch = rabbit_set_prefetch, .cancel = rabbit_cancel, .ack = rabbit_ack, .nack = rabbit_nack,          \
-        .subscribe = rabbit_subscribe, .broadcast = rabbit_broadcast, .has_subscribers = rabbit_has_subscribers,       \
-        .queue_depth = rabbit_queue_depth, .queue_unacked = rabbit_queue_unacked,                                      \
-        .set_fault_hook = rabbit_set_fault_hook                                                                        \
+        .is_blocked = rabbit_is_blocked, .connect = rabbit_connect, .disconnect = rabbit_disconnect,                   \
+        .declare = rabbit_declare, .delete_queue = rabbit_delete_queue, .publish = rabbit_publish,                     \
+        .consume = rabbit_consume, .set_prefetch = rabbit_set_prefetch, .cancel = rabbit_cancel, .ack = rabbit_ack,    \
+        .nack = rabbit_nack, .subscribe = rabbit_subscribe, .broadcast = rabbit_broadcast,                             \
+        .has_subscribers = rabbit_has_subscribers, .queue_depth = rabbit_queue_depth,                                  \
+        .queue_unacked = rabbit_queue_unacked, .set_fault_hook = rabbit_set_fault_hook                                 \
     }
 
 const struct broker_ops broker_rabbitmq_ops = TABLE("amqp:");
