@@ -11,12 +11,24 @@ os.environ.setdefault("CAUDAL_CHECK_ANSWERS", "0")
 from api.test_websocket import Client  # noqa: E402
 from support import caudal as support  # noqa: E402
 from support import planted  # noqa: E402
-from support.amqp_tap import Tap  # noqa: E402
 from support.caudal import node  # noqa: E402
 from support.cluster import Cluster, POSTGRES  # noqa: E402
+from support.tap import Tap  # noqa: E402
 
 PATIENCE = 120  # seconds; only a defect waits so long
 KEY, NEW_KEY = "first key of the cluster " + "k" * 20, "second key of the cluster " + "n" * 20
+
+
+class Ear(Tap):
+    """Keeps all that it reads, properties included."""
+
+    def __init__(self, cluster):
+        self.heard = []
+        super().__init__(cluster)
+
+    def _on_message(self, channel, method, properties, body):
+        self.heard.append(repr(properties).encode() + body)
+        super()._on_message(channel, method, properties, body)
 
 
 def setUpModule():
@@ -24,8 +36,7 @@ def setUpModule():
     echo = planted.start_echo()
     cluster = Cluster(gateways=1, orchestrators=1, workers=1, environment={"SECRETS_KEY": f"{NEW_KEY},{KEY}", "LOG_LEVEL": "debug"}).up()
     try:
-        cluster.rabbitmqctl("trace_on")
-        tap = Tap(cluster.rabbit_ports[0][0])
+        tap = Ear(cluster)
         support.AT = str(cluster.port)
         client = support.Caudal()
     except BaseException:
@@ -112,7 +123,9 @@ class Planted(unittest.TestCase):
         self.assertEqual(self.node_of(execution, "2")["output"]["output"], {"same": True})
 
     def search_messages(self):
-        messages = tap.stop()
+        tap.stop()  # whether they are well formed is the business of test_distributed.py
+        self.assertIsNone(tap.failure)
+        messages = tap.heard
         self.assertTrue(any(b"documentPacked" in message for message in messages), len(messages))
         self.assertTrue(any(b"\"work\"" in message for message in messages))
         for message in messages:
