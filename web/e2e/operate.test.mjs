@@ -55,6 +55,22 @@ test('a schedule is made in plain words, shows its instants, is switched off, ch
     const [schedule] = (await service.call('GET', '/scheduler/schedules')).data;
     assert.deepEqual([schedule.overlap, schedule.enabled], ['skip', false]);
     await page.getByRole('button', { name: 'Actions for Every night' }).click();
+    await page.getByRole('menuitem', { name: 'Its instants' }).click();
+    await page.getByText('No instant has come yet').waitFor();
+    await page.getByRole('tab', { name: 'The next instants' }).click();
+    await page.getByRole('tabpanel').locator('time').nth(9).waitFor();
+    assert.deepEqual(await violations(page), []);
+    await page.getByRole('tab', { name: 'Fill a past period' }).click();
+    const start = new Date(Date.now() - 3 * 86_400_000).toISOString().slice(0, 16);
+    await page.getByLabel('From', { exact: true }).fill(start);
+    await page.getByRole('button', { name: 'Fill it' }).click();
+    await page.getByRole('cell', { name: /^[1-4] of [2-4]$/ }).waitFor();
+    await page.getByRole('cell', { name: 'done', exact: true }).waitFor();
+    await page.getByRole('tab', { name: 'What became of them' }).click();
+    await page.getByRole('cell', { name: 'fired' }).first().waitFor();
+    assert.deepEqual(await violations(page), []);
+    await page.keyboard.press('Escape');
+    await page.getByRole('button', { name: 'Actions for Every night' }).click();
     await page.getByRole('menuitem', { name: 'Delete' }).click();
     await page.getByRole('alertdialog').getByRole('button', { name: 'Delete' }).click();
     await page.getByText('Let a flow start by itself').waitFor();
@@ -107,6 +123,15 @@ test('the strategy is changed while running', async () => {
     await page.getByRole('option', { name: 'Least busy' }).click();
     await page.getByText('It holds from the next execution on.').waitFor();
     assert.equal((await service.call('GET', '/settings')).loadBalanceStrategy, 'least_busy');
+    await finish(page);
+});
+
+test('a worker shows what it uses; the only process cannot be drained, and says so', async () => {
+    const page = await open(browser, service, { path: '/workers' });
+    await page.getByRole('cell', { name: /MiB$/ }).waitFor();
+    await page.getByRole('button', { name: /^Drain / }).click();
+    await page.getByRole('alertdialog').getByRole('button', { name: 'Drain' }).click();
+    await page.getByText('part of the only process').first().waitFor();
     await finish(page);
 });
 

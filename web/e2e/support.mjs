@@ -17,13 +17,14 @@ const program =
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
 export class Service {
-    constructor(environment = {}) {
+    constructor(environment = {}, options = []) {
+        this.options = options;
         this.environment = environment;
         this.folder = mkdtempSync(join(tmpdir(), 'caudal-e2e-'));
         this.port = 0;
     }
     async start() {
-        this.process = spawn(program, ['standalone'], {
+        this.process = spawn(program, ['standalone', ...this.options], {
             cwd: root,
             env: {
                 PATH: process.env.PATH,

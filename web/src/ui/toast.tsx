@@ -27,8 +27,7 @@ export const sayError = (error: unknown, title?: string): void => {
               ? error.message
               : String(error),
         type: 'error',
-        timeout: 9000,
-        priority: 'high',
+        timeout: 9000, // of high priority it would be hidden, with its buttons, from those it is read out to
     });
 };
 

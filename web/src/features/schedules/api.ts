@@ -1,5 +1,5 @@
 /* Schedules over the API. */
-import { call } from '@/lib/api/client';
+import { call, type Schemas } from '@/lib/api/client';
 import type { Page } from '@/lib/api/models';
 
 export interface Schedule {
@@ -29,9 +29,13 @@ export type ScheduleBody = Pick<
     | 'retryDelay'
     | 'overlap'
     | 'catchUp'
+    | 'catchUpWindow'
 >;
 export const overlaps = ['allow', 'skip', 'queue', 'cancel'] as const;
 export const catchUps = ['none', 'last', 'all'] as const;
+
+export type Instant = Schemas['ScheduleInstant'];
+export type Backfill = Schemas['Backfill'];
 
 const base = '/api/v1/scheduler/schedules';
 export const listSchedules = (
@@ -57,3 +61,30 @@ export const previewSchedule = (
     signal?: AbortSignal,
 ): Promise<{ nextRuns: string[] }> =>
     call('POST', `${base}/preview`, { cronExpression, timezone, count: 5 }, signal);
+
+/** The next ones; of one that is off, those it would have. */
+export const nextInstants = async (id: string, count: number, signal?: AbortSignal): Promise<string[]> =>
+    (
+        await call<{ nextRuns: string[] }>(
+            'GET',
+            `${base}/${id}/next?count=${String(count)}`,
+            undefined,
+            signal,
+        )
+    ).nextRuns;
+/** What became of those that are past, newest first. */
+export const listInstants = (
+    id: string,
+    page: number,
+    limit: number,
+    signal?: AbortSignal,
+): Promise<Page<Instant>> =>
+    call('GET', `${base}/${id}/instants?page=${String(page)}&limit=${String(limit)}`, undefined, signal);
+export const listBackfills = (id: string, signal?: AbortSignal): Promise<Backfill[]> =>
+    call('GET', `${base}/${id}/backfills`, undefined, signal);
+export const backfill = (
+    id: string,
+    body: { from: string; to: string; concurrency: number },
+): Promise<Backfill> => call('POST', `${base}/${id}/backfill`, body);
+export const cancelBackfill = (id: string, backfillId: string): Promise<unknown> =>
+    call('POST', `${base}/${id}/backfills/${backfillId}/cancel`);

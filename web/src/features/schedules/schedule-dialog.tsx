@@ -29,6 +29,19 @@ const numbers = (from: number, to: number) =>
         label: String(from + i).padStart(2, '0'),
     }));
 
+const sentMembers = [
+    'flowId',
+    'name',
+    'cronExpression',
+    'timezone',
+    'enabled',
+    'maxRetries',
+    'retryDelay',
+    'overlap',
+    'catchUp',
+    'catchUpWindow',
+] as const;
+
 export function ScheduleDialog({
     schedule,
     onClose,
@@ -50,6 +63,7 @@ export function ScheduleDialog({
             retryDelay: 300,
             overlap: 'allow',
             catchUp: 'last',
+            catchUpWindow: null,
         },
     );
     const [refused, setRefused] = useState<ApiError | null>(null);
@@ -65,28 +79,9 @@ export function ScheduleDialog({
     const save = async (): Promise<void> => {
         setSaving(true);
         try {
-            const {
-                flowId,
-                name,
-                cronExpression,
-                timezone,
-                enabled,
-                maxRetries,
-                retryDelay,
-                overlap,
-                catchUp,
-            } = body;
-            const sent = {
-                flowId,
-                name,
-                cronExpression,
-                timezone,
-                enabled,
-                maxRetries,
-                retryDelay,
-                overlap,
-                catchUp,
-            };
+            const sent = Object.fromEntries(
+                sentMembers.map((name) => [name, body[name]]),
+            ) as unknown as ScheduleBody;
             onSaved(await (schedule === null ? createSchedule(sent) : changeSchedule(schedule.id, sent)));
         } catch (error) {
             setRefused(
@@ -99,7 +94,15 @@ export function ScheduleDialog({
         }
     };
     const problem = (field: string): string | null => (refused?.field === field ? refused.message : null);
-    const shown = ['flowId', 'name', 'cronExpression', 'timezone', 'maxRetries', 'retryDelay'];
+    const shown = [
+        'flowId',
+        'name',
+        'cronExpression',
+        'timezone',
+        'maxRetries',
+        'retryDelay',
+        'catchUpWindow',
+    ];
     return (
         <Dialog
             open
@@ -185,6 +188,19 @@ export function ScheduleDialog({
                         options={catchUps.map((value) => ({ value, label: t(`catchUps.${value}.name`) }))}
                     />
                 </div>
+                {body.catchUp !== 'none' && (
+                    <TextField
+                        label={t('catchUpWindow')}
+                        help={t('catchUpWindowHelp')}
+                        type="number"
+                        min={1}
+                        value={body.catchUpWindow === null ? '' : String(body.catchUpWindow / 60)}
+                        problem={problem('catchUpWindow')}
+                        onChange={(text) => {
+                            change({ catchUpWindow: text === '' ? null : Math.round(Number(text) * 60) });
+                        }}
+                    />
+                )}
                 <div className={css.row}>
                     <TextField
                         label={t('maxRetries')}

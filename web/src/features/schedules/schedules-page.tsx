@@ -1,6 +1,15 @@
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { Link, useNavigate } from '@tanstack/react-router';
-import { CalendarClock, EllipsisVertical, History, Pencil, Play, Plus, Trash2 } from 'lucide-react';
+import {
+    CalendarClock,
+    EllipsisVertical,
+    History,
+    ListRestart,
+    Pencil,
+    Play,
+    Plus,
+    Trash2,
+} from 'lucide-react';
 import { useDeferredValue, useMemo, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { listFlows } from '@/features/flows/api';
@@ -14,6 +23,7 @@ import { Menu, type MenuEntry } from '@/ui/menu';
 import { ListCard } from '@/ui/table';
 import { say } from '@/ui/toast';
 import { deleteSchedule, fireSchedule, listSchedules, switchSchedule, type Schedule } from './api';
+import { InstantsDialog } from './instants-dialog';
 import { ScheduleDialog } from './schedule-dialog';
 
 const LIMIT = 20;
@@ -165,11 +175,19 @@ function Actions({ schedule, onEdit }: { schedule: Schedule; onEdit: () => void 
     const editor = useMay('editor');
     const operator = useMay('operator');
     const { id, name } = schedule;
+    const [shown, setShown] = useState<'past' | 'fill' | null>(null);
     const entries: MenuEntry[] = [
         {
             label: t('executions'),
             icon: History,
             onSelect: () => void navigate({ to: '/executions', search: { scheduleId: id } }),
+        },
+        {
+            label: t('instants'),
+            icon: CalendarClock,
+            onSelect: () => {
+                setShown('past');
+            },
         },
     ];
     if (operator)
@@ -187,26 +205,53 @@ function Actions({ schedule, onEdit }: { schedule: Schedule; onEdit: () => void 
                 }),
         });
     if (editor)
-        entries.push({ label: t('common:actions.edit'), icon: Pencil, onSelect: onEdit }, 'separator', {
-            label: t('common:actions.delete'),
-            icon: Trash2,
-            danger: true,
-            onSelect: () => {
-                ask({
-                    title: t('deleteTitle', { name }),
-                    text: t('deleteText'),
-                    confirm: t('common:actions.delete'),
-                    danger: true,
-                    onConfirm: () => act.run(() => deleteSchedule(id)),
-                });
+        entries.push(
+            {
+                label: t('fill.action'),
+                icon: ListRestart,
+                onSelect: () => {
+                    setShown('fill');
+                },
             },
-        });
+            { label: t('common:actions.edit'), icon: Pencil, onSelect: onEdit },
+            'separator',
+            {
+                label: t('common:actions.delete'),
+                icon: Trash2,
+                danger: true,
+                onSelect: () => {
+                    ask({
+                        title: t('deleteTitle', { name }),
+                        text: t('deleteText'),
+                        confirm: t('common:actions.delete'),
+                        danger: true,
+                        onConfirm: () => act.run(() => deleteSchedule(id)),
+                    });
+                },
+            },
+        );
     return (
-        <Menu
-            entries={entries}
-            trigger={
-                <IconButton small icon={EllipsisVertical} label={t('actionsOf', { name })} busy={act.busy} />
-            }
-        />
+        <>
+            <Menu
+                entries={entries}
+                trigger={
+                    <IconButton
+                        small
+                        icon={EllipsisVertical}
+                        label={t('actionsOf', { name })}
+                        busy={act.busy}
+                    />
+                }
+            />
+            {shown !== null && (
+                <InstantsDialog
+                    schedule={schedule}
+                    part={shown}
+                    onClose={() => {
+                        setShown(null);
+                    }}
+                />
+            )}
+        </>
     );
 }
