@@ -168,7 +168,7 @@ async function picture(name, path, { login, on, ...options }) {
         await page.getByLabel('User name').fill('admin');
         await page.getByLabel('Password').fill('correct horse');
         await page.getByRole('button', { name: 'Log in' }).click();
-        await page.getByRole('cell', { name: 'marta' }).waitFor();
+        await page.getByRole('cell', { name: 'marta', exact: true }).waitFor();
     }
     await page.waitForLoadState('networkidle');
     await page.locator('h1').first().waitFor({ state: 'attached' });
