@@ -158,6 +158,8 @@
       .unit = "ms", .help = "How far back a schedule catches up on instants that were missed.")                        \
     X(RETENTION_DAYS, .kind = CONFIG_INT, .services = ON_DISPATCH, RANGE(0, 36500), SAME("30"), .unit = "days",        \
       .help = "Age at which finished executions are deleted; 0 keeps them for ever.")                                  \
+    X(RETENTION_FAILED_DAYS, .kind = CONFIG_INT, .services = ON_DISPATCH, RANGE(0, 36500), SAME("0"), .unit = "days",  \
+      .help = "The same of executions that failed or timed out; 0: as RETENTION_DAYS.")                                \
     X(RETENTION_COUNT, .kind = CONFIG_INT, .services = ON_DISPATCH, RANGE(0, 1000000000000), SAME("1000000"),          \
       .unit = "executions", .help = "Finished executions of each flow that are kept, the newest; 0 keeps all.")                     \
     X(WORKER_ID, .kind = CONFIG_STRING, .services = ON_RUN, RANGE(1, 100), .identifier = true,                         \

@@ -192,6 +192,25 @@ static const struct field rate_fields[] = {
      .help = "Counts apart what gives another text, such as {{ input.customer }}; absent: all together."},
     {0}};
 
+static const struct field retention_fields[] = {
+    {.name = "days",
+     .kind = FIELD_INT,
+     .nullable = true,
+     .max = 36500,
+     .help = "Age at which finished executions are deleted; 0 keeps them for ever; absent: RETENTION_DAYS."},
+    {.name = "failedDays",
+     .kind = FIELD_INT,
+     .nullable = true,
+     .max = 36500,
+     .label = "Days (failed)",
+     .help = "The same of those that failed or timed out; absent: as days, or else as the installation says."},
+    {.name = "count",
+     .kind = FIELD_INT,
+     .nullable = true,
+     .max = 1000000000000,
+     .help = "Finished executions that are kept, the newest; 0 keeps all; absent: RETENTION_COUNT."},
+    {0}};
+
 const struct field flow_settings_fields[] = {
     {.name = "concurrency",
      .kind = FIELD_INT,
@@ -218,6 +237,11 @@ const struct field flow_settings_fields[] = {
      .nullable = true,
      .fields = rate_fields,
      .help = "Most starts in any period; the others wait in order."},
+    {.name = "retention",
+     .kind = FIELD_OBJECT,
+     .nullable = true,
+     .fields = retention_fields,
+     .help = "How long its finished executions are kept. Those that a person keeps stay."},
     {.name = "priority",
      .kind = FIELD_ENUM,
      .values = priorities,

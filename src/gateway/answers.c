@@ -174,7 +174,8 @@ static const struct field node_execution_fields[] = {
         NULLABLE("errorMessage", FIELD_STRING), ALWAYS("retryCount", FIELD_INT), NULLABLE("errorCode", FIELD_STRING),  \
         ALWAYS("priority", FIELD_INT), ALWAYS("flowVersion", FIELD_INT), NULLABLE("trigger", FIELD_STRING),            \
         NULLABLE("waitingUntil", FIELD_STRING), NULLABLE("waitingFor", FIELD_STRING),                                  \
-        NULLABLE("parentExecutionId", FIELD_STRING), NULLABLE("parentNodeId", FIELD_STRING)
+        NULLABLE("parentExecutionId", FIELD_STRING), NULLABLE("parentNodeId", FIELD_STRING),                           \
+        ALWAYS("kept", FIELD_BOOL)
 static const struct field execution_fields[] = {EXECUTION_FIELDS, {0}};
 static const struct field wait_fields[] = {ALWAYS("nodeId", FIELD_STRING),     ALWAYS("iteration", FIELD_STRING),
                                            ALWAYS("kind", FIELD_STRING),       NULLABLE("since", FIELD_STRING),

@@ -96,7 +96,9 @@ static enum err start_orchestrator(struct engine *engine, struct error *reterr)
                                                         .sweep_interval_ms = SWEEP_INTERVAL_MS,
                                                         .strategy = options->strategy,
                                                         .scaling = options->scaling,
+                                                        .retention = true,
                                                         .retention_ms = options->retention_ms,
+                                                        .retention_failed_ms = options->retention_failed_ms,
                                                         .retention_count = options->retention_count,
                                                         .metrics = options->metrics});
     enum err code = orchestrator_start(engine->orchestrator, reterr);

@@ -19,6 +19,7 @@ struct engine_options {
     unsigned loss_limit;                   /* MAX_WORKER_LOSSES */
     int64_t schedule_window_ms;            /* SCHEDULE_WINDOW_MS */
     int64_t retention_ms, retention_count; /* 0: everything is kept */
+    int64_t retention_failed_ms;           /* 0: as the others */
     int64_t memory_limit_bytes;            /* of the process and what it started; 0: none */
     unsigned cpu_limit_cores;              /* 0: none */
     const char *strategy, *worker_id;

@@ -110,6 +110,41 @@ static enum err delete_many(struct api *api, struct http_request *request, struc
     return each(api, request, api_delete);
 }
 
+/* ---- kept: retention leaves it alone */
+
+struct keeping {
+    const char *id;
+    bool keep;
+};
+
+static enum err write_keep(struct store_session *session, void *arg, struct error *reterr)
+{
+    const struct keeping *keeping = arg;
+    return store_execution_keep(session, keeping->id, keeping->keep, reterr);
+}
+
+static enum err set_kept(struct api *api, struct http_request *request, bool keep, struct error *reterr)
+{
+    struct keeping keeping = {.id = request->params[0], .keep = keep};
+    struct json *detail = NULL;
+    enum err code = store_write(api->options.store, write_keep, &keeping, reterr);
+    if (code == ERR_OK)
+        code = api_execution_detail(api, request->params[0], &detail, reterr);
+    if (code == ERR_OK)
+        http_reply(request, 200, detail);
+    return code;
+}
+
+static enum err keep_one(struct api *api, struct http_request *request, struct error *reterr)
+{
+    return set_kept(api, request, true, reterr);
+}
+
+static enum err release_one(struct api *api, struct http_request *request, struct error *reterr)
+{
+    return set_kept(api, request, false, reterr);
+}
+
 #define BASE "/api/v1/scheduler/executions"
 const struct route execution_again_routes[] = {
     {"POST", BASE "/bulk/cancel", ROLE_OPERATOR, 0, bulk_fields, NULL, 200, "executions", "Cancel several executions",
@@ -120,4 +155,8 @@ const struct route execution_again_routes[] = {
      "Delete several finished executions", delete_many, &answer_bulk_executions},
     {"POST", BASE "/:id/rerun", ROLE_OPERATOR, ROUTE_ID, rerun_fields, NULL, 201, "executions",
      "Run an execution once more, with the same input or another", rerun, &answer_execution_start},
+    {"POST", BASE "/:id/keep", ROLE_OPERATOR, ROUTE_ID, NULL, NULL, 200, "executions",
+     "Keep an execution: retention leaves it alone", keep_one, &answer_execution},
+    {"POST", BASE "/:id/release", ROLE_OPERATOR, ROUTE_ID, NULL, NULL, 200, "executions",
+     "Keep an execution no longer than others", release_one, &answer_execution},
     {0}};

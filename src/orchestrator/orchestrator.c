@@ -163,7 +163,7 @@ enum err orchestrator_start(struct orchestrator *o, struct error *reterr)
     waking_start(o);
     if (o->options.schedules)
         o->scheduler = scheduler_new(o);
-    if (o->options.retention_ms > 0 || o->options.retention_count > 0)
+    if (o->options.retention)
         o->retention = retention_new(o);
     o->admission = admission_new(o);
     return ERR_OK;

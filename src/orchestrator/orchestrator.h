@@ -30,6 +30,9 @@ struct orchestrator_options {
     int64_t retention_count;    /* finished executions of each flow that are kept; 0: all */
     struct metrics *metrics;    /* how executions end is counted there; NULL: nobody reads it */
     const struct scaling_options *scaling; /* borrowed; NULL: no workers are started or stopped */
+    /* Delete finished executions, as flows say or else as above; those that failed after so long, 0: as the others. */
+    bool retention;
+    int64_t retention_failed_ms;
 };
 
 struct orchestrator *orchestrator_new(const struct orchestrator_options *options);

@@ -12,7 +12,8 @@
 struct retention {
     struct orchestrator *orchestrator;
     struct loop_timer *timer;
-    int64_t before_ms, deleted;
+    struct store_retention rule;
+    int64_t deleted;
     bool busy;
     enum err code;
     struct error error;
@@ -22,8 +23,7 @@ struct retention {
 static enum err write_portion(struct store_session *session, void *arg, struct error *reterr)
 {
     struct retention *retention = arg;
-    return store_retention_apply(session, retention->before_ms, retention->orchestrator->options.retention_count,
-                                 PORTION, &retention->deleted, reterr);
+    return store_retention_apply(session, &retention->rule, PORTION, &retention->deleted, reterr);
 }
 
 static void on_written(void *user)
@@ -55,7 +55,13 @@ static void on_look(void *user)
         return;
     }
     retention->busy = true;
-    retention->before_ms = options->retention_ms == 0 ? 0 : loop_now_ms(options->loop) - options->retention_ms;
+    int64_t now = loop_now_ms(options->loop),
+            failed_ms = options->retention_failed_ms > 0 ? options->retention_failed_ms : options->retention_ms;
+    retention->rule =
+        (struct store_retention){.now_ms = now,
+                                 .before_ms = options->retention_ms == 0 ? 0 : now - options->retention_ms,
+                                 .failed_before_ms = failed_ms == 0 ? 0 : now - failed_ms,
+                                 .keep = options->retention_count};
     retention->deleted = 0;
     store_write_async(options->store, write_portion, retention, on_committed, retention);
 }

@@ -231,6 +231,7 @@ static enum err open_engine(struct service_state *s, struct error *reterr)
         options.health_interval_ms = config_int(config, CONFIG_WORKER_HEALTH_CHECK_INTERVAL);
         options.schedule_window_ms = config_int(config, CONFIG_SCHEDULE_WINDOW_MS);
         options.retention_ms = config_int(config, CONFIG_RETENTION_DAYS) * 86400000;
+        options.retention_failed_ms = config_int(config, CONFIG_RETENTION_FAILED_DAYS) * 86400000;
         options.retention_count = config_int(config, CONFIG_RETENTION_COUNT);
         options.strategy = config_str(config, CONFIG_LOAD_BALANCE_STRATEGY);
         options.scaling = alone ? NULL : read_scaling(&s->config);

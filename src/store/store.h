@@ -314,9 +314,17 @@ enum err store_execution_fail(struct store_session *s, const char *id, int64_t n
 /* Counts by status since a time: {pending,running,paused,success,failed,cancelled,timeout,waiting}. */
 enum err store_execution_counts(struct store_session *s, int64_t since_ms, struct json **ret,
                                 struct error *reterr) ERROR_MUST_CHECK;
-/* Deletes final executions ended before `before_ms` or beyond `keep` per flow (0 = no such bound), at most `limit`;
- * gives pages back. */
-enum err store_retention_apply(struct store_session *s, int64_t before_ms, int64_t keep, size_t limit,
+/* Retention leaves it alone from now on, or no longer. */
+enum err store_execution_keep(struct store_session *s, const char *id, bool keep,
+                              struct error *reterr) ERROR_MUST_CHECK;
+/* Which final executions go: those that ended before a time (failed and timed out ones: before another one), and those
+ * beyond a number per flow; 0: no such bound. While failed ones stay longer than others they do not count for the
+ * number. What a flow's settings.retention says holds instead for its own; its days are counted from now_ms. */
+struct store_retention {
+    int64_t before_ms, failed_before_ms, keep, now_ms;
+};
+/* Deletes at most `limit` of them (more where a day goes as a whole), none that is kept; gives pages back. */
+enum err store_retention_apply(struct store_session *s, const struct store_retention *rule, size_t limit,
                                int64_t *ret_deleted, struct error *reterr) ERROR_MUST_CHECK;
 
 /* ---- words from outside, and children. Signals of an execution are numbered 1, 2, … Each is taken by one node, with

@@ -337,11 +337,17 @@ enum err store_execution_counts(struct store_session *s, int64_t since_ms, struc
     return sql_execution_counts(s, since_ms, ret, reterr);
 }
 
-enum err store_retention_apply(struct store_session *s, int64_t before_ms, int64_t keep, size_t limit,
+enum err store_execution_keep(struct store_session *s, const char *id, bool keep, struct error *reterr)
+{
+    enum err refused = refuse_read_only(s, reterr);
+    return refused != ERR_OK ? refused : sql_execution_keep(s, id, keep, reterr);
+}
+
+enum err store_retention_apply(struct store_session *s, const struct store_retention *rule, size_t limit,
                                int64_t *ret_deleted, struct error *reterr)
 {
     enum err refused = refuse_read_only(s, reterr);
-    return refused != ERR_OK ? refused : sql_retention_apply(s, before_ms, keep, limit, ret_deleted, reterr);
+    return refused != ERR_OK ? refused : sql_retention_apply(s, rule, limit, ret_deleted, reterr);
 }
 
 enum err store_put(struct store_session *s, enum store_table table, const char *id, const struct json *document,

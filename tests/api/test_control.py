@@ -317,6 +317,18 @@ class Drafts(ApiTest):
             self.caudal.post(f"/scheduler/executions/{row['id']}/cancel")
         self.refused(self.caudal.call("PUT", place, {"note": 5}), 400, "VALIDATION_ERROR", "note")
 
+    def test_kept_executions(self):
+        flow = self.flow()
+        run = self.caudal.run(flow)
+        self.assertFalse(self.caudal.wait(run)["kept"])
+        self.assertTrue(self.caudal.post(f"/scheduler/executions/{run}/keep").data["kept"])
+        self.assertTrue([r for r in self.caudal.get(f"/scheduler/executions?flowId={flow['id']}").data["data"] if r["kept"]])
+        self.assertFalse(self.caudal.post(f"/scheduler/executions/{run}/release").data["kept"])
+        self.refused(self.caudal.post(f"/scheduler/executions/{UNKNOWN}/keep"), 404, "NOT_FOUND")
+        body = {"name": self.name(), "nodes": flow["nodes"], "connections": flow["connections"]}
+        for settings, field in (({"retention": {"days": -1}}, "settings.retention.days"), ({"retention": {"count": "1"}}, "settings.retention.count")):
+            self.refused(self.caudal.post("/flows", {**body, "settings": settings}), 400, "VALIDATION_ERROR", field)
+
 
 class Ledger(ApiTest):
     def test_attempts_in_order(self):

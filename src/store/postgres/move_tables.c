@@ -45,14 +45,15 @@ const struct move_table move_tables[] = {
          "id, flow_id, flow_version, schedule_id, schedule_instant_ms, trigger_kind, trigger_node, priority, "
          "status, epoch, retry_count, created_ms, started_ms, ended_ms, wake_ms, records, worker_id, error_id,"
          " error_message, idempotency_key, settled, lost, request_hash, waiting_for, limit_key, rate_key, queue_ms, "
-         "parent_id, parent_node_id, parent_iteration, parent_waits, depth, body, signals",
-     .kinds = "ttitittiiiiiiiiittttiiitttitttiiti",
+         "parent_id, parent_node_id, parent_iteration, parent_waits, depth, body, signals, kept",
+     .kinds = "ttitittiiiiiiiiittttiiitttitttiitii",
      .keys = 1,
      .insert = "INSERT INTO executions(id, flow_id, flow_version, schedule_id, schedule_instant_ms, trigger_kind, "
                "trigger_node, priority, status, epoch, retry_count, created_ms, started_ms, ended_ms, wake_ms, "
                "records, worker_id, error_id, error_message, idempotency_key, settled, lost, request_hash, "
                "waiting_for, limit_key, rate_key, queue_ms, parent_id, parent_node_id, "
-               "parent_iteration, parent_waits, depth, body, signals) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
+               "parent_iteration, parent_waits, depth, body, signals, kept) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
+               "?, ?, ?, "
                "?, ?, ?, ?, ?, ?, ?, ?, ?, "
                "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON "
                "CONFLICT DO NOTHING"},

@@ -233,7 +233,46 @@ static const char version_6[] =
     " DELETE FROM execution_days WHERE day = d; RETURN n;"
     " EXCEPTION WHEN lock_not_available THEN RETURN 0; END $$;";
 
-static const char *const migrations[] = {version_1, version_2, version_3, version_4, version_5, version_6};
+/* What retention leaves alone; a day stays as long as one of its executions does. Services of the version before go on
+ * with the functions that they know. */
+#define STAYS                                                                                                          \
+    "status <= 2 OR kept = 1 OR coalesce(ended_ms, created_ms) >= CASE WHEN status IN (4, 6) THEN $2 ELSE $1 END"      \
+    " OR flow_id IN (SELECT f.id FROM flows f JOIN flow_versions v ON v.flow_id = f.id AND v.version ="                \
+    " coalesce(f.published_version, f.version) WHERE v.settings LIKE ''%%\"retention\"%%'')"
+static const char version_7[] =
+    "ALTER TABLE executions ADD COLUMN kept integer NOT NULL DEFAULT 0;"
+    "CREATE FUNCTION caudal_drop_day(d bigint, before_ms bigint, failed_ms bigint) RETURNS bigint LANGUAGE plpgsql AS"
+    " $$ DECLARE t text; young boolean; n bigint; BEGIN"
+    " EXECUTE format('SELECT EXISTS (SELECT 1 FROM %1$I WHERE " STAYS ")', 'executions_' || d) INTO young USING"
+    " before_ms, failed_ms;"
+    " IF young THEN RETURN 0; END IF;"
+    " EXECUTE format('LOCK TABLE %I', 'executions_' || d);"
+    " EXECUTE format('SELECT count(*), coalesce(bool_or(" STAYS "), false) FROM %1$I', 'executions_' || d) INTO n,"
+    " young USING before_ms, failed_ms;"
+    " IF young THEN RETURN 0; END IF;"
+    " FOREACH t IN ARRAY ARRAY['executions','execution_inputs','node_executions','execution_logs','attempts'] LOOP"
+    " EXECUTE format('DROP TABLE %I', t || '_' || d); END LOOP;"
+    " FOREACH t IN ARRAY ARRAY['execution_keys','execution_instants','signals','wait_tokens'] LOOP"
+    " EXECUTE format('DELETE FROM %I WHERE execution >= caudal_day_start($1) AND execution < caudal_day_start($1 + 1)',"
+    " t) USING d; END LOOP;"
+    " DELETE FROM execution_days WHERE day = d; RETURN n;"
+    " EXCEPTION WHEN lock_not_available THEN RETURN 0; END $$;"
+    "CREATE FUNCTION caudal_drop_days(before_ms bigint, failed_ms bigint, most bigint) RETURNS bigint LANGUAGE plpgsql"
+    " AS $$ DECLARE dropped bigint := 0; n bigint; d bigint; BEGIN"
+    " PERFORM set_config('lock_timeout', '2s', true);"
+    " FOR d IN SELECT day FROM execution_days WHERE (day + 1) * 86400000 <= greatest(before_ms, failed_ms) ORDER BY"
+    " day LOOP dropped := dropped + caudal_drop_day(d, before_ms, failed_ms); END LOOP;"
+    " PERFORM set_config('lock_timeout', '20s', true);"
+    " DELETE FROM executions WHERE id IN (SELECT id FROM executions_default WHERE created_ms < greatest(before_ms,"
+    " failed_ms) AND status > 2 AND kept = 0 AND coalesce(ended_ms, created_ms) < CASE WHEN status IN (4, 6) THEN"
+    " failed_ms ELSE before_ms END AND flow_id NOT IN (SELECT f.id FROM flows f JOIN flow_versions v ON v.flow_id ="
+    " f.id AND v.version = coalesce(f.published_version, f.version) WHERE v.settings LIKE '%\"retention\"%')"
+    " ORDER BY created_ms LIMIT greatest(most - dropped, 0));"
+    " GET DIAGNOSTICS n = ROW_COUNT; RETURN dropped + n; END $$;"
+    "CREATE OR REPLACE FUNCTION caudal_drop_days(before_ms bigint, most bigint) RETURNS bigint LANGUAGE sql AS"
+    " $$ SELECT caudal_drop_days(before_ms, before_ms, most) $$;";
+
+static const char *const migrations[] = {version_1, version_2, version_3, version_4, version_5, version_6, version_7};
 
 /* Any number that nothing else in the database locks. */
 #define LOCK_SCHEMA "SELECT pg_advisory_xact_lock(4702887161235784051)"

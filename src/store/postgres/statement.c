@@ -392,10 +392,11 @@ static enum sql_constraint constraint(struct store_session *s)
     return pg_of(s)->constraint;
 }
 
-static enum err drop_old(struct store_session *s, int64_t before_ms, int64_t limit, int64_t *ret_deleted,
-                         struct error *reterr)
+static enum err drop_old(struct store_session *s, int64_t before_ms, int64_t failed_before_ms, int64_t limit,
+                         int64_t *ret_deleted, struct error *reterr)
 {
-    return sql_number(s, ret_deleted, reterr, "SELECT caudal_drop_days(?, ?)", "ii", before_ms, limit);
+    return sql_number(s, ret_deleted, reterr, "SELECT caudal_drop_days(?, ?, ?)", "iii", before_ms, failed_before_ms,
+                      limit);
 }
 
 /* Vacuum gives pages back by itself; the days to come get their partitions. */

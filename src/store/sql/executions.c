@@ -433,3 +433,11 @@ enum err sql_execution_delete(struct store_session *s, const char *id, struct er
         return refuse("deleted", id, at.status, reterr);
     return code != ERR_OK ? code : sql_run(s, reterr, "DELETE FROM executions WHERE {key}=?", "k", &at.key);
 }
+
+enum err sql_execution_keep(struct store_session *s, const char *id, bool keep, struct error *reterr)
+{
+    struct sql_locator at;
+    enum err code = sql_locate_or_fail(s, id, &at, reterr);
+    return code == ERR_OK ? sql_run(s, reterr, "UPDATE executions SET kept=? WHERE {key}=?", "dk", (int)keep, &at.key)
+                          : code;
+}

@@ -8,8 +8,8 @@
 #define EXECUTION_COLUMNS                                                                                              \
     "created_ms, id, flow_id, schedule_id, status, ended_ms, records, error_message, retry_count, error_id, "          \
     "priority, "                                                                                                       \
-    "flow_version, trigger_kind, wake_ms, waiting_for, parent_id, parent_node_id"
-enum { AFTER_EXECUTION = 17 }; /* the first column behind them */
+    "flow_version, trigger_kind, wake_ms, waiting_for, parent_id, parent_node_id, kept"
+enum { AFTER_EXECUTION = 18 }; /* the first column behind them */
 
 /* startTime is the time of creation (contract 3.4). */
 static struct json *decode(struct sql_rows *q)
@@ -35,6 +35,7 @@ static struct json *decode(struct sql_rows *q)
     json_set_str(execution, "waitingFor", sql_text(q, 14));
     json_set_str(execution, "parentExecutionId", sql_text(q, 15));
     json_set_str(execution, "parentNodeId", sql_text(q, 16));
+    json_set_bool(execution, "kept", sql_int(q, 17) != 0);
     return execution;
 }
 

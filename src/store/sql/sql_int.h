@@ -67,8 +67,8 @@ struct sql_driver {
     enum sql_constraint (*constraint)(struct store_session *s);
     /* Retention: drops what is old as a whole, where the back end keeps it apart (it may be more than `limit`); gives
      * free space back. */
-    enum err (*drop_old)(struct store_session *s, int64_t before_ms, int64_t limit, int64_t *ret_deleted,
-                         struct error *reterr);
+    enum err (*drop_old)(struct store_session *s, int64_t before_ms, int64_t failed_before_ms, int64_t limit,
+                         int64_t *ret_deleted, struct error *reterr);
     enum err (*give_back)(struct store_session *s, struct error *reterr);
 };
 
@@ -270,7 +270,8 @@ enum err sql_execution_fail(struct store_session *s, const char *id, int64_t now
 enum err sql_execution_pause(struct store_session *s, const char *id, int64_t now_ms, struct error *reterr);
 enum err sql_execution_resume(struct store_session *s, const char *id, int64_t now_ms, struct error *reterr);
 enum err sql_execution_counts(struct store_session *s, int64_t since_ms, struct json **ret, struct error *reterr);
-enum err sql_retention_apply(struct store_session *s, int64_t before_ms, int64_t keep, size_t limit,
+enum err sql_execution_keep(struct store_session *s, const char *id, bool keep, struct error *reterr);
+enum err sql_retention_apply(struct store_session *s, const struct store_retention *rule, size_t limit,
                              int64_t *ret_deleted, struct error *reterr);
 enum err sql_put(struct store_session *s, enum store_table table, const char *id, const struct json *document,
                  int64_t now_ms, struct error *reterr);

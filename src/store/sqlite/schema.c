@@ -182,8 +182,11 @@ static const char version_8[] =
     "ALTER TABLE flow_versions ADD COLUMN listens INTEGER NOT NULL DEFAULT 0;"
     "CREATE INDEX flow_versions_listening ON flow_versions(flow_id, version) WHERE listens = 1;";
 
-static const char *const migrations[] = {version_1, version_2, version_3, version_4,
-                                         version_5, version_6, version_7, version_8};
+/* What retention leaves alone. */
+static const char version_9[] = "ALTER TABLE executions ADD COLUMN kept INTEGER NOT NULL DEFAULT 0;";
+
+static const char *const migrations[] = {version_1, version_2, version_3, version_4, version_5,
+                                         version_6, version_7, version_8, version_9};
 
 int sqlite_schema_latest(void)
 {

@@ -217,12 +217,13 @@ static bool is_null(struct sql_rows *rows, int column)
 
 enum { PAGES_PER_CALL = 4096 }; /* moving pages costs I/O: a bounded share for each call */
 
-static enum err drop_old(struct store_session *s, int64_t before_ms, int64_t limit, int64_t *ret_deleted,
-                         struct error *reterr)
+static enum err drop_old(struct store_session *s, int64_t before_ms, int64_t failed_before_ms, int64_t limit,
+                         int64_t *ret_deleted, struct error *reterr)
 {
     (void)s;
     (void)limit;
     (void)before_ms;
+    (void)failed_before_ms;
     (void)ret_deleted;
     (void)reterr;
     return ERR_OK; /* there is one table */

@@ -19,7 +19,7 @@ static void keeps_executions(void **state)
               "\"startTime\":\"2023-11-14T22:13:20.000Z\",\"endTime\":null,\"duration\":null,\"recordsProcessed\":0,"
               "\"errorMessage\":null,\"retryCount\":3,\"errorCode\":null,\"priority\":2,\"flowVersion\":1,"
               "\"trigger\":\"api\",\"waitingUntil\":null,\"waitingFor\":null,\"parentExecutionId\":null,"
-              "\"parentNodeId\":null}");
+              "\"parentNodeId\":null,\"kept\":false}");
     assert_int_equal(store_execution_load(s, E2, &none, &error_), ERR_NOT_FOUND);
     assert_int_equal(store_execution_load_detail(s, E2, &none, &error_), ERR_NOT_FOUND);
     assert_int_equal(store_execution_logs(s, E2, NULL, NULL, &none, &error_), ERR_NOT_FOUND);

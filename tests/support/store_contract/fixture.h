@@ -94,7 +94,7 @@ struct reassign_args {
     struct store_dispatch dispatch;
 };
 struct retention_args {
-    int64_t before_ms, keep;
+    int64_t before_ms, failed, keep, now_ms; /* failed 0: as the others */
     size_t limit;
     int64_t deleted;
 };
@@ -124,7 +124,12 @@ VERB(do_resume, struct flow_args, store_execution_resume(s, a->id, a->now_ms, re
 VERB(do_event, struct event_args, store_event_apply(s, &a->event, &a->applied, reterr))
 VERB(do_reassign, struct reassign_args, store_execution_reassign(s, a->id, a->epoch, a->arena, &a->dispatch, reterr))
 VERB(do_retention, struct retention_args,
-     store_retention_apply(s, a->before_ms, a->keep, a->limit, &a->deleted, reterr))
+     store_retention_apply(s,
+                           &(struct store_retention){.before_ms = a->before_ms,
+                                                     .failed_before_ms = a->failed ? a->failed : a->before_ms,
+                                                     .keep = a->keep,
+                                                     .now_ms = a->now_ms},
+                           a->limit, &a->deleted, reterr))
 VERB(do_put, struct put_args, store_put(s, a->table, a->id, a->document, T0, reterr))
 VERB(do_remove, struct put_args, store_remove(s, a->table, a->id, reterr))
 

@@ -32,6 +32,78 @@ static void forgets_by_age_and_number(void **state)
     expect_status(f, "e2", "pending"); /* what is not finished is never forgotten */
 }
 
+static void add_ended(struct fixture *f, const char *id, const char *flow_id, int n, enum run_status status)
+{
+    struct store_finish end = {.status = status, .started_ms = T0 + n, .ended_ms = T0 + n};
+    assert_ok(WITH(f, do_execution_insert, struct store_execution, .id = id, .flow_id = flow_id, .flow_version = 1,
+                   .trigger = "manual", .created_ms = T0 + n, .finish = &end));
+}
+
+struct keep_args {
+    const char *id;
+    bool keep;
+};
+VERB(do_keep, struct keep_args, store_execution_keep(s, a->id, a->keep, reterr))
+
+static void keeps_failures_longer_and_what_is_kept(void **state)
+{
+    struct fixture *f = *state;
+    add_flow(f, F1, "orders", T0);
+    add_ended(f, "good", F1, 1, RUN_SUCCESS);
+    add_ended(f, "bad", F1, 2, RUN_FAILED);
+    add_ended(f, "late", F1, 3, RUN_TIMEOUT);
+    add_ended(f, "kept", F1, 4, RUN_SUCCESS);
+    add_ended(f, "stopped", F1, 5, RUN_CANCELLED);
+    assert_ok(WITH(f, do_keep, struct keep_args, .id = "kept", .keep = true));
+    AUTO_JSON struct json *kept = load_execution(f, "kept");
+    assert_true(json_get_bool(kept, "kept", false));
+    assert_int_equal(WITH(f, do_keep, struct keep_args, .id = "nobody", .keep = true), ERR_NOT_FOUND);
+    struct retention_args args = {.before_ms = T0 + 100, .failed = T0 + 3, .limit = 100};
+    assert_ok(write_now(f, do_retention, &args, &error_));
+    AUTO_JSON struct json *left = list_all(f, store_execution_list, "{}");
+    AUTO_BUF struct buf ids = {0};
+    for (size_t i = 0; i < json_count(json_get(left, "data")); i++)
+        buf_printf(&ids, "%s ", json_get_str(json_at(json_get(left, "data"), i), "id"));
+    assert_string_equal(buf_str(&ids), "kept late ");
+    add_ended(f, "new", F1, 6, RUN_SUCCESS);
+    args = (struct retention_args){.keep = 1, .before_ms = T0 + 1, .failed = T0, .limit = 100};
+    assert_ok(write_now(f, do_retention, &args, &error_));
+    assert_int_equal(args.deleted, 0); /* neither what failed nor what is kept takes the place of another one */
+    assert_ok(WITH(f, do_keep, struct keep_args, .id = "kept"));
+    assert_ok(write_now(f, do_retention, &args, &error_));
+    assert_int_equal(args.deleted, 1);
+    expect_status(f, "new", "success");
+}
+
+static void lets_flows_decide_for_themselves(void **state)
+{
+    struct fixture *f = *state;
+    AUTO_JSON struct json *own = quoted("{'id':'" F1 "','name':'own','nodes':[],'connections':[],'settings':"
+                                        "{'retention':{'days':2,'failedDays':0,'count':2}}}");
+    assert_ok(WITH(f, do_flow_insert, struct flow_args, .document = own, .now_ms = T0));
+    add_flow(f, F2, "others", T0);
+    for (int i = 0; i < 4; i++) {
+        char id[8];
+        (void)snprintf(id, sizeof id, "a%d", i);
+        add_ended(f, id, F1, i, RUN_SUCCESS);
+        (void)snprintf(id, sizeof id, "b%d", i);
+        add_ended(f, id, F2, i, RUN_SUCCESS);
+    }
+    add_ended(f, "bad", F1, 0, RUN_FAILED);
+    struct retention_args args = {.now_ms = T0 + 1, .limit = 100};
+    assert_ok(write_now(f, do_retention, &args, &error_));
+    assert_int_equal(args.deleted, 2); /* its own count; the others are all kept */
+    assert_int_equal(list_total(f, store_execution_list, "{'flowId':'" F2 "'}"), 4);
+    args = (struct retention_args){.now_ms = T0 + INT64_C(2) * 86400000 + 1000, .limit = 100};
+    assert_ok(write_now(f, do_retention, &args, &error_));
+    assert_int_equal(list_total(f, store_execution_list, "{'flowId':'" F1 "'}"), 1);
+    expect_status(f, "bad", "failed"); /* for ever */
+    args = (struct retention_args){.now_ms = T0 + 1000, .before_ms = T0 + INT64_C(3) * 86400000, .limit = 100};
+    assert_ok(write_now(f, do_retention, &args, &error_));
+    assert_int_equal(list_total(f, store_execution_list, "{'flowId':'" F2 "'}"), 0);
+    assert_int_equal(list_total(f, store_execution_list, "{'flowId':'" F1 "'}"), 1);
+}
+
 /* ---- operation */
 
 static void keeps_documents(void **state)
@@ -154,6 +226,8 @@ static void forgets_a_flows_scope_with_it(void **state)
 }
 
 const struct CMUnitTest store_contract_operation[] = {
+    CONTRACT_TEST(keeps_failures_longer_and_what_is_kept),
+    CONTRACT_TEST(lets_flows_decide_for_themselves),
     CONTRACT_TEST(forgets_by_age_and_number),
     CONTRACT_TEST(keeps_documents),
     CONTRACT_TEST(finds_users_and_keys),

@@ -331,7 +331,9 @@ static void reads_without_writing(void **state)
 static enum err apply_retention(struct store_session *s, void *arg, struct error *reterr)
 {
     int64_t deleted = 0;
-    enum err code = store_retention_apply(s, *(int64_t *)arg, 0, 1000, &deleted, reterr);
+    enum err code = store_retention_apply(
+        s, &(struct store_retention){.before_ms = *(int64_t *)arg, .failed_before_ms = *(int64_t *)arg}, 1000, &deleted,
+        reterr);
     *(int64_t *)arg = deleted;
     return code;
 }

@@ -568,7 +568,8 @@ static enum err insert_round(struct store_session *s, void *arg, struct error *r
 static enum err retain(struct store_session *s, void *arg, struct error *reterr)
 {
     int64_t deleted = 0;
-    enum err code = store_retention_apply(s, T0 + *(int *)arg + 1, 0, 10000, &deleted, reterr);
+    enum err code =
+        store_retention_apply(s, &(struct store_retention){.before_ms = T0 + *(int *)arg + 1}, 10000, &deleted, reterr);
     return code == ERR_OK && deleted != ROUND ? error_set(reterr, ERR_INTERNAL, NULL, "%d deleted", (int)deleted)
                                               : code;
 }
