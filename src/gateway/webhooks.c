@@ -10,6 +10,7 @@
 #include "gateway/form.h"
 #include "gateway/ws.h"
 #include "broker/messages.h"
+#include "orchestrator/failures.h"
 #include "orchestrator/submission.h"
 #include "worker/pure_run.h"
 #include <ctype.h>
@@ -34,6 +35,7 @@ struct waiter {
     struct store_finish finish;
     struct pure_result result;
     bool finished; /* it ran here: `finish` is stored with the row */
+    bool heard;    /* its failure has started flows that listen */
     bool waits;    /* it is in api->waiters */
     bool queued;   /* its execution waits for its turn, under the limits of its flow */
 };
@@ -373,7 +375,12 @@ static enum err write_row(struct store_session *session, void *arg, struct error
     struct waiter *waiter = arg;
     struct store_execution row = row_of(waiter);
     row.ret_waits = &waiter->queued;
-    return store_execution_insert(session, &row, reterr);
+    waiter->heard = false;
+    enum err code = store_execution_insert(session, &row, reterr);
+    bool failed = waiter->finished && (waiter->finish.status == RUN_FAILED || waiter->finish.status == RUN_TIMEOUT);
+    return code == ERR_OK && failed
+               ? failures_start(session, waiter->id, waiter->finish.ended_ms, &waiter->heard, reterr)
+               : code;
 }
 
 static void answer_finished(struct waiter *waiter)
@@ -428,6 +435,9 @@ static void on_committed(void *user, enum err code, const struct error *error)
     if (waiter->waits)
         (void)take_waiter(api, waiter->id);
     if (code == ERR_OK) {
+        if (waiter->heard) /* flows that listen for failures are due */
+            broker_broadcast(api->connection, TOPIC_CONTROL, "{\"v\":1,\"wake\":true}",
+                             sizeof "{\"v\":1,\"wake\":true}" - 1);
         announce_finished(waiter);
         answer_finished(waiter);
     } else if (code == ERR_CONFLICT && waiter->idempotency_key != NULL && id_is_valid(error->field)) {

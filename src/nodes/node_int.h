@@ -23,4 +23,4 @@ extern const struct node_type node_code, node_command, node_csv, node_csv_file, 
     node_limit, node_log, node_manual_trigger, node_merge, node_mongodb_operations, node_postgresql_query, node_respond,
     node_schedule_trigger, node_set_fields, node_sort, node_split, node_sqlite_query, node_sqlite_write,
     node_stop_with_error, node_summarize, node_switch, node_template, node_webhook_trigger, node_write_file;
-extern const struct node_type node_for_each, node_sub_flow, node_wait;
+extern const struct node_type node_flow_failed_trigger, node_for_each, node_sub_flow, node_wait;

@@ -15,6 +15,7 @@ static const struct node_type *const types[] = {
     &node_email_send,
     &node_field_mapper,
     &node_file,
+    &node_flow_failed_trigger,
     &node_for_each,
     &node_http_request,
     &node_if,

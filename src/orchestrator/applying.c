@@ -1,4 +1,5 @@
 /* Events into the store: one write at a time, in order; acknowledged after the commit. */
+#include "orchestrator/failures.h"
 #include "orchestrator/orchestrator_int.h"
 
 #include "base/base64.h"
@@ -219,11 +220,14 @@ static bool concerns_store(enum err code)
 }
 
 /* Promise 2: what can never go on does not stay unfinished. */
-static enum err give_up(struct store_session *session, const char *id, int64_t now_ms, struct error *why)
+static enum err give_up(struct store_session *session, const char *id, int64_t now_ms, bool *ret_wakes,
+                        struct error *why)
 {
     struct error damage = *why;
     log_event(LOG_ERROR, "an execution is given up", LOG_STR("executionId", id), LOG_CAUSE(&damage), LOG_END);
-    return store_execution_fail(session, id, now_ms, &damage, why);
+    enum err code = store_execution_fail(session, id, now_ms, &damage, why);
+    *ret_wakes = code == ERR_OK; /* its parent, perhaps */
+    return code == ERR_OK ? failures_start(session, id, now_ms, ret_wakes, why) : code;
 }
 
 static enum err apply_event(struct store_session *session, struct entry *entry, struct error *reterr)
@@ -239,8 +243,13 @@ static enum err apply_event(struct store_session *session, struct entry *entry, 
         code = letter_put(session, entry->letter, event.at_ms, reterr);
     if (code != ERR_OK || !entry->applied)
         return code;
-    if (event.kind == STORE_EVENT_FINISHED)
-        return schedule_retry(session, &event, &entry->retry_at_ms, reterr);
+    if (event.kind == STORE_EVENT_FINISHED) {
+        code = schedule_retry(session, &event, &entry->retry_at_ms, reterr);
+        bool failed = finish.status == RUN_FAILED || finish.status == RUN_TIMEOUT;
+        if (code == ERR_OK && failed && entry->retry_at_ms == 0)
+            code = failures_start(session, event.execution_id, event.at_ms, &entry->wakes, reterr);
+        return code;
+    }
     return event.checkpoint_waiting_json == NULL ? ERR_OK : children_start(session, &event, &entry->wakes, reterr);
 }
 
@@ -271,7 +280,7 @@ static enum err apply_entry(struct store_session *session, struct entry *entry, 
         if (code == ERR_OK)
             entry->dispatch = dispatch_item(&dispatch);
         else if (code == ERR_INTERNAL) /* damaged: it would be refused each time */
-            code = give_up(session, entry->reassign_id, now_ms, &error);
+            code = give_up(session, entry->reassign_id, now_ms, &entry->wakes, &error);
     } else {
         code = apply_event(session, entry, &error);
     }

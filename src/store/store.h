@@ -84,6 +84,8 @@ enum err store_flow_version(struct store_session *s, const char *id, bool publis
  * why (author and note may be NULL). NOT_FOUND: no such version. */
 enum err store_flow_publish(struct store_session *s, const char *id, int version, const char *author, const char *note,
                             int64_t now_ms, struct error *reterr) ERROR_MUST_CHECK;
+/* Active flows whose version that triggers use has a flow-failed-trigger: array of {flowId, version, nodes}. */
+enum err store_flow_listeners(struct store_session *s, struct json **ret, struct error *reterr) ERROR_MUST_CHECK;
 enum err store_flow_load_version(struct store_session *s, const char *id, int version, struct json **ret,
                                  struct error *reterr) ERROR_MUST_CHECK;
 /* A number that is another once a flow was saved, published, given another status or deleted. */

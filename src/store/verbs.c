@@ -50,6 +50,11 @@ enum err store_flow_version(struct store_session *s, const char *id, bool publis
     return sql_flow_version(s, id, published, ret, reterr);
 }
 
+enum err store_flow_listeners(struct store_session *s, struct json **ret, struct error *reterr)
+{
+    return sql_flow_listeners(s, ret, reterr);
+}
+
 enum err store_flow_publish(struct store_session *s, const char *id, int version, const char *author, const char *note,
                             int64_t now_ms, struct error *reterr)
 {

@@ -65,9 +65,9 @@ static enum err insert_version(struct store_session *s, const struct flow_row *r
     return sql_run(
         s, reterr,
         "INSERT INTO flow_versions(flow_id, version, nodes, connections, settings, created_by, created_ms, note, "
-        "node_count) VALUES(?,?,?,?,?,?,?,?,?)",
-        "tdttttiti", row->id, row->version, row->nodes, row->connections, row->settings, author, now_ms, note,
-        row->node_count);
+        "node_count, listens) VALUES(?,?,?,?,?,?,?,?,?,?)",
+        "tdttttitid", row->id, row->version, row->nodes, row->connections, row->settings, author, now_ms, note,
+        row->node_count, (int)(strstr(row->nodes, "\"flow-failed-trigger\"") != NULL));
 }
 
 static enum err name_taken(struct store_session *s, enum err code, const char *id, const char *name,
@@ -168,6 +168,29 @@ enum err sql_flows_stamp(struct store_session *s, int64_t *ret, struct error *re
                       " + CASE status WHEN 'active' THEN 101 WHEN 'draft' THEN 11 WHEN 'archived' THEN 7 ELSE 1 END),"
                       " 0) + 1000000007 * count(*) AS bigint) FROM flows",
                       "");
+}
+
+enum err sql_flow_listeners(struct store_session *s, struct json **ret, struct error *reterr)
+{
+    AUTO_RESET struct sql_rows *q = NULL;
+    AUTO_JSON struct json *listeners = json_array_new();
+    bool row = false, damaged = false;
+    enum err code =
+        sql_query(s, &q, reterr,
+                  "SELECT f.id, v.version, v.nodes FROM flow_versions v JOIN flows f ON f.id = v.flow_id AND"
+                  " v.version = coalesce(f.published_version, f.version) WHERE v.listens = 1 AND f.status ="
+                  " 'active' ORDER BY f.id",
+                  "");
+    while (code == ERR_OK && (code = sql_step(s, q, &row, reterr)) == ERR_OK && row) {
+        struct json *listener = json_object_new();
+        json_set_str(listener, "flowId", sql_text(q, 0));
+        json_set_int(listener, "version", sql_int(q, 1));
+        json_set(listener, "nodes", sql_json(q, 2, &damaged)); /* one that is damaged hears nothing */
+        json_push(listeners, listener);
+    }
+    if (code == ERR_OK)
+        *ret = json_ref(listeners);
+    return code;
 }
 
 enum err sql_flow_publish(struct store_session *s, const char *id, int version, const char *author, const char *note,

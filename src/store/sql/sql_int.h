@@ -205,6 +205,7 @@ enum err sql_limits_admit(struct store_session *s, int64_t now_ms, bool tell, st
                           struct error *reterr);
 bool sql_limits_waiting(struct store_session *s);
 enum err sql_flows_stamp(struct store_session *s, int64_t *ret, struct error *reterr);
+enum err sql_flow_listeners(struct store_session *s, struct json **ret, struct error *reterr);
 enum err sql_flow_publish(struct store_session *s, const char *id, int version, const char *author, const char *note,
                           int64_t now_ms, struct error *reterr);
 enum err sql_flow_load_version(struct store_session *s, const char *id, int version, struct json **ret,

@@ -380,7 +380,36 @@ static void finds_children_whose_parent_is_over(void **state)
     assert_int_equal(orphans(f), 1);
 }
 
-const struct CMUnitTest store_contract_waits[] = {CONTRACT_TEST(keeps_signals_until_they_are_taken),
+static size_t listeners(struct fixture *f)
+{
+    AUTO_JSON struct json *found = NULL;
+    READ(f, s);
+    assert_ok(store_flow_listeners(s, &found, &error_));
+    store_read_end(f->store, s);
+    if (json_count(found) > 0)
+        assert_string_equal(json_get_str(json_at(json_get(json_at(found, 0), "nodes"), 0), "id"), "f");
+    return json_count(found);
+}
+
+static void knows_who_listens_for_failures(void **state)
+{
+    struct fixture *f = *state;
+    add_flow(f, F2, "deaf", T0);
+    AUTO_JSON struct json *flow = quoted("{'id':'" F1 "','name':'ears','status':'active','connections':[],"
+                                         "'nodes':[{'id':'f','type':'flow-failed-trigger'}]}");
+    assert_ok(WITH(f, do_flow_insert, struct flow_args, .document = flow, .now_ms = T0));
+    assert_int_equal(listeners(f), 1);
+    AUTO_JSON struct json *draft = quoted("{'status':'draft'}"), *active = quoted("{'status':'active'}");
+    assert_ok(WITH(f, do_flow_update, struct flow_args, .id = F1, .document = draft, .now_ms = T0));
+    assert_int_equal(listeners(f), 0);
+    assert_ok(WITH(f, do_flow_update, struct flow_args, .id = F1, .document = active, .now_ms = T0));
+    AUTO_JSON struct json *other = quoted("{'nodes':[{'id':'1','type':'set'}]}");
+    assert_ok(WITH(f, do_flow_update, struct flow_args, .id = F1, .document = other, .now_ms = T0));
+    assert_int_equal(listeners(f), 0); /* the version that triggers use */
+}
+
+const struct CMUnitTest store_contract_waits[] = {CONTRACT_TEST(knows_who_listens_for_failures),
+                                                  CONTRACT_TEST(keeps_signals_until_they_are_taken),
                                                   CONTRACT_TEST(a_signal_makes_due_what_is_parked),
                                                   CONTRACT_TEST(parking_without_a_signal_makes_due),
                                                   CONTRACT_TEST(a_paused_execution_is_not_woken),
