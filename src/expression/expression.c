@@ -191,6 +191,15 @@ const struct expression_needs *expressions_needs(const struct expressions *set)
     return set == NULL ? &nothing : &set->needs;
 }
 
+bool expressions_may_change(const struct expressions *set)
+{
+    static const enum expression_name changing[] = {NAME_NOW, NAME_EXECUTION, NAME_VARIABLES, NAME_SECRETS};
+    bool may = expressions_need_script(set);
+    for (size_t i = 0; set != NULL && i < sizeof changing / sizeof *changing; i++)
+        may |= set->needs.used[changing[i]];
+    return may;
+}
+
 void expressions_each_problem(const struct expressions *set, expression_problem_fn *problem, void *user)
 {
     for (unsigned i = 0; set != NULL && i < set->place_count; i++)

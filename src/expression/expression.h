@@ -23,6 +23,10 @@ bool expressions_need_script(const struct expressions *expressions); /* some are
 
 const struct expression_needs *expressions_needs(const struct expressions *expressions); /* what they refer to */
 
+/* Whether the same inputs may give other values another time: JavaScript knows chance and the time; variables, secrets
+ * and what is told of an execution change. */
+bool expressions_may_change(const struct expressions *expressions);
+
 /* Texts that are broken: they fail each evaluation. `field` is their path in the configuration. */
 typedef void expression_problem_fn(void *user, const char *field, const char *message);
 void expressions_each_problem(const struct expressions *expressions, expression_problem_fn *problem, void *user);

@@ -119,6 +119,7 @@ static void read_node(struct compiler *c, unsigned index, const struct json *jso
     read_id(c, node, index);
     read_common(c, node, index);
     node->expressions = expressions_new(node->config, node->spec == NULL ? NULL : node->spec->fields);
+    node->changing = expressions_may_change(node->expressions);
 }
 
 static int find_end(struct compiler *c, const struct json *json, const char *key, unsigned index)

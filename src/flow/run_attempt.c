@@ -10,10 +10,10 @@ bool run_has_effects(const struct flow_run *run, unsigned index)
     return !spec->pure && spec->trigger == NULL;
 }
 
-/* Also what came first is to be known again after a crash. */
+/* Also what came first, and what expressions came to, is to be known again after a crash. */
 static bool is_kept(const struct flow_run *run, unsigned index)
 {
-    return run_has_effects(run, index) || run->flow->nodes[index].join_first;
+    return run_has_effects(run, index) || run->flow->nodes[index].join_first || run->flow->nodes[index].changing;
 }
 
 struct attempt *run_attempt_add(struct flow_run *run, struct node_run *node, int number, int epoch,
