@@ -23,7 +23,8 @@ enum {
     ROUTE_FLAT = 8,
     ROUTE_UNLIMITED = 16 /* API_RATE_LIMIT does not count it */,
     ROUTE_UNAUDITED = 32 /* writes, but leaves traces of its own */,
-    ROUTE_WEBHOOK = 64 /* inline unless the store must be asked first */
+    ROUTE_WEBHOOK = 64 /* inline unless the store must be asked first */,
+    ROUTE_PAGE = 128 /* answers, refusals too, with HTML */
 };
 
 struct route {

@@ -38,6 +38,15 @@ static struct json *content(struct json *take_schema)
     return by_type;
 }
 
+static struct json *page_content(void)
+{
+    struct json *by_type = json_object_new(), *media = json_object_new(), *schema = json_object_new();
+    json_set_str(schema, "type", "string");
+    json_set(media, "schema", schema);
+    json_set(by_type, "text/html", media);
+    return by_type;
+}
+
 static struct json *parameter(const char *name, const char *in, struct json *take_schema, const char *description)
 {
     struct json *entry = json_object_new();
@@ -117,6 +126,8 @@ static struct json *responses_of(const struct route *route)
     json_set_str(success, "description", route->summary);
     if (route->status != 204 && strncmp(route->pattern, "/api/v1/", 8) == 0)
         json_set(success, "content", content(envelope_of(route)));
+    else if ((route->flags & ROUTE_PAGE) != 0)
+        json_set(success, "content", page_content());
     json_set(responses, status, success);
     if (route->status == 101) {
         struct json *other = json_object_new();
@@ -127,7 +138,7 @@ static struct json *responses_of(const struct route *route)
     for (size_t i = 0; i < sizeof error_statuses / sizeof *error_statuses; i++) {
         struct json *failure = json_object_new();
         json_set_str(failure, "description", error_statuses[i][1]);
-        json_set(failure, "content", content(ref("Error")));
+        json_set(failure, "content", (route->flags & ROUTE_PAGE) != 0 ? page_content() : content(ref("Error")));
         if (!json_has(responses, error_statuses[i][0]))
             json_set(responses, error_statuses[i][0], failure);
         else

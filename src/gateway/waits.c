@@ -243,8 +243,8 @@ static enum err post_wait(struct api *api, struct http_request *request, struct 
 const struct route wait_routes[] = {{"POST", "/api/v1/scheduler/executions/:id/signal", ROLE_OPERATOR, ROUTE_ID,
                                      signal_fields, NULL, 202, "executions",
                                      "Send a signal to a node that waits for it, or will", send_signal, &answer_signal},
-                                    {"GET", "/wait/:token", ROLE_NONE, 0, NULL, NULL, 200, "waits",
+                                    {"GET", "/wait/:token", ROLE_NONE, ROUTE_PAGE, NULL, NULL, 200, "waits",
                                      "The page of a wait for a person (HTML)", get_wait, NULL},
-                                    {"POST", "/wait/:token", ROLE_NONE, 0, NULL, NULL, 200, "waits",
+                                    {"POST", "/wait/:token", ROLE_NONE, ROUTE_PAGE, NULL, NULL, 200, "waits",
                                      "Answer a wait for a person (a form)", post_wait, NULL},
                                     {0}};

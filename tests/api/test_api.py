@@ -608,7 +608,9 @@ class Operation(ApiTest):
                 answer = self.caudal.call(method.upper(), place, {} if method in ("post", "put", "patch") else None)
                 documented = [*operation["responses"], *(["302"] if path == "/" else [])]  # as its description says
                 self.assertIn(str(answer.status), documented, f"{method} {path}: {answer.text[:200]}")
-                if answer.status >= 400:
+                if "text/html" in operation["responses"].get(str(answer.status), {}).get("content", {}):
+                    self.assertIn("text/html", answer.headers["content-type"], f"{method} {path}")
+                elif answer.status >= 400:
                     self.assertLessEqual({"code", "message", "timestamp", "path"}, set(answer.json), f"{method} {path}")
                 elif path.startswith("/api/v1/") and answer.status != 204:
                     self.assertLessEqual({"data", "timestamp", "path"}, set(answer.json), f"{method} {path}")
