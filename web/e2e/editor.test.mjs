@@ -199,6 +199,218 @@ test('several are lined up, copied to another flow with their names, and undone'
     await page.context().close();
 });
 
+/** Two steps of which the second writes what the first gave. */
+const short = {
+    name: 'Short',
+    nodes: [
+        node('start', 'manual-trigger', 0, 0, { output: { a: 1 } }),
+        node('fields', 'set-fields', 300, 0, { fields: [{ field: 'b', value: 2 }] }),
+        node('say', 'log', 600, 0, { message: 'said' }),
+    ],
+    connections: [link('start', 'output', 'fields', 'data'), link('fields', 'output', 'say', 'data')],
+};
+const lastRun = (page) => page.getByRole('region', { name: 'Last run' });
+const over = (page, status = 'success') =>
+    lastRun(page).locator(`[data-status="${status}"]`).first().waitFor();
+
+test('an output is pinned, changed, used by runs, kept with the flow, and let go', async () => {
+    const flow = await made(short);
+    const page = await drawn(flow);
+    await page.getByRole('button', { name: 'Run', exact: true }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Run' }).click();
+    await over(page);
+    await step(page, 'fields').click();
+    await page.getByRole('tab', { name: 'Output' }).click();
+    await page.getByRole('button', { name: 'Pin as test data' }).click();
+    await step(page, 'fields').getByText('Pinned').waitFor({ state: 'attached' });
+    await page.getByRole('button', { name: 'Change', exact: true }).click();
+    await page.getByLabel('Pinned data').fill('not JSON');
+    await page.getByRole('button', { name: 'Keep', exact: true }).click();
+    await page.getByText('It must be a JSON object').waitFor();
+    await page.getByLabel('Pinned data').fill('{"output": {"pinned": 7}}');
+    await page.getByRole('button', { name: 'Keep', exact: true }).click();
+    await shot(page, 'pinned');
+    assert.deepEqual(await violations(page), []);
+    const kept = await saved(page, flow);
+    assert.deepEqual(kept.metadata.pins, { fields: { output: { pinned: 7 } } });
+    await step(page, 'say').click();
+    const started = page.waitForResponse((response) => response.url().endsWith('/run'));
+    await page.getByRole('button', { name: 'Run up to here' }).click();
+    const { data } = await (await started).json();
+    const execution = await service.finished(data.executionId);
+    const of = (id) => execution.nodeExecutions.find((one) => one.nodeId === id);
+    assert.deepEqual(of('fields').output, { output: { pinned: 7 } });
+    assert.deepEqual(of('say').output, { output: { pinned: 7 } });
+    await step(page, 'fields').click();
+    await page.getByRole('tab', { name: 'Output' }).click();
+    await page.getByRole('button', { name: 'Unpin' }).click();
+    assert.equal((await saved(page, flow)).metadata?.pins, undefined);
+    assert.deepEqual(page.problems, []);
+    await page.context().close();
+});
+
+test('run up to a node runs no further; again with another input', async () => {
+    const flow = await made(short);
+    const page = await drawn(flow);
+    await step(page, 'fields').click();
+    await page.getByRole('button', { name: 'Run up to here' }).click();
+    await over(page);
+    await lastRun(page).getByRole('button', { name: 'fields' }).waitFor();
+    assert.equal(await lastRun(page).getByRole('button', { name: 'say' }).count(), 0);
+    await lastRun(page).getByRole('button', { name: 'Run again…' }).click();
+    await page.getByLabel('Input (JSON)').fill('{"edited": true}');
+    const started = page.waitForResponse((response) => response.url().endsWith('/rerun'));
+    await page.getByRole('dialog').getByRole('button', { name: 'Run' }).click();
+    const { data } = await (await started).json();
+    const execution = await service.finished(data.executionId);
+    assert.deepEqual(execution.input, { edited: true });
+    await page.reload();
+    await page.getByRole('button', { name: 'Show the last run' }).click();
+    await over(page);
+    await page.context().close();
+});
+
+for (const [language, theme] of [
+    ['en', 'light'],
+    ['es', 'dark'],
+])
+    test(`published, compared on the canvas and rolled back (${language}, ${theme})`, async () => {
+        const texts =
+            language === 'en'
+                ? {
+                      publish: 'Publish',
+                      note: /^Note/,
+                      published: 'v1 published',
+                      behind: 'v1 published, draft v2',
+                      versions: 'Versions',
+                      compare: 'Compare with version 1',
+                      restore: 'Restore version 1',
+                      confirm: 'Restore',
+                      added: 'Added: 1',
+                      end: 'End',
+                  }
+                : {
+                      publish: 'Publicar',
+                      note: /^Nota/,
+                      published: 'v1 publicada',
+                      behind: 'v1 publicada, borrador v2',
+                      versions: 'Versiones',
+                      compare: 'Comparar con la versión 1',
+                      restore: 'Restaurar la versión 1',
+                      confirm: 'Restaurar',
+                      added: 'Añadidos: 1',
+                      end: 'Terminar',
+                  };
+        const flow = await made(short);
+        const page = await drawn(flow, { language, theme });
+        const button = (name) => page.getByRole('button', { name, exact: true });
+        await button(texts.publish).click();
+        await page.getByRole('dialog').getByLabel(texts.note).fill('First that works');
+        await shot(page, `publish-${language}-${theme}`);
+        assert.deepEqual(await violations(page), []);
+        await page.getByRole('dialog').getByRole('button', { name: texts.publish }).click();
+        await page.getByText(texts.published, { exact: true }).waitFor();
+        await service.call('PUT', `/flows/${flow.id}`, {
+            nodes: [
+                flow.nodes[0],
+                { ...flow.nodes[1], config: { fields: [{ field: 'b', value: 3 }] } },
+                node('extra', 'log', 600, 160, { message: 'new' }),
+            ],
+            connections: [
+                link('start', 'output', 'fields', 'data'),
+                link('fields', 'output', 'extra', 'data'),
+            ],
+        });
+        await page.reload();
+        await page.getByText(texts.behind, { exact: true }).waitFor();
+        await button(texts.versions).click();
+        await page.getByText('First that works').waitFor();
+        await button(texts.compare).click();
+        await page.getByText(texts.added).waitFor();
+        await step(page, 'say').waitFor();
+        for (const [id, part] of [
+            ['say', 'diffRemoved'],
+            ['extra', 'diffAdded'],
+            ['fields', 'diffChanged'],
+        ])
+            assert.match(await step(page, id).getAttribute('class'), new RegExp(part), id);
+        await page.getByText('config.fields[0].value').waitFor();
+        await shot(page, `compared-${language}-${theme}`);
+        assert.deepEqual(await violations(page), []);
+        await button(texts.end).click();
+        await step(page, 'say').waitFor({ state: 'detached' });
+        await button(texts.restore).click();
+        await page.getByRole('alertdialog').getByRole('button', { name: texts.confirm }).click();
+        await step(page, 'say').waitFor();
+        const now = await service.call('GET', `/flows/${flow.id}`);
+        assert.deepEqual(
+            now.nodes.map((one) => one.id),
+            ['start', 'fields', 'say'],
+        );
+        assert.equal(now.publishedVersion, 1);
+        assert.deepEqual(page.problems, []);
+        await page.context().close();
+    });
+
+test('an expression shows what it gives on the last run, and is completed', async () => {
+    const flow = await made({
+        ...short,
+        nodes: [
+            ...short.nodes.slice(0, 2),
+            node('say', 'log', 600, 0, { message: 'It is {{ nodes.fields.output.b + 40 }}' }),
+        ],
+    });
+    await service.finished((await service.call('POST', `/flows/${flow.id}/run`, {})).executionId);
+    const page = await drawn(flow, { theme: 'dark' });
+    await page.getByRole('button', { name: 'Show the last run' }).click();
+    await over(page);
+    await step(page, 'say').click();
+    await page.getByText('It is 42').first().waitFor();
+    await page.getByLabel('Message').fill('{{ nodes.fields.output.nothing.more }}');
+    await page.locator('[data-bad][role="status"]').waitFor();
+    const data = page.getByRole('textbox', { name: 'Data' });
+    await data.click();
+    await page.keyboard.type('{{ nodes.f');
+    await page.getByRole('option', { name: 'fields' }).waitFor();
+    await page.keyboard.press('Enter');
+    await page.keyboard.type('.o');
+    await page.getByRole('option', { name: 'output' }).waitFor();
+    await shot(page, 'completion-dark');
+    await page.keyboard.press('Enter');
+    await page.keyboard.type('.b }}');
+    await page.getByText('number', { exact: false }).first().waitFor();
+    const paper = await data.evaluate((element) => {
+        const colors = [];
+        for (let at = element; at !== null; at = at.parentElement)
+            colors.push(getComputedStyle(at).backgroundColor);
+        return colors;
+    });
+    assert.ok(!paper.includes('rgb(255, 255, 255)'), `dark paper: ${paper.join(' ')}`);
+    assert.deepEqual(await violations(page), []);
+    const after_ = await saved(page, flow);
+    assert.match(after_.nodes[2].config.data, /nodes\.fields\.output\.b/);
+    assert.deepEqual(page.problems, []);
+    await page.context().close();
+});
+
+test('each pass of a node that runs several times can be looked at', async () => {
+    const page = await drawn(await made());
+    await page.getByRole('button', { name: 'Run', exact: true }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Run' }).click();
+    await over(page, 'failed');
+    await page.getByRole('button', { name: '40 of 40 passes' }).waitFor();
+    await step(page, 'double').getByText('×3').waitFor();
+    await step(page, 'double').click();
+    await page.getByRole('tab', { name: 'Input' }).click();
+    await page.getByRole('tabpanel').getByText('"data": 3').waitFor();
+    await page.getByLabel('Pass (3 in all)').click();
+    await page.getByRole('option', { name: /^0/ }).click();
+    await page.getByRole('tabpanel').getByText('"data": 1').waitFor();
+    await shot(page, 'passes');
+    assert.deepEqual(await violations(page), []);
+    await page.context().close();
+});
+
 test('every node type and category is called something in both languages', async () => {
     const { readFileSync } = await import('node:fs');
     const texts = (language) =>

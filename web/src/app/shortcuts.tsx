@@ -32,6 +32,11 @@ export const isTyping = (target: EventTarget | null): boolean =>
     (target.isContentEditable ||
         target.closest('input, textarea, select, [role="textbox"], [data-keys]') !== null);
 
+/** Something that has the keys for itself; a toast says something and takes none. */
+export const isDialogOpen = (): boolean =>
+    document.querySelector('[role="dialog"]:not([data-toast]), [role="alertdialog"]:not([data-toast])') !==
+    null;
+
 export function useShortcuts(): void {
     const navigate = useNavigate();
     useEffect(() => {
@@ -44,8 +49,7 @@ export function useShortcuts(): void {
             }
             if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event.composedPath()[0] ?? null))
                 return;
-            if (document.querySelector('[role="dialog"], [role="alertdialog"], [role="menu"]') !== null)
-                return;
+            if (isDialogOpen() || document.querySelector('[role="menu"]') !== null) return;
             if (event.key === '?') openKeyboardHelp();
             else if (event.key === 'g') gone = event.timeStamp;
             else if (gone !== 0 && event.timeStamp - gone < 1500) {

@@ -47,7 +47,7 @@ function List() {
     return (
         <Toast.Viewport className={css.viewport} aria-label={t('toast.label')}>
             {toasts.map((toast) => (
-                <Toast.Root key={toast.id} toast={toast} className={css.toast}>
+                <Toast.Root key={toast.id} toast={toast} className={css.toast} data-toast>
                     {toast.type === 'error' ? (
                         <CircleAlert size={17} aria-hidden />
                     ) : (

@@ -21,7 +21,7 @@ import { byId, crossing } from './containers';
 import { EachNode } from './each-node';
 import css from './editor.module.css';
 import { BrokenEdge, LoopEdge } from './flow-edge';
-import { misfit, type DrawnNode } from './model';
+import { comparedDrawing, misfit, type Drawing, type DrawnNode } from './model';
 import { NoteNode } from './note-node';
 import { StepNode } from './step-node';
 import {
@@ -44,13 +44,14 @@ const MANY = 120;
 const whole = { maxZoom: 1, padding: 0.12 };
 
 /** Connections as they are shown: what they are follows from where they lead. */
-function useShownEdges(): Edge[] {
+function useShownEdges(edges: Edge[], all: DrawnNode[]): Edge[] {
     const { t } = useTranslation('editor');
-    const edges = useEditor((s) => s.edges);
     // Where nodes are does not matter for it, and changes with every move of the pointer.
-    const bodies = useEditor((s) => s.nodes.map((node) => `${node.id}<${node.parentId ?? ''}`).join());
+    const bodies = all.map((node) => `${node.id}<${node.parentId ?? ''}`).join();
+    const latest = useRef(all);
+    latest.current = all;
     return useMemo(() => {
-        const { nodes } = useEditor.getState();
+        const nodes = latest.current;
         const index = byId(nodes);
         const back = backOf({ nodes, edges });
         return edges.map((edge): Edge => {
@@ -65,9 +66,11 @@ function useShownEdges(): Edge[] {
 export function Canvas() {
     const { t } = useTranslation('editor');
     const catalog = useCatalog();
-    const nodes = useEditor((s) => s.nodes);
-    const edges = useShownEdges();
-    const may = useMay('editor');
+    const drawing = useShownDrawing();
+    const { nodes } = drawing;
+    const edges = useShownEdges(drawing.edges, nodes);
+    const comparing = useEditor((s) => s.compared !== null);
+    const may = useMay('editor') && !comparing;
     const { screenToFlowPosition } = useReactFlow();
     useShownNode();
     useWholeAtFirst();
@@ -168,6 +171,24 @@ export function Canvas() {
             </ReactFlow>
             <Aligner />
         </div>
+    );
+}
+
+/** The drawing, or the drawing held against another version. */
+function useShownDrawing(): Drawing {
+    const nodes = useEditor((s) => s.nodes);
+    const edges = useEditor((s) => s.edges);
+    const compared = useEditor((s) => s.compared);
+    return useMemo(
+        () =>
+            compared === null
+                ? { nodes, edges }
+                : comparedDrawing({ nodes, edges }, compared.flow, {
+                      added: css.diffAdded ?? '',
+                      removed: css.diffRemoved ?? '',
+                      changed: css.diffChanged ?? '',
+                  }),
+        [nodes, edges, compared],
     );
 }
 

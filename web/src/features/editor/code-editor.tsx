@@ -14,6 +14,7 @@ import { EditorState } from '@codemirror/state';
 import { EditorView, keymap, placeholder } from '@codemirror/view';
 import { tags } from '@lezer/highlight';
 import { useEffect, useRef } from 'react';
+import { inExpression, optionsAt, pathBefore, type Known } from './completion';
 
 export type CodeLanguage = 'json' | 'javascript' | 'sql' | 'text';
 const languages = { json, javascript, sql, text: () => [] };
@@ -34,43 +35,50 @@ export default function CodeEditor({
     language,
     value,
     onChange,
-    names,
+    known,
 }: {
     label: string;
     language: CodeLanguage;
     value: string;
     onChange: (text: string) => void;
-    /** What can be completed: nodes and their outputs. */
-    names: string[];
+    /** What can be named in expressions. */
+    known: Known;
 }) {
     const host = useRef<HTMLDivElement>(null);
     const view = useRef<EditorView | null>(null);
-    const latest = useRef({ onChange, names });
-    latest.current = { onChange, names };
+    const latest = useRef({ onChange, known });
+    latest.current = { onChange, known };
     useEffect(() => {
         const parent = host.current;
         if (parent === null) return undefined;
         const root = parent.shadowRoot ?? parent.attachShadow({ mode: 'open' });
         const complete = (context: CompletionContext): CompletionResult | null => {
-            const word = context.matchBefore(/[\w.$-]+/);
-            if (word === null && !context.explicit) return null;
+            const { state, pos } = context;
+            // JavaScript is an expression everywhere; other texts between {{ and }}.
+            if (language !== 'javascript' && !inExpression(state.doc.toString(), pos)) return null;
+            const line = state.doc.lineAt(pos);
+            const before = state.sliceDoc(line.from, pos);
+            const path = pathBefore(before) ?? { root: '', steps: [], typed: '', from: before.length };
+            if (path.root === '' && path.typed === '' && !context.explicit && !/\{\{\s*$/.test(before))
+                return null;
+            const options = optionsAt(path, latest.current.known);
+            if (options.length === 0) return null;
             return {
-                from: word?.from ?? context.pos,
-                options: [
-                    ...[
-                        'input',
-                        'nodes',
-                        'variables',
-                        'secrets',
-                        'execution',
-                        'flow',
-                        'item',
-                        'index',
-                        'now',
-                    ],
-                    ...latest.current.names.map((name) => `nodes.${name}`),
-                ].map((name) => ({ label: name, type: 'variable' })),
-                validFor: /^[\w.$-]*$/,
+                from: line.from + path.from,
+                options: options.map(({ label, kind, detail, info, apply }) => ({
+                    label,
+                    type: kind,
+                    ...(detail !== undefined && { detail }),
+                    ...(info !== undefined && { info }),
+                    ...(apply !== undefined && {
+                        // In brackets, which stand in place of the dot before it.
+                        apply: (view: EditorView, _option: unknown, from: number, to: number) => {
+                            const dot = view.state.sliceDoc(from - 1, from) === '.' ? 1 : 0;
+                            view.dispatch({ changes: { from: from - dot, to, insert: apply } });
+                        },
+                    }),
+                })),
+                validFor: /^[\w$-]*$/,
             };
         };
         const editor = new EditorView({

@@ -7,9 +7,12 @@ import {
     Download,
     GitCompare,
     LayoutGrid,
+    ListVideo,
     Play,
     Power,
     Redo2,
+    Rocket,
+    RotateCcw,
     Save,
     Square,
     TriangleAlert,
@@ -19,7 +22,15 @@ import {
 import { useEffect, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { ApiError, call } from '@/lib/api/client';
-import { isFinal, type Flow, type FlowCheck, type Json } from '@/lib/api/models';
+import {
+    isFinal,
+    type Config,
+    type Execution,
+    type Flow,
+    type FlowCheck,
+    type Json,
+    type Page,
+} from '@/lib/api/models';
 import { useMay } from '@/lib/auth/session';
 import { Button, IconButton } from '@/ui/button';
 import { ErrorState, Loading, Notice, Status, useTitle } from '@/ui/layout';
@@ -30,11 +41,12 @@ import css from './editor.module.css';
 import { Gantt } from './gantt';
 import { Inspector } from './inspector';
 import { useEditorKeys } from './keys';
-import { flowOf, settingsOf } from './model';
+import { flowOf, settingsOf, type DrawnNode } from './model';
 import { NoteInspector } from './note-inspector';
 import { Palette } from './palette';
 import { useRun } from './run';
-import { RunDialog } from './run-dialog';
+import { PublishDialog, PublishedBadge } from './publish';
+import { RunDialog, type RunWish } from './run-dialog';
 import {
     addNote,
     arrange,
@@ -46,6 +58,8 @@ import {
     selectNone,
     undo,
     useEditor,
+    pinsOf,
+    type Pins,
 } from './store';
 import { Versions } from './versions';
 
@@ -75,6 +89,15 @@ export function EditorPage() {
         </ReactFlowProvider>
     );
 }
+
+/** Pinned data goes with the flow, beside what others keep there. */
+function metadataOf(metadata: Config | null | undefined, pins: Pins): Config | null {
+    const { pins: _former, ...rest } = metadata ?? {};
+    const all: Config = Object.keys(pins).length === 0 ? rest : { ...rest, pins };
+    return Object.keys(all).length === 0 ? null : all;
+}
+const triggersOf = (nodes: DrawnNode[]): string[] =>
+    nodes.filter((node) => node.data.type.endsWith('-trigger')).map((node) => node.id);
 
 function useValidation(flow: Flow | undefined) {
     const nodes = useEditor((s) => s.nodes);
@@ -140,9 +163,12 @@ function Editor({ flow }: { flow: Flow | undefined }) {
     const editor = useMay('editor');
     const operator = useMay('operator');
     const [executionId, setExecutionId] = useState<string | null>(null);
-    const [asking, setAsking] = useState(false);
-    const [history, setHistory] = useState(false);
-    const [problems, setProblems] = useState(false);
+    /** What is asked before a run: of the flow, or of an execution that runs once more. */
+    const [asking, setAsking] = useState<'run' | 'again' | null>(null);
+    const [panel, setPanel] = useState<'versions' | 'problems' | null>(null);
+    const [publishing, setPublishing] = useState(false);
+    const comparing = useEditor((s) => s.compared !== null);
+    const [lastInput, setLastInput] = useState<Json | undefined>(undefined);
     const run = useRun(executionId);
     const check = useValidation(flow);
     useTitle(name);
@@ -158,6 +184,7 @@ function Editor({ flow }: { flow: Flow | undefined }) {
                 name: state.name,
                 ...flowOf(state),
                 settings: settingsOf(flow?.settings, state.nodes),
+                metadata: metadataOf(flow?.metadata, pinsOf(state)),
             };
             return flow === undefined ? createFlow(body) : changeFlow(flow.id, body);
         },
@@ -179,19 +206,56 @@ function Editor({ flow }: { flow: Flow | undefined }) {
             sayError(error);
         },
     });
+    const watch = (id: string): void => {
+        useEditor.setState({ states: {} });
+        setAsking(null);
+        setExecutionId(id);
+    };
     const start = useMutation({
-        mutationFn: async (input: Json | undefined) => {
+        mutationFn: async ({ input, triggerNode, untilNode, usePins }: RunWish) => {
             const saved = dirty || flow === undefined ? await save.mutateAsync() : flow;
-            return runFlow(saved.id, input === undefined ? {} : { input });
+            const pins = pinsOf(useEditor.getState());
+            return runFlow(saved.id, {
+                ...(input !== undefined && { input }),
+                ...(triggerNode !== undefined && { triggerNode }),
+                ...(untilNode !== undefined && { untilNode }),
+                ...(usePins && Object.keys(pins).length > 0 && { pins }),
+            });
         },
-        onSuccess: ({ executionId: id }) => {
-            useEditor.setState({ states: {} });
-            setAsking(false);
-            setExecutionId(id);
+        onSuccess: ({ executionId: id }, { input }) => {
+            setLastInput(input);
+            watch(id);
         },
         onError: (error) => {
             sayError(error);
         },
+    });
+    const again = useMutation({
+        mutationFn: ({ input }: RunWish) =>
+            call<{ executionId: string }>(
+                'POST',
+                `/api/v1/scheduler/executions/${executionId ?? ''}/rerun`,
+                input === undefined ? {} : { input },
+            ),
+        onSuccess: ({ executionId: id }) => {
+            watch(id);
+        },
+        onError: (error) => {
+            sayError(error);
+        },
+    });
+    const latest = useQuery({
+        queryKey: ['editor', 'latest', flow?.id],
+        enabled: flow !== undefined && executionId === null,
+        queryFn: async ({ signal }) =>
+            (
+                await call<Page<Execution>>(
+                    'GET',
+                    `/api/v1/scheduler/executions?flowId=${flow?.id ?? ''}&limit=1&page=1`,
+                    undefined,
+                    signal,
+                )
+            ).data[0] ?? null,
     });
     const switchOn = useMutation({
         mutationFn: () =>
@@ -220,12 +284,12 @@ function Editor({ flow }: { flow: Flow | undefined }) {
     });
     const { screenToFlowPosition } = useReactFlow();
     useEditorKeys({
-        mayEdit: editor,
+        mayEdit: editor && !comparing,
         onSave: () => {
             if (editor && !save.isPending) save.mutate();
         },
         onRun: () => {
-            if (operator) setAsking(true);
+            if (operator) setAsking('run');
         },
         onNote: () => {
             addNote(screenToFlowPosition({ x: window.innerWidth / 2, y: window.innerHeight / 3 }));
@@ -248,6 +312,7 @@ function Editor({ flow }: { flow: Flow | undefined }) {
                     }}
                 />
                 {flow !== undefined && <Status status={flow.status} />}
+                {flow !== undefined && <PublishedBadge flow={flow} dirty={dirty} />}
                 <span role="status" className="muted">
                     {check === undefined ? '' : found === 0 ? t('valid') : ''}
                 </span>
@@ -256,10 +321,10 @@ function Editor({ flow }: { flow: Flow | undefined }) {
                         small
                         icon={TriangleAlert}
                         className={count > 0 ? css.bad : css.warn}
-                        aria-expanded={problems}
+                        aria-expanded={panel === 'problems'}
                         onClick={() => {
                             selectNone();
-                            setProblems(!problems);
+                            setPanel(panel === 'problems' ? null : 'problems');
                         }}
                     >
                         {count > 0 ? t('problems', { count }) : t('warnings', { count: found })}
@@ -300,7 +365,7 @@ function Editor({ flow }: { flow: Flow | undefined }) {
                             icon={GitCompare}
                             label={t('versions')}
                             onClick={() => {
-                                setHistory(true);
+                                setPanel(panel === 'versions' ? null : 'versions');
                             }}
                         />
                         {editor && (
@@ -328,13 +393,39 @@ function Editor({ flow }: { flow: Flow | undefined }) {
                         {t('save')}
                     </Button>
                 )}
+                {editor && flow !== undefined && (
+                    <Button
+                        icon={Rocket}
+                        busy={publishing && save.isPending}
+                        onClick={() => {
+                            if (dirty)
+                                save.mutate(undefined, {
+                                    onSuccess: () => {
+                                        setPublishing(true);
+                                    },
+                                });
+                            else setPublishing(true);
+                        }}
+                    >
+                        {t('publish.publish')}
+                    </Button>
+                )}
+                {operator && latest.data != null && executionId === null && (
+                    <IconButton
+                        icon={ListVideo}
+                        label={t('showLast')}
+                        onClick={() => {
+                            watch(latest.data?.id ?? '');
+                        }}
+                    />
+                )}
                 {operator && (
                     <Button
                         variant="primary"
                         icon={Play}
                         busy={start.isPending}
                         onClick={() => {
-                            setAsking(true);
+                            setAsking('run');
                         }}
                     >
                         {t('run')}
@@ -348,16 +439,38 @@ function Editor({ flow }: { flow: Flow | undefined }) {
                     {selected.type === 'note' ? (
                         <NoteInspector node={selected} />
                     ) : (
-                        <Inspector node={selected} execution={run.data} />
+                        <Inspector
+                            node={selected}
+                            flowId={flow?.id}
+                            execution={run.data}
+                            onRunTo={
+                                operator
+                                    ? (untilNode) => {
+                                          start.mutate({ input: lastInput, untilNode, usePins: true });
+                                      }
+                                    : undefined
+                            }
+                        />
                     )}
                 </aside>
             )}
-            {selected === undefined && problems && check !== undefined && (
+            {selected === undefined && panel === 'versions' && flow !== undefined && (
+                <aside className={css.side} aria-label={t('versions')}>
+                    <Versions
+                        flow={flow}
+                        onClose={() => {
+                            useEditor.setState({ compared: null });
+                            setPanel(null);
+                        }}
+                    />
+                </aside>
+            )}
+            {selected === undefined && panel === 'problems' && check !== undefined && (
                 <aside className={css.side} aria-label={t('problemList')}>
                     <Problems
                         check={check}
                         onClose={() => {
-                            setProblems(false);
+                            setPanel(null);
                         }}
                     />
                 </aside>
@@ -382,7 +495,18 @@ function Editor({ flow }: { flow: Flow | undefined }) {
                                 {t('cancel')}
                             </Button>
                         )}
-                        {run.data?.status === 'failed' && (
+                        {run.data !== undefined && operator && (
+                            <Button
+                                small
+                                icon={RotateCcw}
+                                onClick={() => {
+                                    setAsking('again');
+                                }}
+                            >
+                                {t('again.again')}
+                            </Button>
+                        )}
+                        {run.data?.status === 'failed' && operator && (
                             <Button
                                 small
                                 icon={Play}
@@ -409,22 +533,27 @@ function Editor({ flow }: { flow: Flow | undefined }) {
                     )}
                 </section>
             )}
-            {asking && (
+            {asking !== null && (
                 <RunDialog
-                    busy={start.isPending}
+                    key={asking}
+                    busy={start.isPending || again.isPending}
+                    again={asking === 'again'}
+                    given={asking === 'again' ? (run.data?.input as Json | undefined) : lastInput}
+                    triggers={triggersOf(useEditor.getState().nodes)}
+                    pinned={Object.keys(pinsOf(useEditor.getState())).length}
                     onClose={() => {
-                        setAsking(false);
+                        setAsking(null);
                     }}
-                    onRun={(input) => {
-                        start.mutate(input);
+                    onRun={(wish) => {
+                        (asking === 'again' ? again : start).mutate(wish);
                     }}
                 />
             )}
-            {history && flow !== undefined && (
-                <Versions
+            {publishing && flow !== undefined && (
+                <PublishDialog
                     flow={flow}
                     onClose={() => {
-                        setHistory(false);
+                        setPublishing(false);
                     }}
                 />
             )}

@@ -8,7 +8,9 @@ import { Field, SelectField, Switch, TextAreaField, TextField } from '@/ui/field
 import { Loading } from '@/ui/layout';
 import type { CodeLanguage } from './code-editor';
 import css from './editor.module.css';
+import { useKnown } from './knowledge';
 import type { FieldSpec } from './model';
+import { Preview } from './preview';
 
 const CodeEditor = lazy(() => import('./code-editor'));
 
@@ -16,15 +18,29 @@ interface Props {
     field: FieldSpec;
     value: Json | undefined;
     onChange: (value: Json | undefined) => void;
-    names: string[];
     problem?: string | undefined;
 }
+const languageOf: Record<string, CodeLanguage> = {
+    sql: 'sql',
+    'code-javascript': 'javascript',
+    json: 'json',
+};
 const isExpression = (value: Json | undefined): value is string =>
     typeof value === 'string' && value.includes('{{');
 const text = (value: Json | undefined): string =>
     value === undefined || value === null ? '' : String(value);
 
-export function FieldInput({ field, value, onChange, names, problem }: Props) {
+/** The field, and what its expressions give. */
+export function FieldInput(props: Props) {
+    return (
+        <>
+            <FieldControl {...props} />
+            {isExpression(props.value) && props.field.secret !== true && <Preview text={props.value} />}
+        </>
+    );
+}
+
+function FieldControl({ field, value, onChange, problem }: Props) {
     const { t } = useTranslation('editor');
     const label = field.label ?? field.name;
     const shared = {
@@ -65,18 +81,13 @@ export function FieldInput({ field, value, onChange, names, problem }: Props) {
             />
         );
     if (field.kind === 'array' && field.fields !== undefined && Array.isArray(value ?? []))
-        return (
-            <List
-                field={field}
-                value={(value ?? field.default ?? []) as Json[]}
-                onChange={onChange}
-                names={names}
-            />
-        );
+        return <List field={field} value={(value ?? field.default ?? []) as Json[]} onChange={onChange} />;
     if (field.kind === 'string') {
-        const language = field.widget === 'sql' ? 'sql' : field.widget === 'javascript' ? 'javascript' : null;
-        if (language !== null)
-            return <Code {...{ field, value, onChange, names, problem }} language={language} />;
+        const language = languageOf[field.widget ?? ''];
+        if (language === undefined && field.widget === 'expression')
+            return <Code {...{ field, value, onChange, problem }} language="text" />;
+        if (language !== undefined)
+            return <Code {...{ field, value, onChange, problem }} language={language} />;
         if (field.widget === 'textarea')
             return (
                 <TextAreaField
@@ -100,11 +111,11 @@ export function FieldInput({ field, value, onChange, names, problem }: Props) {
             />
         );
     }
-    return <Code {...{ field, value, onChange, names, problem }} language="json" />;
+    return <Code {...{ field, value, onChange, problem }} language="json" />;
 }
 
 /** Text in a language; JSON becomes a value once it is whole. */
-function Code({ field, value, onChange, names, problem, language }: Props & { language: CodeLanguage }) {
+function Code({ field, value, onChange, problem, language }: Props & { language: CodeLanguage }) {
     const { t } = useTranslation('editor');
     const shown = (of: Json | undefined): string =>
         of === undefined
@@ -114,6 +125,7 @@ function Code({ field, value, onChange, names, problem, language }: Props & { la
               : JSON.stringify(of, null, 2);
     const [typed, setTyped] = useState(() => shown(value));
     const [broken, setBroken] = useState(false);
+    const known = useKnown();
     const outside = shown(value);
     useEffect(() => {
         if (!broken) setTyped(outside);
@@ -131,7 +143,7 @@ function Code({ field, value, onChange, names, problem, language }: Props & { la
                     <CodeEditor
                         label={label}
                         language={language}
-                        names={names}
+                        known={known}
                         value={typed}
                         onChange={(next) => {
                             if (next.trim() === '') {
@@ -155,7 +167,7 @@ function Code({ field, value, onChange, names, problem, language }: Props & { la
     );
 }
 
-function List({ field, value, onChange, names }: Omit<Props, 'value'> & { value: Json[] }) {
+function List({ field, value, onChange }: Omit<Props, 'value'> & { value: Json[] }) {
     const { t } = useTranslation('editor');
     const label = field.label ?? field.name;
     const at = (index: number): Config => (typeof value[index] === 'object' ? (value[index] as Config) : {});
@@ -169,7 +181,6 @@ function List({ field, value, onChange, names }: Omit<Props, 'value'> & { value:
                             key={inner.name}
                             field={inner}
                             value={at(index)[inner.name]}
-                            names={names}
                             onChange={(next) => {
                                 const { [inner.name]: _former, ...rest } = at(index);
                                 onChange(

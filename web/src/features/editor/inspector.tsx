@@ -1,32 +1,64 @@
 /* One node: its settings, its documentation, and what it did in the last run. */
 import { useQuery } from '@tanstack/react-query';
-import { Trash2 } from 'lucide-react';
-import { useState } from 'react';
+import { Pencil, Pin as PinIcon, PinOff, StepForward, Trash2 } from 'lucide-react';
+import { useMemo, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { call, type Schemas } from '@/lib/api/client';
-import type { ExecutionDetail } from '@/lib/api/models';
+import type { ExecutionDetail, Json, NodeExecution } from '@/lib/api/models';
+import { useMay } from '@/lib/auth/session';
 import { useFormats } from '@/lib/format/format';
-import { IconButton } from '@/ui/button';
+import { Button, IconButton } from '@/ui/button';
 import { DataView } from '@/ui/data-view';
-import { SelectField, TextField } from '@/ui/field';
+import { SelectField, TextAreaField, TextField } from '@/ui/field';
 import { Loading, Notice, Status, tableClass } from '@/ui/layout';
 import { Tabs } from '@/ui/tabs';
+import { sayError } from '@/ui/toast';
 import { useCatalog } from './catalog';
 import { useNodeTexts } from './catalog-texts';
 import { isContainer, withInside } from './containers';
 import css from './editor.module.css';
 import { FieldInput } from './fields-form';
+import { PlaceContext } from './knowledge';
 import { misfit, outputsOf, type DrawnNode } from './model';
 import { useLogs } from './run';
-import { configure, connect, moveInto, remove, renameNode, useEditor } from './store';
+import { configure, connect, moveInto, pin, remove, renameNode, useEditor } from './store';
 
-export function Inspector({ node, execution }: { node: DrawnNode; execution: ExecutionDetail | undefined }) {
+export function Inspector({
+    node,
+    execution,
+    flowId,
+    onRunTo,
+}: {
+    node: DrawnNode;
+    /** undefined: the flow was never saved. */
+    flowId: string | undefined;
+    execution: ExecutionDetail | undefined;
+    /** Runs what the node needs, and the node; undefined: not allowed. */
+    onRunTo: ((id: string) => void) | undefined;
+}) {
     const { t } = useTranslation('editor');
     const [tab, setTab] = useState<'settings' | 'output' | 'input' | 'logs' | 'doc'>('settings');
-    const ran = execution?.nodeExecutions.filter((one) => one.nodeId === node.id).at(-1);
+    const ran = (execution?.nodeExecutions as NodeExecution[] | undefined)
+        ?.filter((one) => one.nodeId === node.id)
+        .at(-1);
+    const pinned = useEditor((s) => s.pins[node.id] !== undefined);
+    const place = useMemo(() => ({ flowId, nodeId: node.id, execution }), [flowId, node.id, execution]);
     return (
         <div className={css.panel}>
             <NodeName key={node.id} node={node} />
+            {onRunTo !== undefined && (
+                <div className={css.bottomHead} style={{ margin: 0 }}>
+                    <Button
+                        small
+                        icon={StepForward}
+                        onClick={() => {
+                            onRunTo(node.id);
+                        }}
+                    >
+                        {t('runTo')}
+                    </Button>
+                </div>
+            )}
             <Tabs
                 label={node.id}
                 value={tab}
@@ -35,7 +67,11 @@ export function Inspector({ node, execution }: { node: DrawnNode; execution: Exe
                     {
                         value: 'settings',
                         label: t('settings'),
-                        content: <Settings key={node.id} node={node} />,
+                        content: (
+                            <PlaceContext.Provider value={place}>
+                                <Settings key={node.id} node={node} />
+                            </PlaceContext.Provider>
+                        ),
                     },
                     ...(execution === undefined
                         ? []
@@ -43,13 +79,28 @@ export function Inspector({ node, execution }: { node: DrawnNode; execution: Exe
                               {
                                   value: 'input' as const,
                                   label: t('input'),
-                                  content: <Ran ran={ran} part="input" />,
+                                  content: <Ran key={node.id} ran={ran} part="input" />,
                               },
+                          ]),
+                    ...(execution === undefined && !pinned
+                        ? []
+                        : [
                               {
                                   value: 'output' as const,
                                   label: t('output'),
-                                  content: <Ran ran={ran} part="output" />,
+                                  content: (
+                                      <>
+                                          <Pinned key={node.id} id={node.id} />
+                                          {execution !== undefined && (
+                                              <Ran key={`ran ${node.id}`} ran={ran} part="output" />
+                                          )}
+                                      </>
+                                  ),
                               },
+                          ]),
+                    ...(execution === undefined
+                        ? []
+                        : [
                               {
                                   value: 'logs' as const,
                                   label: t('logs'),
@@ -92,11 +143,7 @@ function NodeName({ node }: { node: DrawnNode }) {
 function Settings({ node }: { node: DrawnNode }) {
     const { t } = useTranslation('editor');
     const catalog = useCatalog();
-    const nodes = useEditor((s) => s.nodes);
     const problem = useEditor((s) => s.problems[node.id]);
-    const names = nodes
-        .filter((one) => one.id !== node.id)
-        .flatMap((one) => (catalog.get(one.data.type)?.outputs ?? []).map((pin) => `${one.id}.${pin.name}`));
     const type = catalog.get(node.data.type);
     if (type === undefined) return <Notice>{node.data.type}</Notice>;
     const groups = [...new Set((type.fields ?? []).map((field) => field.group ?? ''))];
@@ -111,7 +158,6 @@ function Settings({ node }: { node: DrawnNode }) {
                             key={field.name}
                             field={field}
                             value={node.data.config[field.name]}
-                            names={names}
                             onChange={(value) => {
                                 configure(node.id, field.name, value);
                             }}
@@ -205,24 +251,130 @@ function Inside({ node }: { node: DrawnNode }) {
     );
 }
 
-type RanNode = ExecutionDetail['nodeExecutions'][number] | undefined;
-function Ran({ ran, part }: { ran: RanNode; part: 'input' | 'output' }) {
+/** Test data of the node: what stands for its output, changed or taken away here. */
+function Pinned({ id }: { id: string }) {
     const { t } = useTranslation('editor');
-    const { duration, time } = useFormats();
-    if (ran === undefined) return <p className="muted">{t('noRun')}</p>;
+    const outputs = useEditor((s) => s.pins[id]);
+    const [text, setText] = useState<string | null>(null);
+    const [bad, setBad] = useState(false);
+    if (outputs === undefined) return null;
+    const keep = (): void => {
+        try {
+            const next = JSON.parse(text ?? '') as Json;
+            if (typeof next !== 'object' || next === null || Array.isArray(next))
+                throw new Error('no object');
+            pin(id, next);
+            setText(null);
+        } catch {
+            setBad(true);
+        }
+    };
     return (
         <div className={css.panel} style={{ padding: '1rem 0 0' }}>
+            <Notice tone="info">{t('pin.help')}</Notice>
+            {text === null ? (
+                <DataView label={t('pin.data')} value={outputs} />
+            ) : (
+                <TextAreaField
+                    label={t('pin.data')}
+                    help={t('pin.shape')}
+                    className="mono"
+                    rows={10}
+                    value={text}
+                    problem={bad ? t('pin.bad') : null}
+                    onChange={(next) => {
+                        setText(next);
+                        setBad(false);
+                    }}
+                />
+            )}
             <div className={css.bottomHead}>
-                <Status status={ran.status} />
-                <span className="num">{duration(ran.duration)}</span>
+                {text === null ? (
+                    <Button
+                        small
+                        icon={Pencil}
+                        onClick={() => {
+                            setText(JSON.stringify(outputs, null, 2));
+                        }}
+                    >
+                        {t('pin.edit')}
+                    </Button>
+                ) : (
+                    <Button small variant="primary" onClick={keep}>
+                        {t('pin.keep')}
+                    </Button>
+                )}
+                <Button
+                    small
+                    icon={PinOff}
+                    onClick={() => {
+                        pin(id, null);
+                    }}
+                >
+                    {t('pin.unpin')}
+                </Button>
             </div>
-            {ran.errorMessage !== null && <Notice>{ran.errorMessage}</Notice>}
-            <DataView label={t(part)} value={ran[part]} />
-            {part === 'output' && ran.attempts !== undefined && ran.attempts.length > 0 && (
+        </div>
+    );
+}
+
+/** What goes with the flow must not make it heavy. */
+const PIN_BYTES = 256 << 10;
+function PinButton({ id, output }: { id: string; output: unknown }) {
+    const { t } = useTranslation('editor');
+    const pinned = useEditor((s) => s.pins[id] !== undefined);
+    const may = useMay('editor');
+    if (!may || pinned || typeof output !== 'object' || output === null || Array.isArray(output)) return null;
+    return (
+        <Button
+            small
+            icon={PinIcon}
+            onClick={() => {
+                if (JSON.stringify(output).length > PIN_BYTES) sayError(new Error(t('pin.large')));
+                else pin(id, output as Record<string, Json>);
+            }}
+        >
+            {t('pin.pin')}
+        </Button>
+    );
+}
+
+function Ran({ ran, part }: { ran: NodeExecution | undefined; part: 'input' | 'output' }) {
+    const { t } = useTranslation('editor');
+    const { duration, time } = useFormats();
+    const [pass, setPass] = useState('');
+    if (ran === undefined) return <p className="muted">{t('noRun')}</p>;
+    // The last pass tells for the node; those before stand in it.
+    const passes = [...(ran.iterations ?? []), ran];
+    const shown = passes.find((one) => one.iteration === pass) ?? ran;
+    const all = ran.iterationCount ?? passes.length;
+    return (
+        <div className={css.panel} style={{ padding: '1rem 0 0' }}>
+            {passes.length > 1 && (
+                <SelectField
+                    label={t('iteration.label', { count: all })}
+                    help={all > passes.length ? t('iteration.kept', { count: passes.length }) : undefined}
+                    value={shown.iteration ?? ''}
+                    options={passes.map((one) => ({
+                        value: one.iteration ?? '',
+                        label: `${one.iteration ?? ''} · ${t(`common:status.${one.status}`, { defaultValue: one.status })}`,
+                    }))}
+                    onChange={setPass}
+                />
+            )}
+            <div className={css.bottomHead}>
+                <Status status={shown.status} />
+                <span className="num">{duration(shown.duration)}</span>
+                <span className={css.spacer} />
+                {part === 'output' && <PinButton id={ran.nodeId} output={shown.output} />}
+            </div>
+            {shown.errorMessage !== null && <Notice>{shown.errorMessage}</Notice>}
+            <DataView label={t(part)} value={shown[part]} />
+            {part === 'output' && shown.attempts !== undefined && shown.attempts.length > 0 && (
                 <table className={tableClass}>
                     <caption>{t('attempts')}</caption>
                     <tbody>
-                        {ran.attempts.map((attempt) => (
+                        {shown.attempts.map((attempt) => (
                             <tr key={attempt.attempt}>
                                 <td>{attempt.attempt}</td>
                                 <td>

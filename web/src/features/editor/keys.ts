@@ -1,7 +1,7 @@
 /* The editor's keys. */
 import { useEffect, useRef } from 'react';
 import { useTranslation } from 'react-i18next';
-import { isTyping, useKeyboardHelp } from '@/app/shortcuts';
+import { isDialogOpen, isTyping, useKeyboardHelp } from '@/app/shortcuts';
 import { isNote, type Drawing } from './model';
 import {
     arrange,
@@ -47,9 +47,7 @@ export function drawingIn(text: string): Drawing | null {
 }
 
 const isElsewhere = (event: Event): boolean =>
-    isTyping(event.composedPath()[0] ?? null) ||
-    isTyping(event.target) ||
-    document.querySelector('[role="dialog"], [role="alertdialog"]') !== null;
+    isTyping(event.composedPath()[0] ?? null) || isTyping(event.target) || isDialogOpen();
 
 function onEnter(): void {
     const chosen = useEditor.getState().nodes.filter((node) => node.selected);
@@ -85,7 +83,7 @@ export function useEditorKeys(acts: EditorActs): void {
             const control = event.ctrlKey || event.metaKey;
             const key = event.key.toLowerCase();
             const { mayEdit, onSave, onRun, onNote } = latest.current;
-            if (document.querySelector('[role="dialog"], [role="alertdialog"]') !== null) return null;
+            if (isDialogOpen()) return null;
             if (control && key === 's') return onSave;
             if (control && key === 'enter') return onRun;
             if (isElsewhere(event) || event.altKey) return null;

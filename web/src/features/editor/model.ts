@@ -385,18 +385,100 @@ export interface Difference {
     changed: string[];
     moved: string[];
 }
-export function differenceOf(from: Pick<Flow, 'nodes'>, to: Pick<Flow, 'nodes'>): Difference {
-    const before = new Map(from.nodes.map((node) => [node.id, node]));
+type Parts = Pick<Flow, 'nodes'> & Partial<Pick<Flow, 'connections'>>;
+const keyed = (nodes: FlowNode[]): Map<string, FlowNode> => new Map(nodes.map((node) => [node.id, node]));
+/** All but the place on the canvas. */
+const meaning = ({ type, config, parentId }: FlowNode): Json => ({
+    type,
+    config,
+    ...(parentId != null && { parentId }),
+});
+export function differenceOf(from: Parts, to: Parts): Difference {
+    const before = keyed(from.nodes);
     const result: Difference = { added: [], removed: [], changed: [], moved: [] };
     for (const node of to.nodes) {
         const former = before.get(node.id);
         before.delete(node.id);
         if (former === undefined) result.added.push(node.id);
-        else if (former.type !== node.type || JSON.stringify(former.config) !== JSON.stringify(node.config))
-            result.changed.push(node.id);
-        else if (former.position.x !== node.position.x || former.position.y !== node.position.y)
+        else if (changesOf(meaning(former), meaning(node)).length > 0) result.changed.push(node.id);
+        else if (
+            Math.round(Number(former.position.x)) !== Math.round(node.position.x) ||
+            Math.round(Number(former.position.y)) !== Math.round(node.position.y)
+        )
             result.moved.push(node.id);
     }
     result.removed = [...before.keys()];
     return result;
+}
+
+export interface Change {
+    path: string;
+    before: Json | undefined;
+    after: Json | undefined;
+}
+const isPlain = (value: Json | undefined): value is Record<string, Json> =>
+    typeof value === 'object' && value !== null && !Array.isArray(value);
+/** Where two values differ; the order of members means nothing. */
+export function changesOf(before: Json | undefined, after: Json | undefined, path = ''): Change[] {
+    if (isPlain(before) && isPlain(after))
+        return [...new Set([...Object.keys(before), ...Object.keys(after)])].flatMap((key) =>
+            changesOf(before[key], after[key], path === '' ? key : `${path}.${key}`),
+        );
+    if (Array.isArray(before) && Array.isArray(after) && before.length === after.length)
+        return before.flatMap((one, index) => changesOf(one, after[index], `${path}[${String(index)}]`));
+    return JSON.stringify(before) === JSON.stringify(after) ? [] : [{ path, before, after }];
+}
+export const nodeChanges = (before: FlowNode, after: FlowNode): Change[] =>
+    changesOf(meaning(before), meaning(after));
+
+/** The drawing with what the other version had beside it: each node and connection says which it is. */
+export function comparedDrawing(
+    now: Drawing,
+    then: Pick<Flow, 'nodes' | 'connections'>,
+    classes: Record<'added' | 'removed' | 'changed', string>,
+): Drawing {
+    const former = drawingOf(then);
+    const difference = differenceOf(then, flowOf(now));
+    const [added, changed, removed] = [difference.added, difference.changed, difference.removed].map(
+        (ids) => new Set(ids),
+    );
+    const formerEdges = new Set(former.edges.map((edge) => edge.id));
+    const edges = new Set(now.edges.map((edge) => edge.id));
+    const ids = new Set(now.nodes.map((node) => node.id));
+    return {
+        nodes: ordered([
+            ...now.nodes.map((node) => {
+                const className = added?.has(node.id)
+                    ? classes.added
+                    : changed?.has(node.id)
+                      ? classes.changed
+                      : undefined;
+                return { ...node, draggable: false, ...(className !== undefined && { className }) };
+            }),
+            ...former.nodes
+                .filter((node) => removed?.has(node.id))
+                .map((node) => {
+                    const alone =
+                        node.parentId !== undefined &&
+                        !ids.has(node.parentId) &&
+                        !removed?.has(node.parentId);
+                    const { parentId: _gone, ...rest } = node;
+                    return {
+                        ...(alone ? { ...rest, position: placeOf(node, byId(former.nodes)) } : node),
+                        className: classes.removed,
+                        draggable: false,
+                        selectable: false,
+                        connectable: false,
+                    };
+                }),
+        ]),
+        edges: [
+            ...now.edges.map((edge) =>
+                formerEdges.has(edge.id) ? edge : { ...edge, className: classes.added },
+            ),
+            ...former.edges
+                .filter((edge) => !edges.has(edge.id))
+                .map((edge) => ({ ...edge, className: classes.removed, selectable: false })),
+        ],
+    };
 }

@@ -2,7 +2,7 @@
 import { useQuery } from '@tanstack/react-query';
 import { useEffect, useRef } from 'react';
 import { call } from '@/lib/api/client';
-import { isFinal, type ExecutionDetail, type ExecutionLog } from '@/lib/api/models';
+import { isFinal, type ExecutionDetail, type ExecutionLog, type NodeExecution } from '@/lib/api/models';
 import { useExecutionFeed } from '@/lib/live/hooks';
 import { useEditor, type NodeState } from './store';
 
@@ -53,8 +53,13 @@ export function useRun(executionId: string | null) {
     useEffect(() => {
         if (data === undefined) return;
         const states: Record<string, NodeState> = {};
-        for (const node of data.nodeExecutions)
-            states[node.nodeId] = { status: node.status, error: node.errorMessage, duration: node.duration };
+        for (const node of data.nodeExecutions as NodeExecution[])
+            states[node.nodeId] = {
+                status: node.status,
+                error: node.errorMessage,
+                duration: node.duration,
+                ...(node.iterationCount != null && { iterations: node.iterationCount }),
+            };
         useEditor.setState({ states });
     }, [data]);
     return detail;

@@ -1,5 +1,7 @@
 import { Handle, Position, useUpdateNodeInternals, type NodeProps } from '@xyflow/react';
+import { Pin as PinIcon } from 'lucide-react';
 import { memo, useEffect, useMemo, useRef } from 'react';
+import { useTranslation } from 'react-i18next';
 import { Status } from '@/ui/layout';
 import { useCatalog } from './catalog';
 import { useNodeTexts } from './catalog-texts';
@@ -98,9 +100,25 @@ const titleOf = (pin: Pin): string =>
 
 /** What the last run made of it. */
 export function NodeBadges({ id }: { id: string }) {
+    const { t } = useTranslation('editor');
     const state = useEditor((s) => s.states[id]);
-    if (state === undefined) return null;
-    return <Status status={state.status} />;
+    const pinned = useEditor((s) => s.pins[id] !== undefined);
+    return (
+        <>
+            {pinned && (
+                <span className={css.pinned} title={t('pin.help')}>
+                    <PinIcon size={12} aria-hidden />
+                    <span className="visually-hidden">{t('pin.pinned')}</span>
+                </span>
+            )}
+            {(state?.iterations ?? 0) > 1 && (
+                <span className={css.times} title={t('iteration.ran', { count: state?.iterations ?? 0 })}>
+                    ×{state?.iterations}
+                </span>
+            )}
+            {state !== undefined && <Status status={state.status} />}
+        </>
+    );
 }
 
 export function NodeProblem({ id }: { id: string }) {

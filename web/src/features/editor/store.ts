@@ -1,7 +1,7 @@
 /* The open drawing with its past: each change can be undone. */
 import { applyEdgeChanges, applyNodeChanges, type EdgeChange, type NodeChange } from '@xyflow/react';
 import { create } from 'zustand';
-import type { Config, Flow, FlowConnection } from '@/lib/api/models';
+import type { Config, Flow, FlowConnection, Json } from '@/lib/api/models';
 import {
     backEdges,
     byId,
@@ -43,6 +43,11 @@ export interface NodeState {
     duration?: number | null;
     iterations?: number; // how often it has run, when more than once
 }
+export type Pins = Record<string, Record<string, Json>>;
+export interface Compared {
+    version: number;
+    flow: Pick<Flow, 'nodes' | 'connections' | 'settings'>;
+}
 interface State extends Drawing {
     name: string;
     past: Drawing[];
@@ -54,6 +59,10 @@ interface State extends Drawing {
     configKey: string; // of the last config change, so that typing is one step
     over: string | null; // the container that what is dragged would go into
     dragged: boolean; // while a drag goes on
+    /** Outputs that stand for what a node would give, so that it is not run: test data. */
+    pins: Pins;
+    /** The version that the drawing is held against. */
+    compared: Compared | null;
     writing: string | null; // the note that is asked to be written in
     shown: string | null; // the node that is asked to be brought into view
 }
@@ -68,6 +77,8 @@ const empty = {
     configKey: '',
     over: null,
     dragged: false,
+    pins: {},
+    compared: null,
     writing: null,
     shown: null,
 };
@@ -83,10 +94,23 @@ function remember(key = ''): void {
 }
 
 export function openDrawing(
-    flow: Pick<Flow, 'name' | 'nodes' | 'connections'> & Partial<Pick<Flow, 'settings'>>,
+    flow: Pick<Flow, 'name' | 'nodes' | 'connections'> & Partial<Pick<Flow, 'settings' | 'metadata'>>,
     dirty = false,
 ): void {
-    useEditor.setState({ ...empty, ...drawingOf(flow), name: flow.name, dirty });
+    const pins = (flow.metadata?.pins ?? {}) as Pins;
+    useEditor.setState({ ...empty, ...drawingOf(flow), name: flow.name, dirty, pins });
+}
+/** null: the node is run again. */
+export function pin(id: string, outputs: Record<string, Json> | null): void {
+    useEditor.setState((s) => {
+        const { [id]: _former, ...rest } = s.pins;
+        return { pins: outputs === null ? rest : { ...rest, [id]: outputs }, dirty: true };
+    });
+}
+/** Those of nodes that are still there. */
+export function pinsOf({ pins, nodes }: Pick<State, 'pins' | 'nodes'>): Pins {
+    const ids = new Set(nodes.map((node) => node.id));
+    return Object.fromEntries(Object.entries(pins).filter(([id]) => ids.has(id)));
 }
 export const markSaved = (): void => {
     useEditor.setState({ dirty: false, configKey: '' });
@@ -265,6 +289,7 @@ export function renameNode(id: string, next: string): boolean {
     remember();
     const name = (at: string): string => (at === id ? next : at);
     useEditor.setState((s) => ({
+        pins: Object.fromEntries(Object.entries(s.pins).map(([at, outputs]) => [name(at), outputs])),
         nodes: s.nodes.map((node) => ({
             ...node,
             id: name(node.id),

@@ -25,7 +25,12 @@ export type FlowCheck = Schemas['FlowCheck'];
 export type FlowVersion = Schemas['FlowVersion'];
 export type Execution = Schemas['Execution'];
 export type ExecutionDetail = Schemas['ExecutionDetail'];
-export type NodeExecution = ExecutionDetail['nodeExecutions'][number];
+/** What a node did; of one that ran several times the last pass, with those before (as many as are kept) in it. */
+export type NodeExecution = ExecutionDetail['nodeExecutions'][number] & {
+    iteration?: string | null;
+    iterationCount?: number | null;
+    iterations?: NodeExecution[] | null;
+};
 export type ExecutionLog = Schemas['ExecutionLog'];
 export type Pagination = Schemas['Pagination'];
 export interface Page<T> {
