@@ -233,6 +233,8 @@ test('an output is pinned, changed, used by runs, kept with the flow, and let go
     assert.deepEqual(await violations(page), []);
     const kept = await saved(page, flow);
     assert.deepEqual(kept.metadata.pins, { fields: { output: { pinned: 7 } } });
+    await page.keyboard.press('Escape');
+    await page.locator('[data-inspector]').waitFor({ state: 'detached' });
     await step(page, 'say').click();
     const started = page.waitForResponse((response) => response.url().endsWith('/run'));
     await page.getByRole('button', { name: 'Run up to here' }).click();
@@ -366,7 +368,7 @@ test('an expression shows what it gives on the last run, and is completed', asyn
     await over(page);
     await step(page, 'say').click();
     await page.getByText('It is 42').first().waitFor();
-    await page.getByLabel('Message').fill('{{ nodes.fields.output.nothing.more }}');
+    await page.getByRole('textbox', { name: 'Message' }).fill('{{ nodes.fields.output.nothing.more }}');
     await page.locator('[data-bad][role="status"]').waitFor();
     const data = page.getByRole('textbox', { name: 'Data' });
     await data.click();

@@ -466,6 +466,9 @@ export function comparedDrawing(
                     return {
                         ...(alone ? { ...rest, position: placeOf(node, byId(former.nodes)) } : node),
                         className: classes.removed,
+                        // The canvas measures only what the drawing has, and hides what has no size.
+                        initialWidth: sizeOf(node).width,
+                        initialHeight: sizeOf(node).height,
                         draggable: false,
                         selectable: false,
                         connectable: false,
