@@ -373,12 +373,11 @@ test('an expression shows what it gives on the last run, and is completed', asyn
     const data = page.getByRole('textbox', { name: 'Data' });
     await data.click();
     await page.keyboard.type('{{ nodes.f');
-    await page.getByRole('option', { name: 'fields' }).waitFor();
-    await page.keyboard.press('Enter');
+    await page.getByRole('option', { name: 'fields' }).click();
     await page.keyboard.type('.o');
     await page.getByRole('option', { name: 'output' }).waitFor();
     await shot(page, 'completion-dark');
-    await page.keyboard.press('Enter');
+    await page.getByRole('option', { name: 'output' }).click();
     await page.keyboard.type('.b }}');
     await page.getByText('number', { exact: false }).first().waitFor();
     const paper = await data.evaluate((element) => {
