@@ -88,7 +88,7 @@ export const IconButton = forwardRef<HTMLButtonElement, IconButtonProps>(functio
     );
 });
 
-/** A short text beside what is pointed at or focused. The child must take a ref. */
+/** A short text beside what is pointed at or focused, for the eye: the child has a name of its own. It must take a ref. */
 export function Tip({
     text,
     keys,
@@ -103,7 +103,7 @@ export function Tip({
             <Tooltip.Trigger delay={350} render={children as React.ReactElement<Record<string, unknown>>} />
             <Tooltip.Portal>
                 <Tooltip.Positioner sideOffset={6} className={css.positioner}>
-                    <Tooltip.Popup className={css.tooltip}>
+                    <Tooltip.Popup className={css.tooltip} aria-hidden>
                         {text}
                         {keys !== undefined && <kbd>{keys}</kbd>}
                     </Tooltip.Popup>
