@@ -84,7 +84,8 @@ class Hostile(Scripts):
         self.assertEqual(detail["status"], "failed", detail)
         for part in parts:
             self.assertIn(part, x["errorMessage"])
-        self.assertEqual(self.one("code", {"code": "return [1, 2].map(x => x * 2)"})[1]["output"], {"output": [2, 4]})
+        detail, after = self.one("code", {"code": "return [1, 2].map(x => x * 2)"})
+        self.assertEqual(after["output"], {"output": [2, 4]}, detail.get("errorMessage"))
         return x["errorMessage"]
 
     def test_an_endless_loop(self):
