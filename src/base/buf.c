@@ -71,6 +71,31 @@ void buf_add_int(struct buf *buf, int64_t value)
     buf_add(buf, digits + at, sizeof digits - at);
 }
 
+void buf_add_html(struct buf *buf, const char *text, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        switch (text[i]) {
+        case '&':
+            buf_add_str(buf, "&amp;");
+            break;
+        case '<':
+            buf_add_str(buf, "&lt;");
+            break;
+        case '>':
+            buf_add_str(buf, "&gt;");
+            break;
+        case '"':
+            buf_add_str(buf, "&quot;");
+            break;
+        case '\'':
+            buf_add_str(buf, "&#39;");
+            break;
+        default:
+            buf_add_char(buf, text[i]);
+        }
+    }
+}
+
 void buf_printf(struct buf *buf, const char *format, ...)
 {
     va_list args, again;

@@ -16,7 +16,8 @@ void buf_done(struct buf *buf);
 void buf_add(struct buf *buf, const void *bytes, size_t n);
 void buf_add_str(struct buf *buf, const char *text);
 void buf_add_char(struct buf *buf, char c);
-void buf_add_int(struct buf *buf, int64_t value); /* in decimal */
+void buf_add_int(struct buf *buf, int64_t value);               /* in decimal */
+void buf_add_html(struct buf *buf, const char *text, size_t n); /* as text or as the value of an attribute */
 void buf_printf(struct buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void buf_clear(struct buf *buf);
 const char *buf_str(const struct buf *buf); /* "" when empty */

@@ -61,53 +61,41 @@ static const struct field bulk_fields[] = {{.name = "executionIds",
                                             .help = "Ids of executions."},
                                            {0}};
 
-typedef enum err (*one_fn)(struct api *api, const char *id, struct error *reterr);
-
-static enum err retry_one(struct api *api, const char *id, struct error *reterr)
+static enum err retry_one(void *api, const char *id, struct error *reterr)
 {
     char new_id[ID_TEXT_BYTES];
     return api_retry(api, id, false, new_id, reterr);
 }
 
-static enum err each(struct api *api, struct http_request *request, one_fn one)
+static enum err cancel_one(void *api, const char *id, struct error *reterr)
 {
-    const struct json *ids = json_get(request->json, "executionIds");
-    struct json *answer = json_object_new(), *errors = json_array_new();
-    int64_t done = 0;
-    for (size_t i = 0; i < json_count(ids); i++) {
-        struct error error = {0};
-        if (one(api, json_as_str(json_at(ids, i)), &error) == ERR_OK) {
-            done++;
-            continue;
-        }
-        struct json *problem = json_object_new();
-        json_set_str(problem, "executionId", json_as_str(json_at(ids, i)));
-        json_set_str(problem, "error", error.message);
-        json_push(errors, problem);
-    }
-    json_set_int(answer, "successCount", done);
-    json_set_int(answer, "failureCount", (int64_t)json_count(errors));
-    json_set(answer, "errors", errors);
-    http_reply(request, 200, answer);
-    return ERR_OK;
+    return api_cancel(api, id, reterr);
+}
+
+static enum err delete_one(void *api, const char *id, struct error *reterr)
+{
+    return api_delete(api, id, reterr);
 }
 
 static enum err cancel_many(struct api *api, struct http_request *request, struct error *reterr)
 {
     (void)reterr;
-    return each(api, request, api_cancel);
+    http_reply_each(request, "executionId", cancel_one, api);
+    return ERR_OK;
 }
 
 static enum err retry_many(struct api *api, struct http_request *request, struct error *reterr)
 {
     (void)reterr;
-    return each(api, request, retry_one);
+    http_reply_each(request, "executionId", retry_one, api);
+    return ERR_OK;
 }
 
 static enum err delete_many(struct api *api, struct http_request *request, struct error *reterr)
 {
     (void)reterr;
-    return each(api, request, api_delete);
+    http_reply_each(request, "executionId", delete_one, api);
+    return ERR_OK;
 }
 
 /* ---- kept: retention leaves it alone */

@@ -89,6 +89,10 @@ void http_upgrade(struct http_request *request, const char *protocol, http_upgra
 /* Bodies of api-contract 0. `take_payload` is consumed. */
 void http_reply(struct http_request *request, int status, struct json *take_payload); /* {data,timestamp,path} */
 void http_reply_flat(struct http_request *request, int status,
-                     struct json *take_payload);     /* the payload's members at top level too */
+                     struct json *take_payload); /* the payload's members at top level too */
+/* Does `one` for each id of the body's list `<id_name>s`, and answers {successCount,failureCount,errors}: what fails is
+ * listed, the others are done. */
+void http_reply_each(struct http_request *request, const char *id_name,
+                     enum err (*one)(void *user, const char *id, struct error *reterr), void *user);
 void http_reply_empty(struct http_request *request); /* 204 */
 void http_reply_error(struct http_request *request, const struct error *error, struct json *take_problems);

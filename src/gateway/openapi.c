@@ -295,20 +295,8 @@ static enum err get_json(struct api *api, struct http_request *request, struct e
 
 static void add_text(struct buf *out, const char *text)
 {
-    for (; text != NULL && *text != '\0'; text++)
-        switch (*text) {
-        case '<':
-            buf_add_str(out, "&lt;");
-            break;
-        case '>':
-            buf_add_str(out, "&gt;");
-            break;
-        case '&':
-            buf_add_str(out, "&amp;");
-            break;
-        default:
-            buf_add_char(out, *text);
-        }
+    if (text != NULL)
+        buf_add_html(out, text, strlen(text));
 }
 
 static const char *kind_name(enum field_kind kind)

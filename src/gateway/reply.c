@@ -78,3 +78,27 @@ void http_reply_error(struct http_request *request, const struct error *error, s
         http_response_header(request, "Retry-After", "1");
     send(request, status, object);
 }
+
+void http_reply_each(struct http_request *request, const char *id_name,
+                     enum err (*one)(void *user, const char *id, struct error *reterr), void *user)
+{
+    const struct json *ids = json_get(request->json, arena_printf(&request->arena, "%ss", id_name));
+    struct json *answer = json_object_new(), *errors = json_array_new();
+    int64_t done = 0;
+    for (size_t i = 0; i < json_count(ids); i++) {
+        const char *id = json_as_str(json_at(ids, i));
+        struct error error = {0};
+        if (one(user, id, &error) == ERR_OK) {
+            done++;
+            continue;
+        }
+        struct json *problem = json_object_new();
+        json_set_str(problem, id_name, id);
+        json_set_str(problem, "error", error.message);
+        json_push(errors, problem);
+    }
+    json_set_int(answer, "successCount", done);
+    json_set_int(answer, "failureCount", (int64_t)json_count(errors));
+    json_set(answer, "errors", errors);
+    http_reply(request, 200, answer);
+}

@@ -291,42 +291,30 @@ static enum err disable_schedule(struct api *api, struct http_request *request, 
     return switch_one(api, request, false, reterr);
 }
 
-/* Each id for itself: what fails is listed, the others are switched. */
-static enum err switch_many(struct api *api, struct http_request *request, bool enabled)
+static enum err enable_by_id(void *api, const char *id, struct error *reterr)
 {
-    const struct json *ids = json_get(request->json, "scheduleIds");
-    struct json *answer = json_object_new(), *errors = json_array_new();
-    int64_t switched = 0;
-    for (size_t i = 0; i < json_count(ids); i++) {
-        struct error error = {0};
-        struct json *schedule = NULL;
-        if (switch_to(api, json_as_str(json_at(ids, i)), enabled, &schedule, &error) == ERR_OK) {
-            json_unref(schedule);
-            switched++;
-            continue;
-        }
-        struct json *problem = json_object_new();
-        json_set_str(problem, "scheduleId", json_as_str(json_at(ids, i)));
-        json_set_str(problem, "error", error.message);
-        json_push(errors, problem);
-    }
-    json_set_int(answer, "successCount", switched);
-    json_set_int(answer, "failureCount", (int64_t)json_count(errors));
-    json_set(answer, "errors", errors);
-    http_reply(request, 200, answer);
-    return ERR_OK;
+    AUTO_JSON struct json *schedule = NULL;
+    return switch_to(api, id, true, &schedule, reterr);
+}
+
+static enum err disable_by_id(void *api, const char *id, struct error *reterr)
+{
+    AUTO_JSON struct json *schedule = NULL;
+    return switch_to(api, id, false, &schedule, reterr);
 }
 
 static enum err enable_many(struct api *api, struct http_request *request, struct error *reterr)
 {
     (void)reterr;
-    return switch_many(api, request, true);
+    http_reply_each(request, "scheduleId", enable_by_id, api);
+    return ERR_OK;
 }
 
 static enum err disable_many(struct api *api, struct http_request *request, struct error *reterr)
 {
     (void)reterr;
-    return switch_many(api, request, false);
+    http_reply_each(request, "scheduleId", disable_by_id, api);
+    return ERR_OK;
 }
 
 /* At once, whether it is enabled or not. */

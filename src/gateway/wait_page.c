@@ -222,26 +222,8 @@ const char *wait_page_policy(void)
 
 static void add_text(struct buf *out, const char *text)
 {
-    for (; text != NULL && *text != '\0'; text++)
-        switch (*text) {
-        case '&':
-            buf_add_str(out, "&amp;");
-            break;
-        case '<':
-            buf_add_str(out, "&lt;");
-            break;
-        case '>':
-            buf_add_str(out, "&gt;");
-            break;
-        case '"':
-            buf_add_str(out, "&quot;");
-            break;
-        case '\'':
-            buf_add_str(out, "&#39;");
-            break;
-        default:
-            buf_add_char(out, *text);
-        }
+    if (text != NULL)
+        buf_add_html(out, text, strlen(text));
 }
 
 static void add_element(struct buf *out, const char *open, const char *text, const char *close)

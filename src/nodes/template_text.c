@@ -381,31 +381,6 @@ static void add_text(const struct json *value, struct buf *out)
         value_add_text(&(struct value){.present = true, .json = value}, out);
 }
 
-static void add_html(struct buf *out, const char *text, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        switch (text[i]) {
-        case '&':
-            buf_add_str(out, "&amp;");
-            break;
-        case '<':
-            buf_add_str(out, "&lt;");
-            break;
-        case '>':
-            buf_add_str(out, "&gt;");
-            break;
-        case '"':
-            buf_add_str(out, "&quot;");
-            break;
-        case '\'':
-            buf_add_str(out, "&#39;");
-            break;
-        default:
-            buf_add_char(out, text[i]);
-        }
-    }
-}
-
 static void add_url(struct buf *out, const char *text, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
@@ -469,7 +444,7 @@ static void apply(const struct applied *applied, const struct json *value, struc
         json_print(value, out);
         break;
     case HTML:
-        add_html(out, from, text.len);
+        buf_add_html(out, from, text.len);
         break;
     case URL:
         add_url(out, from, text.len);
@@ -513,7 +488,7 @@ static void render_value(struct renderer *renderer, const struct part *part, con
     if (is_safe)
         buf_add(renderer->out, buf_str(&text), text.len);
     else
-        add_html(renderer->out, buf_str(&text), text.len);
+        buf_add_html(renderer->out, buf_str(&text), text.len);
 }
 
 static bool has_default(const struct part *part)
