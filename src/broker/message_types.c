@@ -142,6 +142,7 @@ static const struct field control_message[] = {
     TEXT("cancel", .help = "An execution that is cancelled in the store."),
     TEXT("pause", .help = "An execution that starts no more nodes."),
     TEXT("resume", .help = "An execution that goes on."),
+    TEXT("watch", .help = "An execution that somebody watches: whoever runs it tells when its nodes begin and end."),
     TEXT("signals", .help = "An execution for which the store has a signal: its shard's owner looks."),
     {.name = "signal",
      .kind = FIELD_OBJECT,
@@ -201,6 +202,14 @@ static const struct field orchestrator_message[] = {
              "also what it decided last."},
     {0}};
 
+static const struct field gateway_message[] = {
+    VERSION(.default_json = "1", .help = "The message's version; another is passed over."),
+    TEXT("id", .required = true, .help = "The gateway."),
+    NUMBER("success", .help = "Executions that it ran itself (webhooks of pure nodes) and that succeeded."),
+    NUMBER("failed", .help = "Those that failed or took too long."),
+    {.name = "durations", .kind = FIELD_ARRAY, .help = "How long they took: counts of a histogram."},
+    {0}};
+
 static const char *const live_types[] = {"execution_update", NULL};
 static const struct field live_message[] = {
     VERSION(.default_json = "1", .help = "The message's version; another is passed over."),
@@ -212,6 +221,7 @@ static const struct field live_message[] = {
     TEXT("currentNode", .nullable = true, .help = "The node that it is about."),
     TEXT("nodeStatus", .nullable = true, .help = "That node's state."),
     TEXT("iteration", .nullable = true, .help = "Of which iteration."),
+    {.name = "nodes", .kind = FIELD_OBJECT, .help = "The nodes whose state has changed since, with their states."},
     NUMBER("recordsProcessed", .default_json = "0", .help = "Records processed."),
     TEXT("message", .help = "A sentence."),
     TEXT("timestamp", .help = "When, ISO 8601."),
@@ -228,6 +238,7 @@ const struct message_type message_types[] = {
     {"control", "Orders and questions to whom they concern; each holds one of the members.", control_message},
     {"worker", "A worker's health and figures.", worker_message},
     {"orchestrator", "An orchestrator's health and figures.", orchestrator_message},
+    {"gateway", "A gateway's figures.", gateway_message},
     {"live", "An execution's progress, for who watches.", live_message},
     {0}};
 

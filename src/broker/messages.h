@@ -14,6 +14,7 @@
 #define TOPIC_LIVE "live"
 #define TOPIC_WORKERS "workers"
 #define TOPIC_ORCHESTRATORS "orchestrators"
+#define TOPIC_GATEWAYS "gateways"
 
 /* Appends {"v":1,"<list>":[ to out; message_end closes it. Entries are separated by the caller with ','. */
 void message_begin(struct buf *out, const char *list);

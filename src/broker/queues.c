@@ -47,7 +47,8 @@ const struct topic_entry topic_table[] = {
     {TOPIC_WORKERS, "worker", "workers", "gateways and orchestrators", "Health and figures of each worker, by and by."},
     {TOPIC_ORCHESTRATORS, "orchestrator", "orchestrators", "gateways and orchestrators",
      "Health and figures of each orchestrator, and which shards it owns, by and by."},
-    {TOPIC_LIVE, "live", "orchestrators and gateways", "gateways", "Progress of executions, for who watches."},
+    {TOPIC_GATEWAYS, "gateway", "gateways", "gateways", "Figures of each gateway, by and by."},
+    {TOPIC_LIVE, "live", "orchestrators, gateways, and workers for who watches", "gateways", "Progress of executions."},
     {0}};
 
 enum err queues_declare(struct broker_connection *connection, unsigned shards, struct error *reterr)

@@ -159,6 +159,9 @@ bool flow_run_has_response(
     const struct flow_run *run); /* the result is a respond node's: {statusCode, headers, body} */
 const struct flow *flow_run_flow(const struct flow_run *run);
 void flow_run_progress(const struct flow_run *run, unsigned *ret_done, unsigned *ret_total);
+/* The state of each node, one entry for each node of the flow: of its iterations under way the one that is furthest
+ * from its end (running before waiting before ready); without any, how those that are over have ended. */
+void flow_run_node_states(const struct flow_run *run, enum node_state *ret);
 
 /* Where a node is: false when it is inside no for-each (or the scope is gone), else the item and the index, borrowed.
  */

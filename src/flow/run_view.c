@@ -13,6 +13,32 @@ bool flow_run_scope(const struct flow_run *run, unsigned scope, const struct jso
     return true;
 }
 
+/* Which of a node's iterations speaks for it. */
+static int weight(enum node_state state)
+{
+    static const int weights[] = {
+        [NODE_IDLE] = 0,  [NODE_SKIPPED] = 1, [NODE_ABORTED] = 2, [NODE_SUCCEEDED] = 3, [NODE_FAILED] = 4,
+        [NODE_READY] = 5, [NODE_BACKOFF] = 6, [NODE_WAITING] = 7, [NODE_ITERATING] = 8, [NODE_RUNNING] = 9};
+    return weights[state];
+}
+
+void flow_run_node_states(const struct flow_run *run, enum node_state *ret)
+{
+    for (unsigned i = 0; i < run->flow->node_count; i++) {
+        const struct kept *kept = run->kept == NULL ? NULL : &run->kept[i];
+        ret[i] = kept == NULL || kept->count == 0 ? NODE_IDLE : kept->bad > 0 ? NODE_FAILED : NODE_SUCCEEDED;
+    }
+    for (unsigned s = 0; s < run->scope_cap; s++) {
+        const struct scope *scope = run->scopes[s];
+        for (unsigned i = 0; scope != NULL && i < scope->body->node_count; i++) {
+            unsigned node = scope->body->nodes[i];
+            enum node_state state = run_node_at(run, scope, node)->state;
+            if (weight(state) > weight(ret[node]))
+                ret[node] = state;
+        }
+    }
+}
+
 static bool has_given(const struct node_run *node, struct json **ret)
 {
     if (node->state == NODE_SUCCEEDED) {

@@ -6,6 +6,7 @@
 #include "gateway/limit.h"
 #include "gateway/origin.h"
 #include "gateway/page.h"
+#include "orchestrator/ended.h"
 #include "worker/vault.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -378,6 +379,8 @@ struct api *api_new(const struct api_options *options)
     api->durations = metrics_register(options->metrics, &durations);
     api->connection = broker_connect(options->broker, options->loop);
     broker_subscribe(api->connection, TOPIC_CONTROL, on_control, api);
+    id_new(api->id);
+    api->ended = ended_new(options->metrics);
     api_cluster_start(api);
     metrics_add_collector(options->metrics, api_collect, api);
     api_waiters_start(api);
@@ -397,6 +400,7 @@ void api_free(struct api *api)
     api_monitor_free(api);
     api_waiters_free(api);
     api_cluster_free(api);
+    ended_free(api->ended);
     map_done(&api->waiters);
     pthread_mutex_destroy(&api->lock);
     page_close(api->page);

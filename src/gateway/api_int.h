@@ -50,8 +50,11 @@ struct api {
     struct map waiters; /* execution id -> struct waiter: webhooks that answer with the result */
     struct loop_timer *waiter_timer;
     struct webhook_index *webhooks;
-    pthread_mutex_t activation;        /* of two flows with one webhook path only one becomes active */
-    struct map workers, orchestrators; /* id -> what it last told of itself (cluster.c) */
+    pthread_mutex_t activation; /* of two flows with one webhook path only one becomes active */
+    struct map workers, orchestrators,
+        gateways;           /* id -> what it last told of itself (cluster.c); gateways: the others */
+    char id[ID_TEXT_BYTES]; /* among gateways */
+    struct ended *ended;    /* executions that ended in this process */
     struct monitor *monitor;
     struct timeline *timeline;
     struct script_desk *desk; /* JavaScript that is checked and tried out */
@@ -118,9 +121,11 @@ void api_cluster_free(struct api *api);
 struct orchestrator_stats;
 /* Of all orchestrators together, as of a moment ago; counters are of the one in this process only. Any thread. */
 void api_cluster_stats(struct api *api, struct orchestrator_stats *ret);
-/* Calls `fn` with what each orchestrator last told of itself; not for one in this process, which tells nothing. On the
- * gateway's loop. */
-void api_cluster_each_orchestrator(struct api *api, void (*fn)(void *user, const struct json *report), void *user);
+/* Calls `fn` with what each orchestrator, and each other gateway, last told of itself; not for an orchestrator in this
+ * process, which tells nothing. On the gateway's loop. */
+void api_cluster_each(struct api *api, void (*fn)(void *user, const struct json *report), void *user);
+/* Tells the other gateways how the executions ended that were run here. On the gateway's loop. */
+void api_cluster_tell(struct api *api);
 size_t api_cluster_waiting(struct api *api); /* for a worker, everywhere */
 /* autoScaling as the orchestrators tell it: {driver,enabled,min,max}, and the leader's {target,…}; yours. */
 struct json *api_cluster_scaling(struct api *api);

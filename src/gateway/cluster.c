@@ -3,6 +3,7 @@
 
 #include "broker/messages.h"
 #include "gateway/answers.h"
+#include "orchestrator/ended.h"
 #include "orchestrator/orchestrator.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,7 +23,7 @@ struct seen {
 static void keep(struct api *api, struct map *all, const void *body, size_t size)
 {
     AUTO_JSON struct json *report = message_parse_topic(body, size);
-    if (json_get_str(report, "id") == NULL)
+    if (json_get_str(report, "id") == NULL || strcmp(json_get_str(report, "id"), api->id) == 0)
         return;
     struct seen *seen = mem_alloc(sizeof *seen);
     int64_t now = clock_now_ms(), progress = json_get_int(report, "progress", 0);
@@ -49,6 +50,24 @@ static void on_orchestrator(void *user, const void *body, size_t size)
     keep(api, &api->orchestrators, body, size);
 }
 
+static void on_gateway(void *user, const void *body, size_t size)
+{
+    struct api *api = user;
+    keep(api, &api->gateways, body, size);
+}
+
+void api_cluster_tell(struct api *api)
+{
+    if (api->options.orchestrator != NULL) /* it is alone */
+        return;
+    AUTO_BUF struct buf body;
+    buf_init(&body, 0);
+    buf_printf(&body, "{\"v\":1,\"id\":\"%s\"", api->id);
+    ended_print(api->ended, &body);
+    buf_add_char(&body, '}');
+    broker_broadcast(api->connection, TOPIC_GATEWAYS, body.data, body.len);
+}
+
 static void free_seen(void *user, const char *key, void *value)
 {
     (void)user;
@@ -62,8 +81,10 @@ void api_cluster_start(struct api *api)
 {
     map_init(&api->workers);
     map_init(&api->orchestrators);
+    map_init(&api->gateways);
     broker_subscribe(api->connection, TOPIC_WORKERS, on_worker, api);
     broker_subscribe(api->connection, TOPIC_ORCHESTRATORS, on_orchestrator, api);
+    broker_subscribe(api->connection, TOPIC_GATEWAYS, on_gateway, api);
     broker_broadcast(api->connection, TOPIC_CONTROL, REPORT, sizeof REPORT - 1);
 }
 
@@ -73,6 +94,8 @@ void api_cluster_free(struct api *api)
     map_done(&api->workers);
     map_each(&api->orchestrators, free_seen, NULL);
     map_done(&api->orchestrators);
+    map_each(&api->gateways, free_seen, NULL);
+    map_done(&api->gateways);
 }
 
 /* ---- orchestrators */
@@ -128,7 +151,7 @@ struct visit {
     void *user;
 };
 
-static void visit_orchestrator(void *user, const char *key, void *value)
+static void visit_seen(void *user, const char *key, void *value)
 {
     (void)key;
     const struct visit *visit = user;
@@ -138,10 +161,11 @@ static void visit_orchestrator(void *user, const char *key, void *value)
         visit->fn(visit->user, report);
 }
 
-void api_cluster_each_orchestrator(struct api *api, void (*fn)(void *user, const struct json *report), void *user)
+void api_cluster_each(struct api *api, void (*fn)(void *user, const struct json *report), void *user)
 {
     pthread_mutex_lock(&api->lock);
-    map_each(&api->orchestrators, visit_orchestrator, &(struct visit){fn, user});
+    map_each(&api->orchestrators, visit_seen, &(struct visit){fn, user});
+    map_each(&api->gateways, visit_seen, &(struct visit){fn, user});
     pthread_mutex_unlock(&api->lock);
 }
 

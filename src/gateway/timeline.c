@@ -1,8 +1,10 @@
 /* What the overview draws: how many executions ended well and badly every few seconds, how long they took, and what
- * waited and ran meanwhile. Orchestrators count; the gateway keeps the differences of the last hour in memory. */
+ * waited and ran meanwhile. Orchestrators count, and gateways what they run themselves; each gateway keeps the
+ * differences of the last hour in memory. */
 #include "gateway/api_int.h"
 
 #include "metrics/metrics.h"
+#include "orchestrator/ended.h"
 #include "orchestrator/orchestrator.h"
 #include <math.h>
 #include <stdlib.h>
@@ -20,28 +22,28 @@ struct point {
 struct timeline {
     struct point points[POINTS]; /* under the api's lock */
     size_t count;                /* ever taken */
-    struct map counted;          /* orchestrator id -> struct orchestrator_ended: its counts at the former step */
+    struct map counted;          /* id -> struct ended_counts: its counts at the former step */
     struct loop_timer *timer;
 };
 
 /* What has been added up of this step. */
 struct step {
     struct timeline *timeline;
-    struct orchestrator_ended sum;
+    struct ended_counts sum;
 };
 
-static void subtract(struct orchestrator_ended *later, const struct orchestrator_ended *earlier)
+static void subtract(struct ended_counts *later, const struct ended_counts *earlier)
 {
     later->success -= earlier->success;
     later->failed -= earlier->failed;
     metric_histogram_subtract(&later->durations, &earlier->durations);
 }
 
-/* What an orchestrator counted before the gateway first heard of it belongs to no step; counts that fell are those of
- * one that began anew. */
-static void add_counts(struct step *step, const char *id, const struct orchestrator_ended *now)
+/* What somebody counted before this gateway first heard of it belongs to no step; counts that fell are those of one
+ * that began anew. */
+static void add_counts(struct step *step, const char *id, const struct ended_counts *now)
 {
-    struct orchestrator_ended *former = map_get(&step->timeline->counted, id), gained = *now;
+    struct ended_counts *former = map_get(&step->timeline->counted, id), gained = *now;
     if (former == NULL) {
         former = mem_alloc(sizeof *former);
         map_put(&step->timeline->counted, id, former);
@@ -53,34 +55,20 @@ static void add_counts(struct step *step, const char *id, const struct orchestra
     step->sum.success += gained.success;
     step->sum.failed += gained.failed;
     step->sum.durations.count += gained.durations.count;
-    for (size_t i = 0; i <= orchestrator_ended_desc.bound_count; i++)
+    for (size_t i = 0; i <= ended_durations_desc.bound_count; i++)
         step->sum.durations.counts[i] += gained.durations.counts[i];
-}
-
-static uint64_t count_at(const struct json *report, const char *member)
-{
-    int64_t count = json_get_int(report, member, 0);
-    return count > 0 ? (uint64_t)count : 0;
 }
 
 static void add_report(void *user, const struct json *report)
 {
-    const struct json *durations = json_get(report, "durations");
-    if (json_count(durations) != orchestrator_ended_desc.bound_count + 1)
-        return; /* of another version */
-    struct orchestrator_ended now = {.success = count_at(report, "success"), .failed = count_at(report, "failed")};
-    for (size_t i = 0; i <= orchestrator_ended_desc.bound_count; i++) {
-        const struct json *value = json_at(durations, i);
-        int64_t count = json_is(value, JSON_INT) ? json_as_int(value) : 0;
-        now.durations.counts[i] = count > 0 ? (uint64_t)count : 0;
-        now.durations.count += now.durations.counts[i];
-    }
-    add_counts(user, json_get_str(report, "id"), &now);
+    struct ended_counts now;
+    if (ended_parse(report, &now))
+        add_counts(user, json_get_str(report, "id"), &now);
 }
 
 static double quantile(const struct step *step, double q)
 {
-    return metric_histogram_quantile(&orchestrator_ended_desc, &step->sum.durations, q);
+    return metric_histogram_quantile(&ended_durations_desc, &step->sum.durations, q);
 }
 
 static void on_step(void *user)
@@ -89,13 +77,11 @@ static void on_step(void *user)
     struct step step = {.timeline = api->timeline};
     struct orchestrator_stats stats;
     loop_timer_set(api->timeline->timer, STEP_MS);
-    if (api->options.orchestrator != NULL) {
-        struct orchestrator_ended now;
-        orchestrator_ended(api->options.orchestrator, &now);
-        add_counts(&step, "", &now);
-    } else {
-        api_cluster_each_orchestrator(api, add_report, &step);
-    }
+    struct ended_counts here;
+    ended_read(api->ended, &here);
+    add_counts(&step, "", &here);
+    api_cluster_each(api, add_report, &step);
+    api_cluster_tell(api);
     api_cluster_stats(api, &stats);
     struct point point = {.at_ms = clock_now_ms(),
                           .success = step.sum.success,

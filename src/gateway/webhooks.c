@@ -10,6 +10,7 @@
 #include "gateway/form.h"
 #include "gateway/ws.h"
 #include "broker/messages.h"
+#include "orchestrator/ended.h"
 #include "orchestrator/failures.h"
 #include "orchestrator/submission.h"
 #include "worker/pure_run.h"
@@ -393,6 +394,11 @@ static void answer_finished(struct waiter *waiter)
         answer_failure(waiter->request, waiter->id, error_id(waiter->result.error.code), waiter->result.error.message);
 }
 
+static void note_ended(const struct waiter *waiter)
+{
+    ended_note(waiter->api->ended, waiter->finish.status, waiter->finish.started_ms, waiter->finish.ended_ms);
+}
+
 /* What ran here no orchestrator tells. Nobody can know its id beforehand, so it concerns followers of all executions
  * only. */
 static void announce_finished(const struct waiter *waiter)
@@ -438,6 +444,7 @@ static void on_committed(void *user, enum err code, const struct error *error)
         if (waiter->heard) /* flows that listen for failures are due */
             broker_broadcast(api->connection, TOPIC_CONTROL, "{\"v\":1,\"wake\":true}",
                              sizeof "{\"v\":1,\"wake\":true}" - 1);
+        note_ended(waiter);
         announce_finished(waiter);
         answer_finished(waiter);
     } else if (code == ERR_CONFLICT && waiter->idempotency_key != NULL && id_is_valid(error->field)) {
@@ -540,6 +547,7 @@ static enum err receive(struct api *api, struct http_request *request, struct er
     id_new(waiter->id);
     waiter->finished = run_here(waiter, input);
     if (waiter->finished && waiter->finish.document_packed == NULL && key == NULL) { /* history: none or errors */
+        note_ended(waiter);
         answer_finished(waiter);
         waiter_free(waiter);
         return ERR_OK;

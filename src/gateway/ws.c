@@ -8,7 +8,9 @@
 #include "broker/messages.h"
 #include "gateway/api_int.h"
 #include "worker/pool.h"
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #define PING_MS 30000    /* protocol pings, which keep proxies from closing a quiet connection */
@@ -43,6 +45,19 @@ bool ws_follows_all(const struct ws_hub *hub)
     return atomic_load(&hub->all_count) > 0;
 }
 
+void ws_ask_to_watch(struct ws_hub *hub, const char *execution_id)
+{
+    char body[100];
+    int n = snprintf(body, sizeof body, "{\"v\":1,\"watch\":\"%.40s\"}", execution_id);
+    broker_broadcast(hub->broker, TOPIC_CONTROL, body, (size_t)n);
+}
+
+/* It begins, perhaps on a worker that was not there when it was asked for. */
+static bool has_begun(const struct json *live)
+{
+    return !json_has(live, "currentNode") && strcmp(json_get_str(live, "status"), "running") == 0;
+}
+
 static void on_live(void *user, const void *body, size_t size)
 {
     struct ws_hub *hub = user;
@@ -57,6 +72,8 @@ static void on_live(void *user, const void *body, size_t size)
     }
     const struct ws_topic *topic = map_get(&hub->topics, json_get_str(live, "executionId"));
     bool watched = ws_follows_all(hub);
+    if (topic != NULL && has_begun(live))
+        ws_ask_to_watch(hub, topic->id);
     hub->event++;
     for (size_t i = 0; topic != NULL && i < topic->count; i++)
         pass_on(topic->members[i], &text);

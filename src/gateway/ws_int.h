@@ -72,10 +72,11 @@ void ws_connection_tick(struct ws_connection *connection, int64_t now_us);
 
 /* ws_messages.c: what clients say and what they are told */
 void ws_receive(struct ws_connection *connection, const char *text, size_t size);
-/* The execution_update of a live event, exactly the contract's fields; false: it is none. */
+/* The execution_update of a live event: the contract's fields, nodeStatus and nodes; false: it is none. */
 bool ws_update_format(const struct json *live, struct buf *out);
 void ws_unsubscribe_everything(struct ws_connection *connection);
 
 /* ws.c */
-void ws_sweep(struct ws_hub *hub);       /* frees the dead; at the end of each callback */
-void ws_stats_start(struct ws_hub *hub); /* somebody follows channel system now */
+void ws_ask_to_watch(struct ws_hub *hub, const char *execution_id); /* whoever runs it: nodes are told of, too */
+void ws_sweep(struct ws_hub *hub);                                  /* frees the dead; at the end of each callback */
+void ws_stats_start(struct ws_hub *hub);                            /* somebody follows channel system now */

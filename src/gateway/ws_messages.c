@@ -42,6 +42,7 @@ static enum err follow(struct ws_connection *c, const char *id, struct error *re
     if (c->topics == NULL)
         c->topics = mem_array(LIMIT_WS_SUBSCRIPTIONS, sizeof(struct ws_topic *));
     c->topics[c->topic_count++] = topic;
+    ws_ask_to_watch(c->hub, id);
     return ERR_OK;
 }
 
@@ -184,8 +185,8 @@ void ws_receive(struct ws_connection *c, const char *text, size_t size)
 
 bool ws_update_format(const struct json *live, struct buf *out)
 {
-    static const char *const fields[] = {"executionId",      "status",  "progress", "currentNode",
-                                         "recordsProcessed", "message", "timestamp"};
+    static const char *const fields[] = {"executionId", "status",           "progress", "currentNode", "nodeStatus",
+                                         "nodes",       "recordsProcessed", "message",  "timestamp"};
     if (json_get_str(live, "executionId") == NULL || json_get_str(live, "status") == NULL)
         return false;
     AUTO_JSON struct json *update = json_object_new();

@@ -369,6 +369,14 @@ static void tell_control(struct orchestrator *o, const char *format, const char 
     broker_broadcast(o->connection, TOPIC_CONTROL, body.data, body.len);
 }
 
+static void note_ended(struct orchestrator *o, const struct json *event)
+{
+    enum run_status status;
+    int64_t at = json_get_int(event, "at", 0);
+    if (run_status_parse(json_get_str(event, "status"), &status) == ERR_OK)
+        ended_note(o->ended, status, json_get_int(event, "startedMs", at), at);
+}
+
 static void conclude_entry(struct orchestrator *o, struct entry *entry)
 {
     children_tell_cancelled(o, entry->cancelled);
@@ -390,7 +398,7 @@ static void conclude_entry(struct orchestrator *o, struct entry *entry)
         waking_at(o, entry->retry_at_ms);
     if (finished && entry->applied) {
         atomic_fetch_add(&o->finished, 1);
-        ended_note(o, entry->event);
+        note_ended(o, entry->event);
         admission_look(o->admission);
     }
     if (finished && entry->applied && json_get_str(entry->event, "parentId") != NULL)

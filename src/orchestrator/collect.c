@@ -5,8 +5,6 @@
 
 void orchestrator_collect(void *user, struct metrics_writer *writer)
 {
-    static const struct metric_desc executions = {
-        .name = "caudal_executions_total", .help = "Executions that ended.", .kind = METRIC_COUNTER};
     static const struct metric_desc dispatched = {
         .name = "caudal_dispatched_total", .help = "Executions handed to workers.", .kind = METRIC_COUNTER};
     static const struct metric_desc reassigned = {.name = "caudal_reassigned_total",
@@ -29,7 +27,6 @@ void orchestrator_collect(void *user, struct metrics_writer *writer)
                                               .kind = METRIC_GAUGE};
     struct orchestrator_stats stats;
     orchestrator_stats(user, &stats);
-    metrics_emit_with(writer, &executions, (int64_t)stats.finished, NULL);
     metrics_emit_with(writer, &dispatched, (int64_t)stats.dispatched, NULL);
     metrics_emit_with(writer, &reassigned, (int64_t)stats.reassigned, NULL);
     metrics_emit_with(writer, &failed, (int64_t)stats.failed_writes, NULL);

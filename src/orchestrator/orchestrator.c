@@ -130,7 +130,7 @@ struct orchestrator *orchestrator_new(const struct orchestrator_options *options
     o->gather_timer = loop_timer_new(options->loop, apply_pump, o);
     o->health_timer = loop_timer_new(options->loop, dispatch_check_health, o);
     shards_init(o);
-    ended_init(o);
+    o->ended = ended_new(options->metrics);
     return o;
 }
 
@@ -235,7 +235,7 @@ void orchestrator_free(struct orchestrator *o)
     loop_timer_free(o->drain_timer);
     loop_timer_free(o->health_timer);
     shards_done(o);
-    ended_done(o);
+    ended_free(o->ended);
     free(o);
 }
 

@@ -56,14 +56,5 @@ struct orchestrator_stats {
     uint64_t dispatched, finished, reassigned, failed_writes;
     int64_t last_progress_ms; /* when an event was last applied or work dispatched */
 };
-/* How executions ended since this orchestrator began: failed counts timeouts too; the durations (of
- * orchestrator_ended_desc) those of every outcome. Any thread. */
-struct orchestrator_ended {
-    uint64_t success, failed;
-    struct metric_histogram durations;
-};
-extern const struct metric_desc orchestrator_ended_desc;
-void orchestrator_ended(const struct orchestrator *orchestrator, struct orchestrator_ended *ret);
-
 void orchestrator_stats(const struct orchestrator *orchestrator, struct orchestrator_stats *ret); /* any thread */
 void orchestrator_collect(void *orchestrator, struct metrics_writer *writer); /* a collector of metrics; any thread */

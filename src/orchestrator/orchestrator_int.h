@@ -4,6 +4,7 @@
 #include "base/recall.h"
 #include "broker/messages.h"
 #include "dispatch/strategy.h"
+#include "orchestrator/ended.h"
 #include "orchestrator/orchestrator.h"
 #include <stdatomic.h>
 
@@ -168,8 +169,7 @@ struct orchestrator {
     void *drained_user;
     struct scheduler *scheduler;
     struct retention *retention;
-    struct metrics *own_metrics;
-    struct metric_family *ended;
+    struct ended *ended;
     struct admission *admission;
     struct scaler *scaler; /* NULL: there is none */
     _Atomic unsigned stat_target;
@@ -177,12 +177,6 @@ struct orchestrator {
     _Atomic uint64_t dispatched, finished, reassigned, failed_writes;
     _Atomic int64_t last_progress_ms;
 };
-
-/* ended.c */
-void ended_init(struct orchestrator *orchestrator);
-void ended_done(struct orchestrator *orchestrator);
-void ended_note(struct orchestrator *orchestrator, const struct json *event); /* of kind `finished`, applied */
-void ended_print(const struct orchestrator *orchestrator, struct buf *body);  /* members of the report, after others */
 
 /* dispatching.c */
 void dispatch_submit(struct orchestrator *orchestrator, struct json *take_item, struct submission *submission);

@@ -226,7 +226,7 @@ static void tell(struct orchestrator *o, bool leaving)
                waiting, stats.pending, stats.in_flight, stats.workers, (unsigned long long)stats.dispatched,
                (unsigned long long)stats.finished, (unsigned long long)stats.reassigned,
                (unsigned long long)stats.failed_writes, (long long)stats.last_progress_ms);
-    ended_print(o, &body);
+    ended_print(o->ended, &body);
     scaler_describe(o->scaler, &body);
     buf_add_char(&body, '}');
     broker_broadcast(o->connection, TOPIC_ORCHESTRATORS, body.data, body.len);

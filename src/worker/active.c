@@ -104,6 +104,7 @@ void active_free(struct active *active)
         (void)map_put(&worker->active, active->id, NULL);
     atomic_store(&worker->active_count, (unsigned)worker->active.count);
     loop_timer_free(active->timer);
+    live_free(active);
     flow_run_free(active->run);
     flow_entry_release(worker, active->flow);
     json_unref(active->logs);
@@ -168,6 +169,7 @@ static void drive(struct active *active)
         }
     }
     active->busy = false;
+    live_changed(active);
 }
 
 static bool may_linger(const struct active *active, int64_t now)
@@ -192,6 +194,7 @@ static void settle(struct active *active)
         event_finished(active);
         active_free(active);
     } else if (leaves) {
+        live_flush(active);
         event_parked(active, flow_run_status(active->run) == RUN_PAUSED ? INT64_MAX : due);
         active_free(active);
     } else if (due != INT64_MAX) {
@@ -314,6 +317,8 @@ void active_start(struct worker *worker, const struct json *item, struct deliver
     atomic_store(&worker->active_count, (unsigned)worker->active.count);
     atomic_fetch_add(&worker->started, 1);
     recall_put(&worker->started_epochs, id, epoch);
+    if (recall_get(&worker->watched, id) >= 0)
+        live_watch(active);
     int order = recall_get(&worker->orders, id);
     if (order == ORDER_PAUSE || (order < 0 && json_get_bool(item, "paused", false)))
         flow_run_advance(active->run, &(struct run_event){.kind = RUN_EVENT_PAUSE, .now_ms = active->started_ms});

@@ -27,6 +27,7 @@ struct worker *worker_new(const struct worker_options *options)
     map_init(&worker->flows);
     recall_init(&worker->started_epochs, RECALLED);
     recall_init(&worker->orders, RECALLED);
+    recall_init(&worker->watched, RECALLED);
     return worker;
 }
 
@@ -141,6 +142,16 @@ static void hand_signals(struct worker *worker, const struct json *signal)
         active_signals(active, signal);
 }
 
+/* The work may come later, or again. */
+static void watch_execution(struct worker *worker, const char *id)
+{
+    struct active *active = id == NULL ? NULL : map_get(&worker->active, id);
+    if (id != NULL && id_is_valid(id))
+        recall_put(&worker->watched, id, 1);
+    if (active != NULL)
+        live_watch(active);
+}
+
 static void on_control(void *user, const void *body, size_t size)
 {
     struct worker *worker = user;
@@ -154,6 +165,7 @@ static void on_control(void *user, const void *body, size_t size)
     leave_if_asked(worker, message);
     answer_census(worker, message);
     hand_signals(worker, json_get(message, "signal"));
+    watch_execution(worker, json_get_str(message, "watch"));
     static const char *const verbs[] = {[ORDER_RESUME] = "resume", [ORDER_PAUSE] = "pause", [ORDER_CANCEL] = "cancel"};
     for (int order = ORDER_RESUME; order <= ORDER_CANCEL; order++)
         if (json_get_str(message, verbs[order]) != NULL)
@@ -273,6 +285,7 @@ void worker_free(struct worker *worker)
     map_done(&worker->flows);
     recall_done(&worker->started_epochs);
     recall_done(&worker->orders);
+    recall_done(&worker->watched);
     loop_timer_free(worker->drain_timer);
     loop_timer_free(worker->report_timer);
     free(worker->id);

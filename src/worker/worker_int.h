@@ -38,6 +38,7 @@ struct worker {
     struct map flows;  /* "id/version" -> struct flow_entry */
     uint64_t flow_clock;
     struct recall started_epochs; /* execution id -> latest epoch started here: work may be delivered twice */
+    struct recall watched;        /* execution id -> 1: somebody watches it */
     struct recall orders;         /* execution id -> enum order: a person's word may be here before the work */
     bool draining;
     int64_t drain_deadline_ms; /* monotonic */
@@ -86,6 +87,7 @@ struct active {
     struct flow_run *run;
     struct delivery_group *group;
     struct loop_timer *timer;
+    struct live *live; /* NULL: nobody watches */
     struct json *logs;
     struct mask mask; /* the secrets of its flow, once they are learned */
     bool learned;
@@ -140,6 +142,12 @@ void event_finished(struct active *active);
 void event_progress(struct active *active, unsigned node);
 void event_held(struct active *active); /* it is here: an answer to a census */
 void event_refused(struct worker *worker, const struct json *item, const struct error *error);
+
+/* live.c: what somebody who watches is told at once; nothing while nobody does */
+void live_watch(struct active *active);   /* from now on; all that there is to tell is told once more */
+void live_changed(struct active *active); /* nodes may have begun or ended */
+void live_flush(struct active *active);   /* now, since it is about to leave */
+void live_free(struct active *active);
 
 /* watch.c: what the process and all it started use, once in a while */
 void watch_start(struct worker *worker);

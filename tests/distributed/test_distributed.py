@@ -11,6 +11,7 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 os.environ.setdefault("CAUDAL_CHECK_ANSWERS", "0")
+from api.test_websocket import Client  # noqa: E402
 from support import caudal as support  # noqa: E402
 from support.caudal import FINAL, chain, node  # noqa: E402
 from support.cluster import Cluster, ROOT  # noqa: E402
@@ -29,7 +30,7 @@ def setUpModule():
 
 def tearDownModule():
     bad = tap.stop()  # every message that was on the wire
-    missing = {"work", "returned", "events", "control", "worker", "orchestrator", "live"} - set(tap.seen)
+    missing = {"work", "returned", "events", "control", "worker", "orchestrator", "gateway", "live"} - set(tap.seen)
     bad += [f"no message was seen: {missing}"] if missing else []
     bad += cluster.down(remove=True)
     client.stop()
@@ -105,6 +106,29 @@ class Distributed(unittest.TestCase):
             self.assertEqual(there.call("PUT", f"/flows/{rival['id']}", {"status": "active"}).status, 409)
             here, there = there, here
         self.assertEqual(there.post("/webhooks/told-nobody", {}).status, 404)
+
+    def test_3_who_watches_is_told_when_nodes_begin_and_end(self):
+        socket = Client(cluster.port)
+        flow = self.sleepy("watched", 1500)
+        execution, = start(flow, 1)
+        socket.send({"type": "subscribe", "channel": "execution", "executionId": execution})
+        told = socket.until(lambda m: m["status"] != "running")
+        states = [m["nodes"] for m in told if "nodes" in m]
+        self.assertTrue(any(nodes.get("wait") == "waiting" for nodes in states), told)
+        self.assertEqual(told[-1]["status"], "success", told)
+        socket.close()
+
+    def test_3_gateways_tell_each_other_what_they_have_run(self):
+        here, there = (self.at(cluster.parts[name].port) for name in ("gateway0", "gateway1"))
+        here.flow("told", [node("hook", "webhook-trigger", {"path": "counted-here", "responseMode": "lastNode"})], [], active=True)
+
+        def counted(gateway):
+            return sum(point["success"] for point in gateway.get("/monitoring/timeline?minutes=60").data["points"])
+        before = [counted(gateway) for gateway in (here, there)]
+        for _ in range(20):
+            self.assertEqual(here.post("/webhooks/counted-here", {}).status, 200)
+        for gateway, former in zip((here, there), before):
+            until("what one gateway has run is in the other's figures", lambda g=gateway, f=former: counted(g) - f >= 20)
 
     @staticmethod
     def at(port):

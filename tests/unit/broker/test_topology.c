@@ -98,7 +98,7 @@ static void the_description_names_what_is_declared(void **state)
     AUTO_JSON struct json *all = topology_describe(&(struct topology){.exchange = "x", .shards = 2});
     assert_int_equal(json_count(json_get(all, "exchanges")), 2);
     assert_int_equal(json_count(json_get(all, "queues")), 2 + 2 * 3 + 2 + 1); /* three priorities of two shards */
-    assert_int_equal(json_count(json_get(all, "topics")), 4);
+    assert_int_equal(json_count(json_get(all, "topics")), 5);
     const struct json *submit = find_queue(all, "x.flow.submit.1~2"),
                       *binding = json_at(json_get(submit, "bindings"), 0);
     assert_string_equal(json_get_str(binding, "exchange"), "x");
