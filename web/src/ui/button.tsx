@@ -54,6 +54,8 @@ const Anchor = forwardRef<HTMLAnchorElement, AnchorProps>(function Anchor(
         </a>
     );
 });
+/** To what is no page of ours. */
+export { Anchor as AnchorButton };
 const RoutedAnchor = createLink(Anchor);
 /** A link that looks like a button: it leads to another page. */
 export const LinkButton: LinkComponent<typeof Anchor> = (props) => (

@@ -17,6 +17,7 @@ import { useCatalog } from './catalog';
 import { useNodeTexts } from './catalog-texts';
 import { isContainer, withInside } from './containers';
 import css from './editor.module.css';
+import { useFields } from './field-texts';
 import { FieldInput } from './fields-form';
 import { PlaceContext } from './knowledge';
 import { misfit, outputsOf, type DrawnNode } from './model';
@@ -145,13 +146,14 @@ function Settings({ node }: { node: DrawnNode }) {
     const catalog = useCatalog();
     const problem = useEditor((s) => s.problems[node.id]);
     const type = catalog.get(node.data.type);
+    const fields = useFields(type?.fields);
     if (type === undefined) return <Notice>{node.data.type}</Notice>;
-    const groups = [...new Set((type.fields ?? []).map((field) => field.group ?? ''))];
+    const groups = [...new Set(fields.map((field) => field.group ?? ''))];
     return (
         <div className={css.panel} style={{ padding: '1rem 0 0' }}>
             {problem !== undefined && <Notice>{problem}</Notice>}
             {groups.map((group) => {
-                const inputs = (type.fields ?? [])
+                const inputs = fields
                     .filter((field) => (field.group ?? '') === group)
                     .map((field) => (
                         <FieldInput

@@ -8,6 +8,11 @@ import { useEditor, type NodeState } from './store';
 
 const PACE_MS = 250;
 
+/** A for-each whose items are under way runs, and so does what will be tried again. */
+const shown: Record<string, string> = { iterating: 'running', backoff: 'running', aborted: 'cancelled' };
+const told = (nodes: Record<string, string>): Record<string, NodeState> =>
+    Object.fromEntries(Object.entries(nodes).map(([id, state]) => [id, { status: shown[state] ?? state }]));
+
 export function useRun(executionId: string | null) {
     const detail = useQuery({
         queryKey: ['execution', executionId],
@@ -26,17 +31,8 @@ export function useRun(executionId: string | null) {
     const timer = useRef<number | undefined>(undefined);
     const { refetch } = detail;
     useExecutionFeed(executionId, (update) => {
-        if (update.currentNode !== undefined)
-            useEditor.setState((s) =>
-                s.states[update.currentNode ?? ''] !== undefined && update.nodeStatus === undefined
-                    ? s
-                    : {
-                          states: {
-                              ...s.states,
-                              [update.currentNode ?? '']: { status: update.nodeStatus ?? 'running' },
-                          },
-                      },
-            );
+        const { nodes } = update;
+        if (nodes !== undefined) useEditor.setState((s) => ({ states: { ...s.states, ...told(nodes) } }));
         timer.current ??= window.setTimeout(() => {
             timer.current = undefined;
             void refetch();
@@ -52,10 +48,12 @@ export function useRun(executionId: string | null) {
     const data = detail.data;
     useEffect(() => {
         if (data === undefined) return;
-        const states: Record<string, NodeState> = {};
+        // Of one that goes on more has been told than is stored, and later.
+        const live = isFinal(data.status) ? {} : useEditor.getState().states;
+        const states: Record<string, NodeState> = { ...live };
         for (const node of data.nodeExecutions as NodeExecution[])
             states[node.nodeId] = {
-                status: node.status,
+                status: live[node.nodeId]?.status ?? node.status,
                 error: node.errorMessage,
                 duration: node.duration,
                 ...(node.iterationCount != null && { iterations: node.iterationCount }),

@@ -58,5 +58,8 @@ export const rerun = (
     body: { input?: Json; version?: 'newest' | 'same' },
 ): Promise<{ executionId: string }> => call('POST', `/api/v1/scheduler/executions/${id}/rerun`, body);
 
-/** What an execution waits for, where the service says so. */
-export type Waiting = ExecutionDetail & { waitingFor?: Json };
+/** For one wait; its payload is what the wait gives. */
+export const signal = (
+    id: string,
+    body: { name?: string; nodeId: string; iteration: string; payload?: Json },
+): Promise<unknown> => call('POST', `/api/v1/scheduler/executions/${id}/signal`, body);

@@ -15,10 +15,11 @@ import { ask } from '@/ui/dialog';
 import { Ago, Card, ErrorState, Loading, Notice, Page, Status, TableScroll, tableClass } from '@/ui/layout';
 import { Tabs } from '@/ui/tabs';
 import { say, sayError } from '@/ui/toast';
-import { control, getExecution, remove, retry, type Control, type Waiting } from './api';
+import { control, getExecution, remove, retry, type Control } from './api';
 import css from './execution.module.css';
 import { Logs } from './logs';
 import { RerunDialog } from './rerun-dialog';
+import { Waits } from './waits';
 
 const AGAIN_MS = 300;
 
@@ -29,6 +30,9 @@ export function ExecutionPage() {
     const execution = useQuery({
         queryKey: ['execution', executionId],
         queryFn: ({ signal }) => getExecution(executionId, signal),
+        // The feed says when to ask; this is for what it missed.
+        refetchInterval: (query) =>
+            query.state.data !== undefined && isFinal(query.state.data.status) ? false : 5000,
     });
     const flow = useQuery({
         queryKey: ['flow', execution.data?.flowId],
@@ -66,6 +70,7 @@ export function ExecutionPage() {
             {execution.isSuccess && (
                 <>
                     <Facts execution={execution.data} />
+                    <Waits execution={execution.data} />
                     {execution.data.errorMessage !== null && <Notice>{execution.data.errorMessage}</Notice>}
                     <Parts execution={execution.data} />
                 </>
@@ -216,7 +221,6 @@ function Actions({ execution }: { execution: ExecutionDetail }) {
 function Facts({ execution }: { execution: ExecutionDetail }) {
     const { t } = useTranslation('executions');
     const { dateTime, duration, number } = useFormats();
-    const { waitingFor } = execution as Waiting;
     const waits = !isFinal(execution.status) && execution.waitingUntil !== null;
     return (
         <Card>
@@ -233,12 +237,6 @@ function Facts({ execution }: { execution: ExecutionDetail }) {
                     <div>
                         <dt>{t('waitsUntil')}</dt>
                         <dd>{dateTime(execution.waitingUntil)}</dd>
-                    </div>
-                )}
-                {!isFinal(execution.status) && waitingFor !== undefined && waitingFor !== null && (
-                    <div>
-                        <dt>{t('waitsFor')}</dt>
-                        <dd>{typeof waitingFor === 'string' ? waitingFor : JSON.stringify(waitingFor)}</dd>
                     </div>
                 )}
                 <div>

@@ -11,7 +11,8 @@ export interface ExecutionUpdate {
     progress?: number;
     currentNode?: string;
     nodeStatus?: string;
-    iteration?: string | number;
+    /** The nodes whose state has changed, with their states; of an execution that is followed by its id. */
+    nodes?: Record<string, string>;
     recordsProcessed?: number;
     message?: string;
     timestamp?: string;
