@@ -20,8 +20,7 @@
 #define PROGRAMS_MAX 500 /* compiled ones in a realm */
 #define CHUNK_BYTES ((size_t)64 << 10)
 #define RETIRE_BYTES_MIN ((size_t)96 << 20) /* the engine's own heaps grow to some such size */
-#define LOOK_AT_MEMORY_EVERY 16
-#define LOOK_AT_SOCKET_EVERY 8 /* calls, while there are more at hand: for cancellations */
+#define LOOK_AT_SOCKET_EVERY 8              /* calls, while there are more at hand: for cancellations */
 
 extern const char script_prelude_js[], script_mapper_js[];
 
@@ -337,8 +336,8 @@ static void serve(struct runner *runner)
             send_frame(frame.call, FRAME_DROPPED, "");
         } else {
             run_call(runner, &frame);
-            if (++calls % LOOK_AT_MEMORY_EVERY == 0 || used > CHUNK_BYTES)
-                retire_if_fat(runner);
+            retire_if_fat(runner);
+            calls++;
         }
         runner->at += used;
     }

@@ -187,6 +187,20 @@ static void test_limits(void **state)
     assert_code("f/1", "return 1", "1");
 }
 
+/* What one call leaves lying about is not charged to the next, which may use as much as it may ever use. */
+static void test_the_next_call_has_its_share(void **state)
+{
+    (void)state;
+    static const char glutton[] =
+        "const a = []; try { for (let i = 0; i < 13; i++) a.push(new Uint8Array(8 << 20).fill(1)) } "
+        "catch (e) {} return 1";
+    for (int i = 0; i < 12; i++) {
+        AUTO_FREE char *realm = mem_printf("glutton-%d/1", i);
+        assert_code(realm, glutton, "1");
+        assert_code("neighbour/1", "return new Uint8Array(60 << 20).fill(2)[5]", "2");
+    }
+}
+
 static void test_nothing_outside(void **state)
 {
     (void)state;
@@ -418,6 +432,7 @@ int main(void)
         cmocka_unit_test(test_aborted_calls_say_nothing),
         cmocka_unit_test(test_a_killed_runner_is_one_error),
         cmocka_unit_test(test_a_crowd),
+        cmocka_unit_test(test_the_next_call_has_its_share),
         cmocka_unit_test(test_limits),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
