@@ -9,7 +9,10 @@ import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 os.environ["CAUDAL_CHECK_ANSWERS"] = "0"
-os.environ.setdefault("CAUDAL", str(ROOT / "build/release/caudal"))
+subprocess.run(["bash", "-c", ". tools/deps.sh && deps_install $deps_bench"], cwd=ROOT, check=True, stdout=sys.stderr)
+if "CAUDAL" not in os.environ:
+    subprocess.run(["./run", "--build-only"], cwd=ROOT, check=True, stdout=sys.stderr)
+    os.environ["CAUDAL"] = str(ROOT / "build/release/caudal")
 sys.path.insert(0, str(ROOT / "tests"))
 from support.caudal import Caudal, chain, link, node  # noqa: E402,F401
 
