@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -92,17 +93,30 @@ static void test_faults_do_happen(void **state)
                 cancels > 0 && pauses > 0);
 }
 
+/* Each must be found as the broken promise that it is: any other complaint does not count. */
 static void test_planted_defects_are_found(void **state)
 {
     (void)state;
+    static const char *const complaints[SIM_PLANT_COUNT] = {
+        [SIM_PLANT_DROP_REASSIGN] = "is stuck",
+        [SIM_PLANT_OLDER_EPOCH] = "took an event of epoch",
+        [SIM_PLANT_LOSE_CHECKPOINT] = "was stored as done by epoch",
+        [SIM_PLANT_FORGET_WAIT] = "is stuck",
+        [SIM_PLANT_EARLY_WAIT] = "before the wait",
+        [SIM_PLANT_IGNORE_CANCEL] = "after a person cancelled it",
+        [SIM_PLANT_UNSTABLE_KEY] = "the idempotency key of",
+        [SIM_PLANT_FORGET_ACCEPTED] = "was accepted and is not there",
+        [SIM_PLANT_IGNORE_LIMITS] = "started before its turn had come",
+    };
     static struct sim sim;
     for (int plant = 1; plant < SIM_PLANT_COUNT; plant++) {
         uint64_t seed = 1;
-        while (seed <= SEEDS_OF_A_PLANT && sim_run(&sim, seed, SIM_ALL, (enum sim_plant)plant))
+        while (seed <= SEEDS_OF_A_PLANT &&
+               (sim_run(&sim, seed, SIM_ALL, (enum sim_plant)plant) || strstr(sim.problem, complaints[plant]) == NULL))
             seed++;
-        print_message("defect %d: %s\n", plant, sim.problem);
         if (seed > SEEDS_OF_A_PLANT)
             fail_msg("the planted defect %d was not found within %d seeds", plant, SEEDS_OF_A_PLANT);
+        print_message("defect %d: %s\n", plant, sim.problem);
     }
 }
 
