@@ -69,8 +69,10 @@ static enum scaling_reason shrink(struct scaling_state *state, const struct scal
 enum scaling_reason scaling_decide(struct scaling_state *state, const struct scaling_rules *rules,
                                    const struct scaling_view *view)
 {
+    if (view->gathering)
+        return SCALING_STEADY;
     if (!state->known)
-        *state = (struct scaling_state){.known = true, .target = view->workers};
+        *state = (struct scaling_state){.known = true, .target = view->workers + view->coming + view->doubtful};
     if (state->target < rules->min)
         return set_target(state, rules->min, view->now_ms, SCALING_MINIMUM);
     if (state->target > rules->max)
@@ -83,4 +85,14 @@ enum scaling_reason scaling_decide(struct scaling_state *state, const struct sca
     if (state->pressed_ms > 0)
         return grow(state, rules, view, flooded);
     return state->calm_ms > 0 ? shrink(state, rules, view) : SCALING_STEADY;
+}
+
+unsigned scaling_starts(const struct scaling_state *state, const struct scaling_rules *rules,
+                        const struct scaling_view *view)
+{
+    unsigned counted = view->workers + view->coming, most = counted + view->doubtful;
+    if (view->gathering || counted >= state->target || most >= rules->max)
+        return 0;
+    unsigned lacking = state->target - counted, room = rules->max - most;
+    return lacking < room ? lacking : room;
 }

@@ -15,6 +15,9 @@ struct scaling_view {
     unsigned workers;     /* that take work */
     uint64_t slots, busy; /* of these: executions they may run, and run; a full worker counts as busy */
     uint64_t waiting;     /* executions that wait for a worker */
+    unsigned coming;      /* workers that were called for, by this leader or one before it, and have not reported yet */
+    unsigned doubtful;    /* that take nothing now (late, cut off, hanging) but may come back */
+    bool gathering;       /* some may not have been heard of yet: nothing is decided, nobody started */
 };
 
 enum scaling_reason {
@@ -27,7 +30,7 @@ enum scaling_reason {
 };
 const char *scaling_reason_name(enum scaling_reason reason);
 
-/* Zeroed at first; begins with the workers that there are. */
+/* Zeroed at first; begins with the workers that there are, or are coming, or may come back. */
 struct scaling_state {
     bool known;
     unsigned target;
@@ -41,3 +44,8 @@ struct scaling_state {
 #define SCALING_SETTLE_MS 10000
 enum scaling_reason scaling_decide(struct scaling_state *state, const struct scaling_rules *rules,
                                    const struct scaling_view *view);
+
+/* How many workers are to be started now: as many as the target lacks, but never so many that there would be more than
+ * the maximum if all that are in doubt came back. */
+unsigned scaling_starts(const struct scaling_state *state, const struct scaling_rules *rules,
+                        const struct scaling_view *view);

@@ -137,10 +137,17 @@ static void remember(struct orchestrator *o, struct worker_entry *worker, const 
     atomic_store(&o->stat_in_flight, o->flights.count);
 }
 
+/* What an orchestrator tells the others comes back to itself as workers' reports do: while it does not (the broker is
+ * gone or takes nothing, the loop is late), nobody else can be heard either. */
+int64_t dispatch_silent_ms(const struct orchestrator *o, int64_t since_ms)
+{
+    int64_t heard_us = o->options.id == NULL ? loop_monotonic_us(o->options.loop) : o->heard_us;
+    return heard_us / 1000 - since_ms;
+}
+
 static bool is_alive(const struct orchestrator *o, const struct worker_entry *worker)
 {
-    return !worker->stalled &&
-           loop_monotonic_us(o->options.loop) / 1000 - worker->seen_ms < o->options.worker_timeout_ms;
+    return !worker->stalled && dispatch_silent_ms(o, worker->seen_ms) < o->options.worker_timeout_ms;
 }
 
 static void handover_unlink(struct handover *handover)
@@ -308,12 +315,12 @@ static int choose(struct orchestrator *o)
     int64_t now = loop_monotonic_us(o->options.loop) / 1000;
     for (size_t i = 0; i < count; i++) {
         const struct worker_entry *worker = o->workers[i];
-        view[i] =
-            (struct dispatch_worker){.id = worker->id,
-                                     .capacity = shards_share(o, o->workers[i]),
-                                     .active = worker->assigned,
-                                     .weight = worker->capacity,
-                                     .healthy = !worker->gone && now >= worker->refused_ms && is_alive(o, worker)};
+        view[i] = (struct dispatch_worker){.id = worker->id,
+                                           .capacity = shards_share(o, o->workers[i]),
+                                           .active = worker->assigned,
+                                           .weight = worker->capacity,
+                                           .healthy = !worker->gone && !worker->full && now >= worker->refused_ms &&
+                                                      is_alive(o, worker)};
     }
     return dispatch_choose(&o->strategy, view, count);
 }
@@ -422,22 +429,6 @@ void dispatch_worker_returned(struct orchestrator *o, const char *queue, const c
 
 /* ---- health: a worker is well while it reports, and while what it has moves */
 
-struct stranded {
-    struct orchestrator *orchestrator;
-    const struct worker_entry *worker;
-    size_t count;
-};
-
-static void reassign_stranded(void *user, const char *key, void *value)
-{
-    struct stranded *stranded = user;
-    const struct flight *flight = value;
-    if (strcmp(flight->worker_id, stranded->worker->id) != 0 || dispatch_is_held(stranded->orchestrator, key))
-        return;
-    apply_reassign(stranded->orchestrator, key, flight->epoch); /* the flight ends when it is handed out again */
-    stranded->count++;
-}
-
 struct gone_flights {
     const struct worker_entry *worker;
     char **ids;
@@ -452,25 +443,32 @@ static void collect_of_worker(void *user, const char *key, void *value)
         gone->ids[gone->count++] = mem_dup(key);
 }
 
-/* It says that it has nothing, and has said so for long: what is still counted as its own ended unheard of. */
-static void forget_flights(struct orchestrator *o, const struct worker_entry *worker)
+/* Nothing is counted as the worker's own any more; `reassigns`: it goes to others. */
+static size_t end_flights(struct orchestrator *o, const struct worker_entry *worker, bool reassigns)
 {
     struct gone_flights gone = {.worker = worker, .ids = mem_array(o->flights.count, sizeof(char *))};
+    size_t count = 0;
     map_each(&o->flights, collect_of_worker, &gone);
     for (size_t i = 0; i < gone.count; i++) {
-        dispatch_forget(o, gone.ids[i], INT_MAX);
+        const struct flight *flight = map_get(&o->flights, gone.ids[i]);
+        bool leaves = !reassigns || !dispatch_is_held(o, gone.ids[i]); /* else its hand-over is under way */
+        if (leaves && reassigns)
+            apply_reassign(o, gone.ids[i], flight->epoch);
+        if (leaves)
+            dispatch_forget(o, gone.ids[i], flight->epoch);
+        count += leaves;
         free(gone.ids[i]);
     }
     free(gone.ids);
+    return count;
 }
 
 static void give_to_others(struct orchestrator *o, const struct worker_entry *worker, const char *why)
 {
-    struct stranded stranded = {.orchestrator = o, .worker = worker};
-    map_each(&o->flights, reassign_stranded, &stranded);
-    if (stranded.count > 0)
+    size_t count = end_flights(o, worker, true);
+    if (count > 0)
         log_event(LOG_WARN, "a worker's executions go to others", LOG_STR("worker", worker->id), LOG_STR("why", why),
-                  LOG_INT("executions", (int64_t)stranded.count), LOG_END);
+                  LOG_INT("executions", (int64_t)count), LOG_END);
 }
 
 static void worker_remove(struct orchestrator *o, size_t index)
@@ -490,12 +488,12 @@ void dispatch_check_health(void *user)
     loop_timer_set(o->health_timer, o->options.health_interval_ms > 0 ? o->options.health_interval_ms : HEALTH_MS);
     for (size_t i = 0; i < o->worker_count && !o->stopped;) {
         struct worker_entry *worker = o->workers[i];
-        bool silent = now - worker->seen_ms >= timeout;
+        bool silent = dispatch_silent_ms(o, worker->seen_ms) >= timeout;
         if (worker->idle_since_ms > 0 && now - worker->idle_since_ms >= (timeout > IDLE_MS ? timeout : IDLE_MS))
-            forget_flights(o, worker);
+            (void)end_flights(o, worker, false); /* they ended unheard of */
         if (worker->assigned == 0)
             worker->moved_ms = now;
-        if (!silent && !worker->stalled && now - worker->moved_ms >= timeout) {
+        if (!silent && !worker->stalled && dispatch_silent_ms(o, worker->moved_ms) >= timeout) {
             worker->stalled = true;
             give_to_others(o, worker, "it moves nothing");
         } else if (silent && worker->assigned > 0) {

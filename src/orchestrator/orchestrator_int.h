@@ -54,6 +54,7 @@ struct peer {
     char *id;
     int64_t seen_us, first_us; /* monotonic */
     uint64_t waiting;          /* executions that wait for a worker with it */
+    uint64_t workers;          /* that it knows of */
 };
 
 /* A message of work that came back, on its way to the shards of its items. */
@@ -102,6 +103,7 @@ struct handover {
 
 /* What one write applies, in order. */
 struct batch {
+    struct batch *next; /* that is gathered */
     struct orchestrator *orchestrator;
     struct delivered {
         struct shard *shard;
@@ -125,7 +127,9 @@ struct batch {
     size_t count, cap;
     struct json **messages;
     size_t message_count, message_cap;
-    int64_t at_ms; /* when it was handed to the store */
+    int64_t at_ms;  /* when it was handed to the store */
+    size_t reached; /* the entry that was written last, or refused */
+    unsigned failures;
     enum err code;
     struct error error;
 };
@@ -142,6 +146,7 @@ struct orchestrator {
     struct peer *peers;
     size_t peer_count;
     struct loop_timer *presence_timer, *takeover_timer, *health_timer;
+    int64_t heard_us; /* when its own word last came back from the broker; monotonic; 0: not yet */
     struct returning *returning;
     struct dispatch_state strategy;
     struct worker_entry **workers;
@@ -156,9 +161,10 @@ struct orchestrator {
     struct recall losses, lost_epochs; /* execution id -> workers lost in a row; the latest epoch that was (poison.c) */
     struct loop_timer *handover_timer;
     struct handover *handovers;
-    struct batch *gathering, *writing; /* writing: the one batch that is handed to the store until it is committed */
-    bool write_under_way;              /* the store has it now */
-    struct recall submitted;           /* execution id -> latest epoch taken: a message may come twice */
+    struct batch *gathering, *gathering_last; /* in the order in which they are written; last: while there is one */
+    struct batch *writing;                    /* the one that is handed to the store until it is committed */
+    bool write_under_way;                     /* the store has it now */
+    struct recall submitted;                  /* execution id -> latest epoch taken: a message may come twice */
     struct loop_timer *retry_timer, *wake_timer, *sweep_timer, *schedule_timer, *gather_timer;
     int64_t wake_at_ms;
     char recover_after[ID_TEXT_BYTES_MAX];
@@ -193,7 +199,9 @@ bool dispatch_is_in_flight(struct orchestrator *orchestrator, const char *id, in
 /* A worker has told of an execution that another orchestrator gave it. */
 void dispatch_adopt(struct orchestrator *orchestrator, const char *worker_id, const struct json *event);
 void dispatch_drop_shard(struct orchestrator *orchestrator, const struct shard *shard); /* another owns it now */
-void dispatch_look(void *orchestrator);         /* timer callback: hand-overs and returns without a confirm */
+void dispatch_look(void *orchestrator); /* timer callback: hand-overs and returns without a confirm */
+int64_t dispatch_silent_ms(const struct orchestrator *orchestrator,
+                           int64_t since_ms);   /* how long somebody is silent who was last heard of then (monotonic) */
 void dispatch_check_health(void *orchestrator); /* timer callback: silent workers, and those that move nothing */
 void dispatch_free(struct orchestrator *orchestrator);
 
@@ -205,6 +213,7 @@ void shards_done(struct orchestrator *orchestrator);
 struct shard *shards_of(struct orchestrator *orchestrator, const char *execution_id);
 bool shards_own(struct orchestrator *orchestrator, const char *id); /* of an execution, or whatever has an id */
 bool shards_lead(const struct orchestrator *orchestrator);          /* does what one of all does: owns shard 0 */
+void shards_tell(struct orchestrator *orchestrator);                /* the others, now */
 void shards_delivered(struct shard *shard);                         /* something came: it is ours */
 unsigned shards_share(struct orchestrator *orchestrator, struct worker_entry *worker); /* of its capacity */
 size_t shards_waiting(struct orchestrator *orchestrator); /* executions that wait for a worker here */
@@ -275,6 +284,7 @@ struct buf;
 enum err scaler_new(struct orchestrator *orchestrator, struct scaler **ret, struct error *reterr) ERROR_MUST_CHECK;
 void scaler_free(struct scaler *scaler);                                   /* NULL ok, as everywhere here */
 void scaler_configure(struct scaler *scaler, const struct json *settings); /* {enabled,min,max}; NULL: as configured */
+void scaler_hear(struct scaler *scaler, const struct json *told);   /* what another orchestrator says of its scaling */
 void scaler_describe(const struct scaler *scaler, struct buf *out); /* a member of a JSON object: ,"scaling":{…} */
 
 /* retention.c */

@@ -162,9 +162,11 @@ static void on_presence(void *user, const void *body, size_t size)
     if (report == NULL)
         return;
     const char *id = json_get_str(report, "id");
+    int64_t now = loop_monotonic_us(o->options.loop);
+    if (id != NULL && strcmp(id, o->options.id) == 0)
+        o->heard_us = now;
     if (id == NULL || strcmp(id, o->options.id) == 0 || json_get_int(report, "of", 0) != (int64_t)o->shard_count)
         return;
-    int64_t now = loop_monotonic_us(o->options.loop);
     if (json_get_bool(report, "leaving", false)) {
         find_peer(o, id)->seen_us = 0;
         forget_silent(o, now);
@@ -173,6 +175,8 @@ static void on_presence(void *user, const void *body, size_t size)
     struct peer *peer = find_peer(o, id);
     peer->seen_us = now;
     peer->waiting = (uint64_t)json_get_int(report, "waiting", 0);
+    peer->workers = (uint64_t)json_get_int(report, "workers", 0);
+    scaler_hear(o->scaler, json_get(report, "scaling"));
     const struct json *shards = json_get(report, "shards");
     for (size_t i = 0; i < json_count(shards); i++) {
         int64_t number = json_as_int(json_at(shards, i));
@@ -231,6 +235,11 @@ static void tell(struct orchestrator *o, bool leaving)
     buf_add_char(&body, '}');
     broker_broadcast(o->connection, TOPIC_ORCHESTRATORS, body.data, body.len);
     buf_done(&body);
+}
+
+void shards_tell(struct orchestrator *o)
+{
+    tell(o, false);
 }
 
 /* Workers say in the shards' own queues what they hold of them. */

@@ -59,7 +59,7 @@ static void each_case(void **unused)
                                       .changed_ms = NOW - l->changed_ms,
                                       .pressed_ms = l->pressed_ms > 0 ? NOW - l->pressed_ms : 0,
                                       .calm_ms = l->calm_ms > 0 ? NOW - l->calm_ms : 0};
-        struct scaling_view view = {NOW, l->workers, l->slots, l->busy, l->waiting};
+        struct scaling_view view = {NOW, l->workers, l->slots, l->busy, l->waiting, 0, 0, false};
         enum scaling_reason reason = scaling_decide(&state, &rules, &view);
         if (reason != l->reason || state.target != l->expected)
             fail_msg("%s: %u (%s) instead of %u (%s)", l->what, state.target, scaling_reason_name(reason), l->expected,
@@ -71,9 +71,58 @@ static void it_begins_with_what_is_there(void **unused)
 {
     (void)unused;
     struct scaling_state state = {0};
-    struct scaling_view view = {NOW, 5, 50, 30, 0};
+    struct scaling_view view = {NOW, 5, 50, 30, 0, 0, 0, false};
     assert_int_equal(scaling_decide(&state, &rules, &view), SCALING_STEADY);
     assert_int_equal(state.target, 5);
+}
+
+/* Who takes over counts those that its predecessor called for, and those that are silent at this moment. */
+static void a_new_leader_begins_with_all_that_may_be_there(void **unused)
+{
+    (void)unused;
+    struct scaling_state state = {0};
+    struct scaling_view view = {NOW, 2, 20, 20, 500, 3, 5, true};
+    assert_int_equal(scaling_decide(&state, &rules, &view), SCALING_STEADY);
+    assert_false(state.known);
+    assert_int_equal(scaling_starts(&state, &rules, &view), 0);
+    view.gathering = false;
+    assert_int_equal(scaling_decide(&state, &rules, &view), SCALING_STEADY);
+    assert_int_equal(state.target, 10);
+    assert_int_equal(scaling_starts(&state, &rules, &view), 0);
+}
+
+static const struct start {
+    const char *what;
+    unsigned target, workers, coming, doubtful;
+    bool gathering;
+    unsigned expected;
+} starts[] = {
+    {"what is lacking", 6, 2, 0, 0, false, 4},
+    {"those on their way count", 6, 2, 3, 0, false, 1},
+    {"all are there", 6, 6, 0, 0, false, 0},
+    {"more than enough", 6, 5, 4, 0, false, 0},
+    {"some may not have been heard of", 6, 2, 0, 0, true, 0},
+    {"a silent one is replaced", 6, 5, 0, 1, false, 1},
+    {"but not beyond the maximum, if it comes back", 10, 9, 0, 1, false, 0},
+    {"room for some of them", 10, 5, 1, 3, false, 1},
+    {"too many in doubt", 10, 5, 0, 9, false, 0},
+};
+
+static void starts_stay_within_the_maximum(void **unused)
+{
+    (void)unused;
+    for (size_t i = 0; i < sizeof starts / sizeof *starts; i++) {
+        const struct start *s = &starts[i];
+        struct scaling_state state = {.known = true, .target = s->target};
+        struct scaling_view view = {.now_ms = NOW,
+                                    .workers = s->workers,
+                                    .coming = s->coming,
+                                    .doubtful = s->doubtful,
+                                    .gathering = s->gathering};
+        unsigned found = scaling_starts(&state, &rules, &view);
+        if (found != s->expected)
+            fail_msg("%s: %u instead of %u", s->what, found, s->expected);
+    }
 }
 
 /* Workers that come at once, ten slots each, under a constant load: it ends within bounds and stays where it is. */
@@ -89,7 +138,7 @@ static void a_constant_load_comes_to_rest(void **unused)
         int64_t now = NOW;
         for (int step = 0; step < 1000; step++, now += 500) {
             uint64_t slots = 10 * (uint64_t)workers, busy = load < slots ? load : slots;
-            struct scaling_view view = {now, workers, slots, busy, load - busy};
+            struct scaling_view view = {now, workers, slots, busy, load - busy, 0, 0, false};
             unsigned before = state.known ? state.target : workers;
             enum scaling_reason reason = scaling_decide(&state, &rules, &view);
             assert_in_range(state.target, reason == SCALING_STEADY && step == 0 ? 0 : rules.min, 14);
@@ -109,6 +158,8 @@ static void a_constant_load_comes_to_rest(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(each_case), cmocka_unit_test(it_begins_with_what_is_there),
+                                       cmocka_unit_test(a_new_leader_begins_with_all_that_may_be_there),
+                                       cmocka_unit_test(starts_stay_within_the_maximum),
                                        cmocka_unit_test(a_constant_load_comes_to_rest)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
