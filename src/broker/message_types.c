@@ -51,6 +51,8 @@ static const struct field work_item[] = {
     {.name = "checkpoints", .kind = FIELD_ANY, .nullable = true, .help = "Nodes that have been run in earlier epochs."},
     FLAG("paused", .default_json = "false", .help = "It starts no nodes until it is resumed."),
     FLAG("lostEpoch", .default_json = "false", .help = "An earlier epoch ended without a word."),
+    NUMBER("lostEpochs",
+           .help = "Which ones did, as bits: 1 is the epoch before this one, 2 the one before that, and so on."),
     {.name = "signals", .kind = FIELD_ANY, .nullable = true, .help = "Signals that no node has taken yet."},
     NUMBER("seen", .help = "The number of the last signal that it was sent."),
     TEXT("body", .nullable = true, .help = "The for-each whose nodes alone it runs."),
@@ -111,6 +113,10 @@ static const struct field event_fields[] = {
     TEXT("outputs", .nullable = true, .help = "checkpoint: the node's outputs, as JSON text."),
     TEXT("waiting", .nullable = true, .help = "checkpoint: what the node waits for, as JSON text."),
     NUMBER("signalId", .help = "checkpoint: the signal that it has used."),
+    {.name = "lost",
+     .kind = FIELD_ARRAY,
+     .max = 64,
+     .help = "checkpoint: [epoch, attempt] of the node's attempts that lost workers may have made."},
     TEXT("token", .nullable = true, .help = "checkpoint: the last part of the link under which it is answered."),
     NUMBER("seen", .help = "parked: the last of its signals that the run has seen."),
     TEXT("childId", .nullable = true, .help = "cancelChild: the execution that nobody waits for any more."),
@@ -199,7 +205,7 @@ static const struct field orchestrator_message[] = {
     {.name = "scaling",
      .kind = FIELD_OBJECT,
      .help = "Auto-scaling: its driver and bounds; of the one that scales, "
-             "also what it decided last."},
+             "also what it decided last, and the workers that it called for and that have not reported."},
     {0}};
 
 static const struct field gateway_message[] = {

@@ -19,7 +19,7 @@ struct flow_run *flow_run_new(const struct flow *flow, const struct run_options 
     run->created_ms = options->created_ms;
     run->rng.state = options->seed;
     run->epoch = options->epoch;
-    run->lost_epoch = options->lost_epoch;
+    run->lost_epochs = options->lost_epochs;
     run->last_signal = &run->signals;
     run->scope_free = 1;
     int each = options->body == NULL ? -1 : flow_find_node(flow, options->body);
@@ -39,6 +39,7 @@ static void command_release(struct queued_command *command)
     json_unref(command->inputs);
     json_unref(command->outputs);
     json_unref(command->waiting);
+    json_unref(command->lost);
     free(command->iteration);
     free(command->message);
 }
@@ -110,6 +111,23 @@ bool flow_run_next_command(struct flow_run *run, struct run_command *ret)
     return true;
 }
 
+/* Attempts of unknown outcome, which nobody else tells of; NULL: none. */
+static struct json *lost_attempts(const struct node_run *node)
+{
+    struct json *lost = NULL;
+    for (const struct attempt *attempt = node->unknown > 0 ? node->attempts : NULL; attempt != NULL;
+         attempt = attempt->next) {
+        if (attempt->state != NODE_IDLE)
+            continue;
+        struct json *pair = json_array_new();
+        json_push(pair, json_int_new(attempt->epoch));
+        json_push(pair, json_int_new(attempt->number));
+        lost = lost == NULL ? json_array_new() : lost;
+        json_push(lost, pair);
+    }
+    return lost;
+}
+
 static void describe_checkpoint(struct flow_run *run, const struct scope *scope, unsigned index,
                                 struct queued_command *added)
 {
@@ -120,6 +138,7 @@ static void describe_checkpoint(struct flow_run *run, const struct scope *scope,
     }
     added->outputs = json_ref(node->outputs);
     added->waiting = json_ref(node->waiting);
+    added->lost = lost_attempts(node);
     added->command.attempt = node->attempt;
     added->command.checkpoint = (struct run_checkpoint){.node_id = run->flow->nodes[index].id,
                                                         .iteration = added->iteration,
@@ -131,7 +150,8 @@ static void describe_checkpoint(struct flow_run *run, const struct scope *scope,
                                                         .ended_ms = node->ended_ms,
                                                         .wake_ms = node->wake_ms,
                                                         .waiting = node->waiting,
-                                                        .signal_id = node->signal_id};
+                                                        .signal_id = node->signal_id,
+                                                        .lost_attempts = added->lost};
 }
 
 void run_checkpoint(struct flow_run *run, struct scope *scope, unsigned index, const struct error *error)

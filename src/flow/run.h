@@ -54,8 +54,9 @@ struct run_options {
     const char *body;         /* for-each id or NULL: run its nodes alone, once, with input {item, index} */
     uint64_t seed;            /* for jitter */
     int epoch;                /* 1 = first dispatch */
-    bool lost_epoch; /* an earlier epoch ended without a word (crash): nodes with effects and without a checkpoint
-                      * may have run; their first attempt shows as "unknown" and the next one counts on */
+    unsigned lost_epochs; /* those that ended without a word (crash): nodes with effects and without a checkpoint may
+                           * have run in each of them, which shows as an attempt "unknown" for each, and the next one
+                           * counts on; bit n: the epoch n + 1 before this one */
 };
 
 /* A node's fact that survives a crash. */
@@ -63,6 +64,7 @@ struct run_checkpoint {
     const char *node_id;
     const char *iteration; /* NULL: "0" */
     int attempt;
+    int epoch;             /* in which it came to be; 0: not known. Given with flow_run_restore() alone */
     enum node_state state; /* NODE_SUCCEEDED, NODE_FAILED (for good), NODE_WAITING, NODE_BACKOFF */
     const struct json *outputs;
     int64_t records, started_ms, ended_ms;
@@ -71,6 +73,9 @@ struct run_checkpoint {
     /* What it waits for, or what its success brings about: {kind: "time" | "signal" | "child", …}; NULL: time. */
     const struct json *waiting;
     int64_t signal_id; /* SUCCEEDED: the signal that it took, or 0 */
+    int unknown;       /* with flow_run_restore(): how many of its attempts had no known outcome */
+    /* From the run: those, as array of [epoch, attempt]; NULL: none. */
+    const struct json *lost_attempts;
 };
 
 /* A word from outside to a waiting node. Kept until a node takes it; each id counts once. */

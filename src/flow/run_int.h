@@ -81,7 +81,7 @@ struct kept {
 
 struct restored {
     enum node_state state;
-    int attempt;
+    int attempt, epoch, unknown;
     int64_t records, started_ms, ended_ms, wake_ms;
     struct json *outputs, *waiting, *error;
 };
@@ -89,7 +89,7 @@ struct restored {
 struct queued_command {
     struct run_command command;
     char *iteration, *message; /* what the command points to */
-    struct json *inputs, *outputs, *waiting;
+    struct json *inputs, *outputs, *waiting, *lost;
 };
 
 struct queued_signal {
@@ -107,7 +107,8 @@ struct flow_run {
     int64_t created_ms, started_ms, now_ms;
     struct rng rng;
     int epoch;
-    bool lost_epoch, started, paused;
+    unsigned lost_epochs;
+    bool started, paused;
     enum run_status status;
     struct error error;
     struct scope *root;

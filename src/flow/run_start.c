@@ -47,6 +47,8 @@ void flow_run_restore(struct flow_run *run, const struct run_checkpoint *known)
     struct restored *restored = mem_alloc(sizeof *restored);
     *restored = (struct restored){.state = known->state,
                                   .attempt = known->attempt,
+                                  .epoch = known->epoch,
+                                  .unknown = known->unknown,
                                   .records = known->records,
                                   .started_ms = known->started_ms,
                                   .ended_ms = known->ended_ms,
@@ -72,6 +74,7 @@ static struct restored *take_restored(struct flow_run *run, const struct scope *
 static void take_over(struct flow_run *run, struct node_run *node, struct restored *take)
 {
     node->attempt = take->attempt;
+    node->unknown = take->unknown;
     node->records = take->records;
     node->first_ms = node->started_ms = take->started_ms;
     node->ended_ms = take->ended_ms;
@@ -79,8 +82,8 @@ static void take_over(struct flow_run *run, struct node_run *node, struct restor
     node->outputs = take->outputs;
     node->waiting = take->waiting;
     node->error = take->error;
-    (void)run_attempt_add(run, node, node->attempt, 0, take->state == NODE_BACKOFF ? NODE_FAILED : take->state,
-                          node->first_ms);
+    (void)run_attempt_add(run, node, node->attempt, take->epoch,
+                          take->state == NODE_BACKOFF ? NODE_FAILED : take->state, node->first_ms);
     free(take);
 }
 
@@ -99,7 +102,19 @@ static void fail_again(struct flow_run *run, struct scope *scope, unsigned index
     run_scope_fail(run, scope, &named);
 }
 
-/* A result, a wait, a backoff, a failure. Returns whether there was something. */
+/* One of unknown outcome for each lost epoch from that one on, the oldest first. */
+static void add_lost_attempts(struct flow_run *run, struct node_run *node, int from_epoch)
+{
+    for (int ago = (int)sizeof run->lost_epochs * 8; ago > 0; ago--) {
+        if ((run->lost_epochs >> (ago - 1) & 1) == 0 || run->epoch - ago < from_epoch)
+            continue;
+        (void)run_attempt_add(run, node, ++node->attempt, run->epoch - ago, NODE_IDLE, 0);
+        node->unknown++;
+    }
+}
+
+/* A result, a wait, a backoff, a failure. Returns whether there was something. After a backoff the next attempt may
+ * have been begun. */
 static bool take_up(struct flow_run *run, struct scope *scope, unsigned index)
 {
     struct restored *known = take_restored(run, scope, index);
@@ -107,6 +122,7 @@ static bool take_up(struct flow_run *run, struct scope *scope, unsigned index)
         return false;
     struct node_run *node = run_node_at(run, scope, index);
     enum node_state state = known->state;
+    int epoch = known->epoch;
     take_over(run, node, known);
     switch (state) {
     case NODE_SUCCEEDED:
@@ -119,6 +135,8 @@ static bool take_up(struct flow_run *run, struct scope *scope, unsigned index)
         return true;
     case NODE_BACKOFF:
         run_attempt_end(node, NODE_FAILED, node->ended_ms, json_get_str(node->error, "message"));
+        if (epoch > 0 && run_has_effects(run, index))
+            add_lost_attempts(run, node, epoch);
         run_enter_state(run, scope, node, NODE_BACKOFF);
         return true;
     case NODE_WAITING:
@@ -161,9 +179,8 @@ void run_start_node(struct flow_run *run, struct place place)
         return;
     if (definition->spec->trigger != NULL && definition->in_count == 0) {
         add_input_of_run(run, place.node, node->inputs);
-    } else if (run->lost_epoch && node->attempt == 0 && run_has_effects(run, place.node)) {
-        (void)run_attempt_add(run, node, 1, run->epoch - 1, NODE_IDLE, 0);
-        node->attempt = node->unknown = 1;
+    } else if (run->lost_epochs != 0 && node->attempt == 0 && run_has_effects(run, place.node)) {
+        add_lost_attempts(run, node, 0);
     }
     run_start_attempt(run, scope, place.node);
 }

@@ -164,6 +164,7 @@ static bool decode(const struct json *json, const char *worker, struct store_eve
                                                      .ended_ms = json_get_int(json, "endedMs", 0),
                                                      .wake_ms = json_get_int(json, "wakeMs", 0),
                                                      .signal_id = json_get_int(json, "signalId", 0),
+                                                     .lost_attempts = json_get(json, "lost"),
                                                      .error_id = json_get_str(json, "errorId"),
                                                      .error_message = json_get_str(json, "errorMessage")}};
         bool good =
@@ -195,7 +196,8 @@ static struct json *dispatch_item(const struct store_dispatch *dispatch)
     json_set_str(item, "triggerNode", dispatch->trigger_node);
     json_set_int(item, "createdMs", dispatch->created_ms);
     json_set_bool(item, "paused", dispatch->paused);
-    json_set_bool(item, "lostEpoch", dispatch->lost_epoch);
+    json_set_bool(item, "lostEpoch", dispatch->lost_epochs != 0); /* for workers of the version before */
+    json_set_int(item, "lostEpochs", dispatch->lost_epochs);
     json_set(item, "input", parse_text(dispatch->input_json));
     json_set(item, "restore", parse_text(dispatch->restore_json));
     json_set(item, "options", parse_text(dispatch->options_json));

@@ -250,8 +250,9 @@ struct store_event {
 };
 /* Applies one event. An event of an older epoch, or for a final execution, changes nothing but the attempt ledger:
  * *ret_applied = false, OK. A CHECKPOINT replaces the former one of the node's same iteration; one with a signal_id
- * takes that signal. FINISHED removes checkpoints and signals, and tells the parent that waits for it. Repeatable: an
- * event delivered again changes nothing. Log lines beyond LIMIT_LOG_LINES push the oldest out. */
+ * takes that signal, and its lost_attempts go into the ledger as "unknown". FINISHED removes checkpoints and signals,
+ * and tells the parent that waits for it. Repeatable: an event delivered again changes nothing. Log lines beyond
+ * LIMIT_LOG_LINES push the oldest out. */
 enum err store_event_apply(struct store_session *s, const struct store_event *event, bool *ret_applied,
                            struct error *reterr) ERROR_MUST_CHECK;
 
@@ -261,7 +262,7 @@ struct store_dispatch {
     const char *input_json, *restore_json, *options_json;
     const char *checkpoints_json; /* array of {nodeId,attempt,state (its
                                      name),outputs,records,startedMs,endedMs,wakeMs,errorId,errorMessage,
-                                     iteration,waiting}, or NULL */
+                                     iteration,waiting,epoch,unknown}, or NULL */
     int flow_version, epoch, priority;
     int64_t created_ms;
     bool paused;              /* a person paused it */
@@ -270,10 +271,11 @@ struct store_dispatch {
     const char *body;
     int depth;
     const char *parent_id; /* that waits for its end, or NULL */
-    /* Some earlier epoch was handed out, or may have been, and was taken away before its PARKED was applied: its nodes
-     * with effects may have run without a checkpoint (run_options.lost_epoch). Once true it stays true. Cautious: an
-     * epoch that no worker ever took counts too, since nothing here proves it. */
-    bool lost_epoch;
+    /* Earlier epochs that were handed out, or may have been, and were taken away before their PARKED was applied: their
+     * nodes with effects may have run without a checkpoint (run_options.lost_epochs). Bit 0 is the epoch before this
+     * one, bit 1 the one before that, bit 29 that one or any before it. Cautious: an epoch that no worker ever took
+     * counts too, since nothing here proves it. */
+    unsigned lost_epochs;
 };
 /* Raises the epoch of an unfinished execution that stands at `expected_epoch` (0: whatever it is) and loads it for a
  * new dispatch; status pending, wake cleared (what a person has paused stays paused and parked). CONFLICT when it is

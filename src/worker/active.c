@@ -260,6 +260,8 @@ static void restore(struct active *active, const struct json *list)
             .iteration = json_get_str(entry, "iteration"),
             .waiting = json_get(entry, "waiting"),
             .attempt = (int)json_get_int(entry, "attempt", 1),
+            .epoch = (int)json_get_int(entry, "epoch", 0),
+            .unknown = (int)json_get_int(entry, "unknown", 0),
             .outputs = outputs,
             .records = json_get_int(entry, "records", 0),
             .started_ms = json_get_int(entry, "startedMs", 0),
@@ -300,14 +302,15 @@ void active_start(struct worker *worker, const struct json *item, struct deliver
                               .parent_id = mem_dup(json_get_str(item, "parentId")),
                               .depth = (int)json_get_int(item, "depth", 0),
                               .started_ms = loop_now_ms(worker->options.loop)};
-    struct run_options options = {.execution_id = id,
-                                  .trigger = json_get_str(item, "trigger"),
-                                  .trigger_node = json_get_str(item, "triggerNode"),
-                                  .created_ms = json_get_int(item, "createdMs", active->started_ms),
-                                  .epoch = epoch,
-                                  .body = json_get_str(item, "body"),
-                                  .lost_epoch = json_get_bool(item, "lostEpoch", false),
-                                  .seed = worker->options.seed ^ hash_str(id)};
+    struct run_options options = {
+        .execution_id = id,
+        .trigger = json_get_str(item, "trigger"),
+        .trigger_node = json_get_str(item, "triggerNode"),
+        .created_ms = json_get_int(item, "createdMs", active->started_ms),
+        .epoch = epoch,
+        .body = json_get_str(item, "body"),
+        .lost_epochs = (unsigned)json_get_int(item, "lostEpochs", json_get_bool(item, "lostEpoch", false)),
+        .seed = worker->options.seed ^ hash_str(id)};
     active->run = flow_run_new(flow->flow, &options, json_get(item, "input"));
     restore(active, json_get(item, "restore"));
     restore(active, json_get(item, "checkpoints"));

@@ -82,6 +82,8 @@ static struct json *checkpoint_event(const struct active *active, const struct r
     set_text(event, "waiting", checkpoint->waiting);
     if (checkpoint->signal_id > 0)
         json_set_int(event, "signalId", checkpoint->signal_id);
+    if (checkpoint->lost_attempts != NULL)
+        json_set(event, "lost", json_ref(checkpoint->lost_attempts));
     if (json_get_str(checkpoint->waiting, "token") != NULL && checkpoint->state == NODE_WAITING)
         json_set_str(event, "token", json_get_str(checkpoint->waiting, "token"));
     return event;

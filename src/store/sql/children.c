@@ -112,7 +112,8 @@ static enum err cancel_one(struct store_session *s, const char *id, int64_t now_
         code = sql_parent_load(s, &at.key, &parent, reterr);
     if (code == ERR_OK)
         code = sql_run(s, reterr,
-                       "UPDATE executions SET status=5, ended_ms=?, epoch=epoch+1, wake_ms=NULL, waiting_for=NULL WHERE"
+                       "UPDATE executions SET status=5, ended_ms=?, epoch=epoch+1, " SQL_LOSE_EPOCH
+                       ", wake_ms=NULL, waiting_for=NULL WHERE"
                        " {key}=?",
                        "ik", now_ms, &at.key);
     if (code == ERR_OK)

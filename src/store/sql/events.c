@@ -9,6 +9,8 @@
 /* An event counts for an unfinished execution at the event's epoch. */
 #define COUNTS " WHERE {key} = ? AND epoch = ? AND status <= 2"
 
+#define LOST_MAX 64 /* attempts of unknown outcome that one event tells of */
+
 /* What an event is applied to. */
 struct target {
     struct sql_key key;
@@ -44,11 +46,31 @@ static enum err enter_attempt(struct store_session *s, const struct target *t, s
                    t->event->worker_id, c->started_ms, c->ended_ms, c->error_message, iteration_of(c));
 }
 
+/* What its worker tells instead, now or later, counts more. */
+static enum err enter_lost_attempts(struct store_session *s, const struct target *t, struct error *reterr)
+{
+    const struct run_checkpoint *c = &t->event->checkpoint;
+    enum err code = ERR_OK;
+    for (size_t i = 0; code == ERR_OK && i < json_count(c->lost_attempts) && i < LOST_MAX; i++) {
+        const struct json *pair = json_at(c->lost_attempts, i);
+        code =
+            sql_run(s, reterr,
+                    "INSERT INTO attempts(execution, node_id, epoch, attempt, state, started_ms, ended_ms, iteration)"
+                    " SELECT {key}, ?2, ?3, ?4, 'unknown', 0, 0, ?5 FROM executions WHERE {key} = ?1 ON CONFLICT DO"
+                    " NOTHING",
+                    "ktddt", &t->key, c->node_id, (int)json_as_int(json_at(pair, 0)),
+                    (int)json_as_int(json_at(pair, 1)), iteration_of(c));
+    }
+    return code;
+}
+
 static enum err apply_checkpoint(struct store_session *s, const struct target *t, bool *ret_counts,
                                  struct error *reterr)
 {
     const struct run_checkpoint *c = &t->event->checkpoint;
     enum err code = enter_attempt(s, t, reterr);
+    if (code == ERR_OK)
+        code = enter_lost_attempts(s, t, reterr);
     if (code == ERR_OK)
         code = sql_expect(
             s, ret_counts, reterr,

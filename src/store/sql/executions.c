@@ -29,7 +29,7 @@ enum err sql_locate(struct store_session *s, const char *id, struct sql_locator 
                                     .epoch = (int)sql_int(q, 2),
                                     .wake_ms = sql_int(q, 3),
                                     .settled = sql_int(q, 4) != 0,
-                                    .lost = sql_int(q, 5) != 0,
+                                    .lost = (unsigned)sql_int(q, 5),
                                     .queued = sql_int(q, 6) != 0,
                                     .signals = sql_int(q, 7)};
     return code;
@@ -220,7 +220,7 @@ static void add_checkpoint(struct buf *out, struct sql_rows *q)
     const char *waiting = sql_text(q, 11);
     if (waiting != NULL)
         buf_printf(out, ",\"waiting\":%s", waiting);
-    buf_add_char(out, '}');
+    buf_printf(out, ",\"epoch\":%d,\"unknown\":%d}", (int)sql_int(q, 12), (int)sql_int(q, 13));
 }
 
 static enum err load_checkpoints(struct store_session *s, const struct sql_key *key, struct arena *arena,
@@ -232,7 +232,9 @@ static enum err load_checkpoints(struct store_session *s, const struct sql_key *
     enum err code =
         sql_query(s, &q, reterr,
                   "SELECT node_id, attempt, state, outputs, records, started_ms, ended_ms, wake_ms, error_id, "
-                  "error_message, iteration, waiting FROM checkpoints WHERE execution=? ORDER BY ended_ms, node_id",
+                  "error_message, iteration, waiting, epoch, (SELECT count(*) FROM attempts a WHERE a.execution ="
+                  " c.execution AND a.node_id = c.node_id AND a.iteration = c.iteration AND a.state = 'unknown') FROM"
+                  " checkpoints c WHERE execution=? ORDER BY ended_ms, node_id",
                   "k", key);
     while (code == ERR_OK && (code = sql_step(s, q, &row, reterr)) == ERR_OK && row) {
         if (!is_json(q, 3) || !is_json(q, 11))
@@ -285,6 +287,14 @@ static enum err load_dispatch(struct store_session *s, const struct sql_key *key
     return code != ERR_OK ? code : load_checkpoints(s, key, arena, &ret->checkpoints_json, reterr);
 }
 
+#define LOST_OLDEST (1u << 29) /* stands for all before it, too */
+
+/* The epochs as seen from the next one. */
+static unsigned lost_after(unsigned lost, bool this_one)
+{
+    return ((lost & (LOST_OLDEST - 1)) << 1) | (lost & LOST_OLDEST) | this_one;
+}
+
 /* What a person has paused stays paused and parked: only the person's resume lets it go on. */
 enum err sql_execution_reassign(struct store_session *s, const char *id, int expected_epoch, struct arena *arena,
                                 struct store_dispatch *ret, struct error *reterr)
@@ -302,19 +312,19 @@ enum err sql_execution_reassign(struct store_session *s, const char *id, int exp
     if (at.queued)
         return error_set(reterr, ERR_CONFLICT, "status", "The execution %.60s waits for its turn.", id);
     struct store_dispatch dispatch;
+    unsigned lost = lost_after(at.lost, !at.settled);
     code = load_dispatch(s, &at.key, arena, &dispatch, reterr); /* first: what cannot be read must not lose its epoch */
     if (code == ERR_OK)
         code = sql_run(
             s, reterr,
             "UPDATE executions SET epoch = epoch + 1, worker_id = NULL, waiting_for = NULL, wake_ms = CASE status WHEN "
             "2 THEN wake_ms END,"
-            " status = CASE status WHEN 2 THEN 2 ELSE 0 END, lost = CASE settled WHEN 0 THEN 1 ELSE lost END, settled "
-            "= 0 WHERE {key}=?",
-            "k", &at.key);
+            " status = CASE status WHEN 2 THEN 2 ELSE 0 END, lost = ?, settled = 0 WHERE {key}=?",
+            "dk", (int)lost, &at.key);
     if (code != ERR_OK)
         return code;
     dispatch.epoch = at.epoch + 1;
-    dispatch.lost_epoch = at.lost || !at.settled;
+    dispatch.lost_epochs = lost;
     *ret = dispatch;
     return ERR_OK;
 }
@@ -396,7 +406,7 @@ enum err sql_execution_fail(struct store_session *s, const char *id, int64_t now
         code = sql_parent_load(s, &at.key, &parent, reterr);
     if (code == ERR_OK)
         code = sql_run(s, reterr,
-                       "UPDATE executions SET status=4, ended_ms=?, epoch=epoch+1, wake_ms=NULL,"
+                       "UPDATE executions SET status=4, ended_ms=?, epoch=epoch+1, " SQL_LOSE_EPOCH ", wake_ms=NULL,"
                        " error_id=?, error_message=? WHERE {key}=?",
                        "ittk", now_ms, end.error_id, end.error_message, &at.key);
     return code == ERR_OK ? sql_parent_tell(s, &parent, id, &end, reterr) : code;

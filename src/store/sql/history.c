@@ -160,16 +160,34 @@ static enum err nodes_of_checkpoints(struct store_session *s, const struct sql_k
     return code;
 }
 
-static bool has_attempt(const struct json *attempts, int64_t epoch, int64_t attempt, const char *iteration)
+static const char *iteration_of(const struct json *attempt, const struct json *node)
 {
-    for (size_t i = 0; i < json_count(attempts); i++) {
-        const char *its = json_get_str(json_at(attempts, i), "iteration");
-        if (json_get_int(json_at(attempts, i), "epoch", 0) == epoch &&
-            json_get_int(json_at(attempts, i), "attempt", 0) == attempt &&
-            strcmp(its == NULL ? "0" : its, iteration) == 0)
-            return true;
+    const char *its = json_get_str(attempt, "iteration");
+    its = its == NULL ? json_get_str(node, "iteration") : its;
+    return its == NULL ? "0" : its;
+}
+
+/* What an attempt says nothing of stands for the node's own iteration; those before it stand in `iterations`. */
+static struct json *find_attempt(const struct json *node, int64_t epoch, int64_t attempt, const char *iteration)
+{
+    const struct json *attempts = json_get(node, "attempts"), *iterations = json_get(node, "iterations");
+    struct json *found = NULL;
+    for (size_t i = 0; i < json_count(attempts) && found == NULL; i++) {
+        struct json *one = json_at(attempts, i);
+        if (json_get_int(one, "epoch", 0) == epoch && json_get_int(one, "attempt", 0) == attempt &&
+            strcmp(iteration_of(one, node), iteration) == 0)
+            found = one;
     }
-    return false;
+    for (size_t i = 0; i < json_count(iterations) && found == NULL; i++)
+        found = find_attempt(json_at(iterations, i), epoch, attempt, iteration);
+    return found;
+}
+
+/* The run that came after did not know; a fenced off worker has told since. */
+static bool is_unknown(const struct json *attempt)
+{
+    const char *status = json_get_str(attempt, "status");
+    return status != NULL && strcmp(status, "unknown") == 0;
 }
 
 static void add_attempt(struct sql_rows *q, struct json *nodes, const struct json *types, int64_t created_ms)
@@ -191,19 +209,56 @@ static void add_attempt(struct sql_rows *q, struct json *nodes, const struct jso
         json_set(node, "attempts", json_array_new());
     struct json *attempts = json_get(node, "attempts");
     const char *iteration = sql_text(q, 8);
-    if (has_attempt(attempts, sql_int(q, 1), sql_int(q, 2), iteration))
+    struct json *attempt = find_attempt(node, sql_int(q, 1), sql_int(q, 2), iteration);
+    if (attempt != NULL && !is_unknown(attempt))
         return;
-    struct json *attempt = json_object_new();
-    json_set_int(attempt, "attempt", sql_int(q, 2));
-    json_set_int(attempt, "epoch", sql_int(q, 1));
-    if (strcmp(iteration, "0") != 0)
-        json_set_str(attempt, "iteration", iteration);
+    if (attempt == NULL) {
+        attempt = json_object_new();
+        json_set_int(attempt, "attempt", sql_int(q, 2));
+        json_set_int(attempt, "epoch", sql_int(q, 1));
+        if (strcmp(iteration, "0") != 0)
+            json_set_str(attempt, "iteration", iteration);
+        json_push(attempts, attempt);
+    }
     json_set_str(attempt, "status", sql_text(q, 3));
     json_set_str(attempt, "worker", sql_text(q, 4));
     store_set_time(attempt, "startTime", started_ms);
     store_set_time(attempt, "endTime", sql_int(q, 6));
     json_set_str(attempt, "error", sql_text(q, 7));
-    json_push(attempts, attempt);
+}
+
+/* Of a lost worker's last word that an attempt failed and another would follow: that one may have been made. */
+static void add_unheard(struct json *node, const struct json *told)
+{
+    int64_t epoch = json_get_int(told, "epoch", 0), number = json_get_int(told, "attempt", 0) + 1;
+    const char *iteration = iteration_of(told, node);
+    if (find_attempt(node, epoch, number, iteration) != NULL)
+        return;
+    struct json *attempt = json_object_new();
+    json_set_int(attempt, "attempt", number);
+    json_set_int(attempt, "epoch", epoch);
+    if (strcmp(iteration, "0") != 0)
+        json_set_str(attempt, "iteration", iteration);
+    json_set_str(attempt, "status", "unknown");
+    json_set(attempt, "startTime", NULL);
+    json_set(attempt, "endTime", NULL);
+    json_push(json_get(node, "attempts"), attempt);
+}
+
+/* `lost` as seen from `epoch` (store_dispatch.lost_epochs). */
+static void add_all_unheard(const struct json *nodes, int64_t epoch, unsigned lost)
+{
+    for (size_t n = 0; lost != 0 && n < json_count(nodes); n++) {
+        const struct json *attempts = json_get(json_at(nodes, n), "attempts");
+        for (size_t i = 0, count = json_count(attempts); i < count; i++) {
+            const struct json *told = json_at(attempts, i);
+            const char *status = json_get_str(told, "status");
+            int64_t ago = epoch - json_get_int(told, "epoch", 0);
+            bool is_lost = ago >= 1 && ago <= 30 && (lost >> (ago - 1) & 1) != 0;
+            if (is_lost && status != NULL && strcmp(status, node_state_name(NODE_BACKOFF)) == 0)
+                add_unheard(json_at(nodes, n), told);
+        }
+    }
 }
 
 static enum err add_attempts(struct store_session *s, const struct sql_key *key, const struct json *types,
@@ -289,7 +344,11 @@ static enum err decode_detail(struct store_session *s, struct sql_rows *q, struc
         code = nodes_of_checkpoints(s, &key, types, created_ms, nodes, &damaged, reterr);
     if (code == ERR_OK && damaged)
         return sql_damaged("execution", json_get_str(detail, "id"), reterr);
-    return code == ERR_OK ? add_attempts(s, &key, types, created_ms, nodes, reterr) : code;
+    if (code == ERR_OK)
+        code = add_attempts(s, &key, types, created_ms, nodes, reterr);
+    if (code == ERR_OK)
+        add_all_unheard(nodes, json_get_int(detail, "epoch", 0), (unsigned)sql_int(q, AFTER_EXECUTION + 8));
+    return code;
 }
 
 enum err sql_execution_load_detail(struct store_session *s, const char *id, struct json **ret, struct error *reterr)
@@ -299,7 +358,7 @@ enum err sql_execution_load_detail(struct store_session *s, const char *id, stru
     enum err code = sql_query(
         s, &q, reterr,
         "SELECT " EXECUTION_COLUMNS ", {key}, epoch, worker_id, trigger_node, i.input, i.metadata, n.document,"
-        " n.result FROM executions e LEFT JOIN execution_inputs i ON i.execution = e.{key} LEFT JOIN"
+        " n.result, e.lost FROM executions e LEFT JOIN execution_inputs i ON i.execution = e.{key} LEFT JOIN"
         " node_executions n ON n.execution = e.{key} WHERE e.id=?",
         "t", id);
     if (code == ERR_OK)

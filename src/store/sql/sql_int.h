@@ -148,14 +148,17 @@ enum err sql_list(struct store_session *s, const struct sql_list *list, struct s
                   const struct json *filter, struct json **ret, struct error *reterr) ERROR_MUST_CHECK;
 
 /* ---- executions.c */
+/* With epoch=epoch+1: what was lost, as seen from the next epoch (store_dispatch.lost_epochs). */
+#define SQL_LOSE_EPOCH "lost = (lost % 536870912) * 2 + 1 - settled"
 struct sql_locator {
     struct sql_key key;
     bool found;
     int status, epoch;
-    int64_t wake_ms;    /* 0: not parked */
-    bool settled, lost; /* see store_dispatch.lost_epoch */
-    bool queued;        /* its turn has not come (limits.c) */
-    int64_t signals;    /* the number of its last one */
+    int64_t wake_ms; /* 0: not parked */
+    bool settled;
+    unsigned lost;   /* see store_dispatch.lost_epochs */
+    bool queued;     /* its turn has not come (limits.c) */
+    int64_t signals; /* the number of its last one */
 };
 /* In a write it holds the row until the transaction's end: what it says stays true. */
 enum err sql_locate(struct store_session *s, const char *id, struct sql_locator *ret,

@@ -352,12 +352,12 @@ static void counts_by_status(void **state)
 
 /* ---- lost epochs */
 
-static bool reassign_lost(struct fixture *f, const char *id)
+static unsigned reassign_lost(struct fixture *f, const char *id)
 {
     AUTO_ARENA struct arena arena = {0};
     struct reassign_args again = {.id = id, .arena = &arena};
     assert_ok(write_now(f, do_reassign, &again, &error_));
-    return again.dispatch.lost_epoch;
+    return again.dispatch.lost_epochs;
 }
 
 static void marks_lost_epochs(void **state)
@@ -367,20 +367,76 @@ static void marks_lost_epochs(void **state)
     add_execution(f, E1, F1, T0);
     assert_true(apply(f, started(E1, 1)));
     assert_true(apply(f, parked(E1, 1, T0 + 1)));
-    assert_false(reassign_lost(f, E1)); /* 2: the former epoch said good-bye */
+    assert_int_equal(reassign_lost(f, E1), 0); /* 2: the former epoch said good-bye */
     assert_true(apply(f, parked(E1, 2, T0 + 2)));
-    assert_false(reassign_lost(f, E1)); /* 3 */
+    assert_int_equal(reassign_lost(f, E1), 0); /* 3 */
     assert_true(apply(f, started(E1, 3)));
-    assert_true(reassign_lost(f, E1)); /* 4: taken away from a worker */
+    assert_int_equal(reassign_lost(f, E1), 1); /* 4: epoch 3 was taken away from a worker */
     assert_true(apply(f, parked(E1, 4, T0 + 3)));
-    assert_true(reassign_lost(f, E1)); /* 5: it stays true */
+    assert_int_equal(reassign_lost(f, E1), 2); /* 5: it stays known */
     assert_true(apply(f, parked(E1, 5, T0 + 4)));
-    assert_true(reassign_lost(f, E1)); /* 6: however often */
+    assert_int_equal(reassign_lost(f, E1), 4); /* 6: however often */
+    assert_int_equal(reassign_lost(f, E1), 9); /* 7: now epoch 6 as well */
     add_execution(f, E2, F1, T0);
-    assert_true(reassign_lost(f, E2)); /* nobody said that it was not handed out */
+    assert_int_equal(reassign_lost(f, E2), 1); /* nobody said that it was not handed out */
     add_execution(f, E3, F1, T0);
     assert_true(apply(f, checkpoint(E3, 1, "1", 1, NODE_SUCCEEDED, "{}")));
-    assert_true(reassign_lost(f, E3));
+    assert_int_equal(reassign_lost(f, E3), 1);
+}
+
+static const char *outcome_of(struct fixture *f, const char *id, size_t attempt)
+{
+    static char outcome[32];
+    AUTO_JSON struct json *detail = NULL;
+    READ(f, s);
+    assert_ok(store_execution_load_detail(s, id, &detail, &error_));
+    store_read_end(f->store, s);
+    const struct json *attempts = json_get(json_at(json_get(detail, "nodeExecutions"), 0), "attempts");
+    (void)snprintf(outcome, sizeof outcome, "%s", json_get_str(json_at(attempts, attempt), "status"));
+    return outcome;
+}
+
+/* Attempts that lost workers may have made are told by who came after, until a ghost tells itself. */
+static void keeps_attempts_of_unknown_outcome(void **state)
+{
+    struct fixture *f = *state;
+    AUTO_JSON struct json *lost = NULL;
+    assert_ok(json_parse("[[1,1],[2,2]]", 13, &lost, &error_));
+    add_flow(f, F1, "orders", T0);
+    add_execution(f, E1, F1, T0);
+    assert_int_equal(reassign_lost(f, E1), 1);
+    assert_int_equal(reassign_lost(f, E1), 3);
+    struct store_event told = checkpoint(E1, 3, "1", 3, NODE_BACKOFF, NULL);
+    told.checkpoint.lost_attempts = lost;
+    assert_true(apply(f, told));
+    assert_string_equal(outcome_of(f, E1, 0), "unknown");
+    assert_string_equal(outcome_of(f, E1, 1), "unknown");
+    assert_string_equal(outcome_of(f, E1, 2), "backoff");
+    assert_false(apply(f, checkpoint(E1, 2, "1", 2, NODE_SUCCEEDED, "{}")));
+    assert_true(apply(f, told)); /* once more */
+    assert_string_equal(outcome_of(f, E1, 0), "unknown");
+    assert_string_equal(outcome_of(f, E1, 1), "success");
+    AUTO_ARENA struct arena arena = {0};
+    struct reassign_args again = {.id = E1, .arena = &arena};
+    assert_ok(write_now(f, do_reassign, &again, &error_));
+    assert_non_null(strstr(again.dispatch.checkpoints_json, "\"epoch\":3,\"unknown\":1}"));
+}
+
+/* As many are told apart as fit; the oldest stands for those before it. */
+static void keeps_track_of_the_latest_lost_epochs(void **state)
+{
+    struct fixture *f = *state;
+    int epoch = 1;
+    add_flow(f, F1, "orders", T0);
+    add_execution(f, E1, F1, T0);
+    for (; epoch <= 32; epoch++)
+        assert_int_equal(reassign_lost(f, E1), epoch < 30 ? (1u << epoch) - 1 : (1u << 30) - 1);
+    for (; epoch <= 64; epoch++) {
+        assert_true(apply(f, parked(E1, epoch, T0 + epoch)));
+        assert_true((reassign_lost(f, E1) >> 29 & 1) == 1);
+    }
+    assert_true(apply(f, parked(E1, epoch, T0 + epoch)));
+    assert_int_equal(reassign_lost(f, E1), 1u << 29);
 }
 
 static void does_not_take_a_persons_pause_for_parking(void **state)
@@ -391,13 +447,13 @@ static void does_not_take_a_persons_pause_for_parking(void **state)
     assert_true(apply(f, started(E1, 1)));
     assert_ok(ON(f, do_pause, E1));
     assert_ok(ON(f, do_resume, E1)); /* it waits for its waking, yet a worker may still be at it */
-    assert_true(reassign_lost(f, E1));
+    assert_int_equal(reassign_lost(f, E1), 1);
     add_execution(f, E2, F1, T0);
     assert_true(apply(f, started(E2, 1)));
     assert_ok(ON(f, do_pause, E2));
     assert_true(apply(f, parked(E2, 1, T0 + 1)));
     assert_ok(ON(f, do_resume, E2));
-    assert_false(reassign_lost(f, E2));
+    assert_int_equal(reassign_lost(f, E2), 0);
 }
 
 static void parks_an_epoch_once(void **state)
@@ -529,6 +585,8 @@ const struct CMUnitTest store_contract_events[] = {
     CONTRACT_TEST(bounds_logs),
     CONTRACT_TEST(counts_by_status),
     CONTRACT_TEST(marks_lost_epochs),
+    CONTRACT_TEST(keeps_track_of_the_latest_lost_epochs),
+    CONTRACT_TEST(keeps_attempts_of_unknown_outcome),
     CONTRACT_TEST(does_not_take_a_persons_pause_for_parking),
     CONTRACT_TEST(parks_an_epoch_once),
     CONTRACT_TEST(refuses_a_checkpoint_of_no_node),

@@ -270,7 +270,7 @@ static void a_childs_end_is_told_once(void **state)
     assert_string_equal(args.dispatch.parent_id, E1);
     assert_string_equal(args.dispatch.body, "each");
     assert_int_equal(args.dispatch.depth, 1);
-    assert_false(args.dispatch.lost_epoch);
+    assert_int_equal(args.dispatch.lost_epochs, 0);
     struct store_finish end = {.status = RUN_SUCCESS, .ended_ms = T0 + 60, .result_json = "[1]"};
     struct store_event event = {.kind = STORE_EVENT_FINISHED,
                                 .execution_id = E2,

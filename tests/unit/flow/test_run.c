@@ -120,6 +120,10 @@ static void add_word(struct stage *s, const struct run_command *command)
     case RUN_COMMAND_CHECKPOINT:
         assert_string_equal(command->checkpoint.node_id, id);
         buf_printf(&s->seen, "keep %s#%d %s", id, command->attempt, node_state_name(command->checkpoint.state));
+        if (command->checkpoint.lost_attempts != NULL) {
+            buf_add_str(&s->seen, " lost ");
+            json_print(command->checkpoint.lost_attempts, &s->seen);
+        }
         return;
     case RUN_COMMAND_CANCEL_CHILD:
         buf_printf(&s->seen, "drop %s", json_get_str(command->checkpoint.waiting, "childId"));
@@ -587,7 +591,7 @@ static void test_a_lost_epoch(void **state)
 {
     (void)state;
     struct stage s = {.flow = kit_flow_of("a:trigger b:effect{'retry':{'maxAttempts':1}}", "a>b", NULL)};
-    stage_run(&s, (struct run_options){.trigger = "manual", .epoch = 2, .lost_epoch = true}, NULL);
+    stage_run(&s, (struct run_options){.trigger = "manual", .epoch = 2, .lost_epochs = 1}, NULL);
     start(&s);
     done(&s, "a");
     COMMANDS(&s, "start a#1, start b#2");
@@ -600,6 +604,57 @@ static void test_a_lost_epoch(void **state)
     stage_done(&s);
 }
 
+static void test_each_lost_epoch_shows(void **state)
+{
+    (void)state;
+    struct stage s = {.flow = kit_flow_of("a:trigger b:effect{'retry':{'maxAttempts':2}}", "a>b", NULL)};
+    stage_run(&s, (struct run_options){.trigger = "manual", .epoch = 5, .lost_epochs = 1 | 1 << 3}, NULL);
+    start(&s);
+    done(&s, "a");
+    COMMANDS(&s, "start a#1, start b#3");
+    done_as(&s, "b", 3, "{'out':1}");
+    COMMANDS(&s, "keep b#3 success lost [[1,1],[4,2]], end success");
+    AUTO_JSON struct json *document = flow_run_document(s.run);
+    const struct json *attempts = json_get(json_at(json_get(document, "nodes"), 1), "attempts");
+    static const int epochs[] = {1, 4, 5};
+    assert_int_equal(json_count(attempts), 3);
+    for (int i = 0; i < 3; i++) {
+        assert_string_equal(json_get_str(json_at(attempts, (size_t)i), "status"), i < 2 ? "unknown" : "success");
+        assert_int_equal(json_get_int(json_at(attempts, (size_t)i), "epoch", 0), epochs[i]);
+        assert_int_equal(json_get_int(json_at(attempts, (size_t)i), "attempt", 0), i + 1);
+    }
+    stage_done(&s);
+}
+
+/* Of a node that failed and was to be tried again, the next attempt may have been made in the epochs lost since. */
+static void test_epochs_lost_in_a_backoff(void **state)
+{
+    (void)state;
+    struct stage s = {.flow = kit_flow_of("a:trigger b:effect{'retry':{'maxAttempts':3,'delayMs':10}}", "a>b", NULL)};
+    stage_run(&s, (struct run_options){.trigger = "manual", .epoch = 5, .lost_epochs = 1 | 1 << 1 | 1 << 3}, NULL);
+    flow_run_restore(s.run, &(struct run_checkpoint){.node_id = "b",
+                                                     .attempt = 2,
+                                                     .epoch = 3,
+                                                     .unknown = 1,
+                                                     .state = NODE_BACKOFF,
+                                                     .started_ms = T0 - 100,
+                                                     .ended_ms = T0 - 50,
+                                                     .wake_ms = T0 - 40,
+                                                     .error_id = "NODE_FAILED",
+                                                     .error_message = "before"});
+    start(&s);
+    done(&s, "a");
+    time_is(&s, T0 + 1);
+    COMMANDS(&s, "start a#1, start b#5");
+    failed_as(&s, "b", 5, true); /* the second of which the outcome is known */
+    COMMANDS(&s, "keep b#5 backoff lost [[3,3],[4,4]]");
+    time_is(&s, T0 + 10000);
+    COMMANDS(&s, "start b#6");
+    failed_as(&s, "b", 6, true);
+    COMMANDS(&s, "end failed");
+    stage_done(&s);
+}
+
 static void test_a_repeat_keeps_its_idempotency_key(void **state)
 {
     (void)state;
@@ -609,7 +664,7 @@ static void test_a_repeat_keeps_its_idempotency_key(void **state)
     flow_run_idempotency_key(s.run, 0, 0, another);
     flow_run_free(s.run);
     buf_done(&s.seen);
-    stage_run(&s, (struct run_options){.trigger = "manual", .epoch = 7, .lost_epoch = true}, NULL);
+    stage_run(&s, (struct run_options){.trigger = "manual", .epoch = 7, .lost_epochs = 1}, NULL);
     flow_run_idempotency_key(s.run, 0, 1, after);
     assert_string_equal(before, after);
     assert_string_not_equal(before, another);
@@ -692,6 +747,8 @@ int main(void)
                                        cmocka_unit_test(test_a_known_failure_takes_its_error_path),
                                        cmocka_unit_test(test_waits_and_backoffs_go_on),
                                        cmocka_unit_test(test_a_lost_epoch),
+                                       cmocka_unit_test(test_each_lost_epoch_shows),
+                                       cmocka_unit_test(test_epochs_lost_in_a_backoff),
                                        cmocka_unit_test(test_a_repeat_keeps_its_idempotency_key),
                                        cmocka_unit_test(test_events_that_concern_nobody),
                                        cmocka_unit_test(test_the_result)};

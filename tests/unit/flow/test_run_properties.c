@@ -253,7 +253,7 @@ static struct run_options options_of(uint64_t seed, int epoch)
                                 .created_ms = START_MS,
                                 .seed = seed,
                                 .epoch = epoch,
-                                .lost_epoch = epoch > 1};
+                                .lost_epochs = epoch > 1 ? (1u << (epoch - 1)) - 1 : 0};
 }
 
 /* ---- a person who pauses, resumes and cancels; limits of time */

@@ -332,7 +332,7 @@ static void begin(struct play *p, int epoch)
                                   .created_ms = START_MS,
                                   .seed = p->seed,
                                   .epoch = epoch,
-                                  .lost_epoch = epoch > 1};
+                                  .lost_epochs = epoch > 1 ? (1u << (epoch - 1)) - 1 : 0};
     p->run = flow_run_new(p->flow, &options, NULL);
 }
 
