@@ -11,15 +11,20 @@
 #include <string.h>
 
 #define WRITE_AGAIN_MS 200
-#define GATHER_MAX 2048
+#define GATHER_MAX 512 /* entries of a batch: what is more begins the next, so that one write never takes for ever */
 
+/* The batch that what comes now goes into. Batches are written in their order. */
 static struct batch *gathering(struct orchestrator *o)
 {
-    if (o->gathering == NULL) {
-        o->gathering = mem_alloc(sizeof *o->gathering);
-        o->gathering->orchestrator = o;
+    struct batch **last = &o->gathering;
+    if (o->gathering != NULL)
+        last = o->gathering_last->count < GATHER_MAX ? &o->gathering_last : &o->gathering_last->next;
+    if (*last == NULL) {
+        *last = mem_alloc(sizeof **last);
+        (*last)->orchestrator = o;
+        o->gathering_last = *last;
     }
-    return o->gathering;
+    return o->gathering_last;
 }
 
 static struct entry *add_entry(struct batch *batch)
@@ -296,10 +301,9 @@ static enum err apply_entry(struct store_session *session, struct entry *entry, 
 static enum err write_batch(struct store_session *session, void *arg, struct error *reterr)
 {
     struct batch *batch = arg;
-    for (size_t i = 0; i < batch->count; i++) {
-        if (batch->entries[i].skip)
-            continue;
-        enum err code = apply_entry(session, &batch->entries[i], batch->at_ms, reterr);
+    for (batch->reached = 0; batch->reached < batch->count; batch->reached++) {
+        struct entry *entry = &batch->entries[batch->reached];
+        enum err code = entry->skip ? ERR_OK : apply_entry(session, entry, batch->at_ms, reterr);
         if (code != ERR_OK)
             return code;
     }
@@ -388,6 +392,8 @@ static void conclude_entry(struct orchestrator *o, struct entry *entry)
         atomic_fetch_add(&o->reassigned, 1);
         return;
     }
+    if (entry->reassign_id != NULL && !entry->skip) /* it is final, or another epoch's */
+        dispatch_forget(o, entry->reassign_id, entry->reassign_epoch);
     if (entry->event == NULL)
         return;
     const char *kind = json_get_str(entry->event, "kind"), *id = json_get_str(entry->event, "id");
@@ -411,6 +417,21 @@ static void conclude_entry(struct orchestrator *o, struct entry *entry)
         announce(o, entry->event);
 }
 
+/* With the 1st, 2nd, 4th … failure: an outage fills no disk, and what is never taken shows. The entry is the one that
+ * was refused, if it was one and not the commit. */
+static void tell_failed(struct batch *batch)
+{
+    batch->failures++;
+    if ((batch->failures & (batch->failures - 1)) != 0)
+        return;
+    const struct entry *entry = batch->reached < batch->count ? &batch->entries[batch->reached] : NULL;
+    const struct json *event = entry == NULL ? NULL : entry->event;
+    const char *id = event != NULL ? json_get_str(event, "id") : entry != NULL ? entry->reassign_id : NULL;
+    log_event(LOG_WARN, "events are not written; trying on", LOG_UINT("failures", batch->failures),
+              LOG_UINT("events", batch->count), LOG_STR("executionId", id),
+              LOG_STR("kind", event == NULL ? NULL : json_get_str(event, "kind")), LOG_CAUSE(&batch->error), LOG_END);
+}
+
 static void on_written(void *user)
 {
     struct batch *batch = user;
@@ -418,6 +439,7 @@ static void on_written(void *user)
     o->write_under_way = false;
     if (batch->code != ERR_OK) { /* the same again, in the same order, until the store takes it */
         atomic_fetch_add(&o->failed_writes, 1);
+        tell_failed(batch);
         loop_timer_set(o->gather_timer, WRITE_AGAIN_MS);
         return;
     }
@@ -447,6 +469,30 @@ static void on_committed(void *user, enum err code, const struct error *error)
     if (error != NULL)
         batch->error = *error;
     loop_post(batch->orchestrator->options.loop, on_written, batch);
+}
+
+/* What is to go out again goes behind what is told in the same write: an end that was told makes it needless, and the
+ * store need not answer in between. Once is enough. */
+static void order_reassigns(struct batch *batch)
+{
+    struct entry *ordered = mem_array(batch->cap, sizeof *ordered);
+    struct map seen;
+    size_t count = 0;
+    map_init(&seen);
+    for (size_t i = 0; i < batch->count; i++)
+        if (batch->entries[i].reassign_id == NULL)
+            ordered[count++] = batch->entries[i];
+    for (size_t i = 0; i < batch->count; i++) {
+        struct entry *entry = &batch->entries[i];
+        if (entry->reassign_id == NULL)
+            continue;
+        struct entry *former = map_put(&seen, entry->reassign_id, entry);
+        entry->skip = former != NULL && former->reassign_epoch >= entry->reassign_epoch;
+        ordered[count++] = *entry;
+    }
+    map_done(&seen);
+    free(batch->entries);
+    batch->entries = ordered;
 }
 
 /* "started" says nothing that "finished" in the same write would not undo, nor does a checkpoint; but what concerns
@@ -480,7 +526,8 @@ void apply_pump(void *user)
         if (o->gathering == NULL)
             return;
         o->writing = o->gathering;
-        o->gathering = NULL;
+        o->gathering = o->writing->next;
+        order_reassigns(o->writing);
         skip_overtaken(o->writing);
     }
     o->write_under_way = true;
@@ -492,6 +539,10 @@ void apply_free(struct orchestrator *o)
 {
     if (o->write_under_way) /* committed, and not heard of yet */
         loop_unpost(o->options.loop, on_written, o->writing);
-    batch_free(o->gathering);
+    while (o->gathering != NULL) {
+        struct batch *batch = o->gathering;
+        o->gathering = batch->next;
+        batch_free(batch);
+    }
     batch_free(o->writing);
 }
