@@ -131,15 +131,14 @@ class Faults:
         self._through(f"delay by {int(seconds * 1000)} ms", lambda proxy: proxy.slow(seconds), 2, 5)
 
     def fill_broker_disk(self):
-        self.say("disk alarm of the broker")
-        nodes = range(self.cluster.rabbits)
+        """Of one node, which closes all of them to publishers."""
+        node = self.random.randrange(self.cluster.rabbits)
+        self.say(f"disk alarm of rabbit{node}")
         try:
-            for node in nodes:
-                self.cluster.rabbitmqctl("set_disk_free_limit", "100000GB", node=node)
+            self.cluster.rabbitmqctl("set_disk_free_limit", "100000GB", node=node)
             self._last(0.5, 3)
         finally:
-            for node in nodes:
-                self.cluster.rabbitmqctl("set_disk_free_limit", "1MB", node=node)
+            self.cluster.rabbitmqctl("set_disk_free_limit", "1MB", node=node)
 
     @staticmethod
     def name_of(fault):

@@ -19,9 +19,9 @@ VERDICTS = ("lost", "stuck", "changed", "wrong", "miscounted", "restarted", "dou
 
 
 def attempts_of(detail):
-    """{"node:iteration": the (epoch, attempt)s that the ledger shows, and the last epoch of unknown outcome}; what names no
+    """{"node:iteration": the (epoch, attempt)s that the ledger shows, and those of them of unknown outcome}; what names no
     iteration is of the node's only one, which stands under "node:"."""
-    found = collections.defaultdict(lambda: (set(), [0]))
+    found = collections.defaultdict(lambda: (set(), set()))
     for entry in detail.get("nodeExecutions") or []:
         for one in [entry, *(entry.get("iterations") or [])]:
             for attempt in one.get("attempts") or []:
@@ -29,15 +29,16 @@ def attempts_of(detail):
                 known, unknown = found[f"{entry['nodeId']}:{iteration}"]
                 known.add((attempt.get("epoch", 0), attempt["attempt"]))
                 if attempt.get("status") == "unknown":
-                    unknown.append(attempt["epoch"])
+                    unknown.add((attempt.get("epoch", 0), attempt["attempt"]))
     return found
 
 
 def allowed_calls(attempts, place, wanted):
-    """As many as the ledger shows. An attempt of unknown outcome says that a worker was lost with all that it had not told
-    yet: in each epoch until then the step may have run to its end."""
+    """As many as the ledger shows. An attempt of unknown outcome says that a worker was lost with what it had not told: the
+    step may have run to its end once more. (Of a step that is called several times to its end, the calls that failed are
+    counted on by who was called.)"""
     (known, unknown), (more, more_unknown) = attempts[place], attempts[place.split(":")[0] + ":"]
-    return max(len(known | more), wanted * (1 + max(unknown + more_unknown)))
+    return max(len(known | more), wanted + len(unknown | more_unknown))
 
 
 def count_calls(history):

@@ -82,12 +82,16 @@ class Checker(unittest.TestCase):
         self.planted(lambda x: iterations(x, {"a:in:1.0": 2}), miscounted=1)
         self.planted(lambda x: iterations(x, {"a:in:0.0": 3}), miscounted=1)
 
-    def test_an_attempt_of_unknown_outcome_stands_for_all_epochs_before(self):
-        def lost(history, calls):
-            history["details"]["a"]["nodeExecutions"][1]["attempts"] = [{"attempt": 1, "epoch": 3, "status": "unknown"}, {"attempt": 2, "epoch": 4, "status": "success"}]
+    def test_an_attempt_of_unknown_outcome_stands_for_one_epoch(self):
+        def lost(history, calls, wanted=1):
+            history["details"]["a"]["nodeExecutions"][1]["attempts"] = [{"attempt": 1, "epoch": 1, "status": "unknown"}, {"attempt": 2, "epoch": 3, "status": "unknown"},
+                                                                        {"attempt": 3, "epoch": 4, "status": "success"}]
+            history["accepted"]["a"]["calls"]["call:0"] = wanted
             history["calls"]["a:call:0"] = calls
-        self.planted(lambda x: lost(x, 4))
-        self.planted(lambda x: lost(x, 5), miscounted=1)
+        self.planted(lambda x: lost(x, 3))
+        self.planted(lambda x: lost(x, 4), miscounted=1)
+        self.planted(lambda x: lost(x, 6, wanted=4))  # a step that is called until it succeeds
+        self.planted(lambda x: lost(x, 7, wanted=4), miscounted=1)
 
     def test_a_cancelled_one_may_have_done_less(self):
         self.planted(lambda x: x["calls"].update({"b:call:0": 1}))
