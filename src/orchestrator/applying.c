@@ -11,52 +11,6 @@
 #include <string.h>
 
 #define WRITE_AGAIN_MS 200
-#define GATHER_MAX 512 /* entries of a batch: what is more begins the next, so that one write never takes for ever */
-
-/* The batch that what comes now goes into. Batches are written in their order. */
-static struct batch *gathering(struct orchestrator *o)
-{
-    struct batch **last = &o->gathering;
-    if (o->gathering != NULL)
-        last = o->gathering_last->count < GATHER_MAX ? &o->gathering_last : &o->gathering_last->next;
-    if (*last == NULL) {
-        *last = mem_alloc(sizeof **last);
-        (*last)->orchestrator = o;
-        o->gathering_last = *last;
-    }
-    return o->gathering_last;
-}
-
-static struct entry *add_entry(struct batch *batch)
-{
-    if (batch->count == batch->cap) {
-        batch->cap = batch->cap == 0 ? 64 : batch->cap * 2;
-        batch->entries = mem_resize(batch->entries, batch->cap * sizeof *batch->entries);
-    }
-    struct entry *entry = &batch->entries[batch->count++];
-    *entry = (struct entry){0};
-    return entry;
-}
-
-static void batch_free(struct batch *batch)
-{
-    if (batch == NULL)
-        return;
-    for (size_t i = 0; i < batch->count; i++) {
-        free(batch->entries[i].reassign_id);
-        free(batch->entries[i].cancel_id);
-        json_unref(batch->entries[i].cancelled);
-        json_unref(batch->entries[i].dispatch);
-        json_unref(batch->entries[i].given_up);
-        json_unref(batch->entries[i].letter);
-    }
-    for (size_t i = 0; i < batch->message_count; i++)
-        json_unref(batch->messages[i]);
-    free(batch->entries);
-    free(batch->messages);
-    free(batch->tags);
-    free(batch);
-}
 
 /* Work that came back goes out again, but for what brings its workers down. */
 static void take_back(struct orchestrator *o, struct entry *entry, const struct json *item, const char *reason)
@@ -76,7 +30,7 @@ static void take_back(struct orchestrator *o, struct entry *entry, const struct 
 void apply_message(struct shard *shard, struct broker_consumer *consumer, struct json *take_message, uint64_t tag)
 {
     struct orchestrator *o = shard->orchestrator;
-    struct batch *batch = gathering(o);
+    struct batch *batch = batch_gathering(o);
     if (batch->message_count == batch->message_cap) {
         batch->message_cap = batch->tag_cap = batch->message_cap == 0 ? 32 : batch->message_cap * 2;
         batch->messages = mem_resize(batch->messages, batch->message_cap * sizeof(struct json *));
@@ -87,7 +41,7 @@ void apply_message(struct shard *shard, struct broker_consumer *consumer, struct
     shard->unacked++;
     const struct json *events = json_get(take_message, "events"), *work = json_get(take_message, "work");
     for (size_t i = 0; i < json_count(events); i++) {
-        struct entry *entry = add_entry(batch);
+        struct entry *entry = batch_add(batch);
         entry->event = json_at(events, i);
         entry->worker = json_get_str(take_message, "worker");
         poison_note(o, entry->event);
@@ -95,19 +49,19 @@ void apply_message(struct shard *shard, struct broker_consumer *consumer, struct
             dispatch_adopt(o, json_get_str(take_message, "worker"), json_at(events, i));
     }
     for (size_t i = 0; i < json_count(work); i++)
-        take_back(o, add_entry(batch), json_at(work, i), json_get_str(take_message, "reason"));
+        take_back(o, batch_add(batch), json_at(work, i), json_get_str(take_message, "reason"));
 }
 
 void apply_reassign(struct orchestrator *o, const char *id, int epoch)
 {
-    struct entry *entry = add_entry(gathering(o));
+    struct entry *entry = batch_add(batch_gathering(o));
     entry->reassign_id = mem_dup(id);
     entry->reassign_epoch = epoch;
 }
 
 void apply_cancel(struct orchestrator *o, const char *id)
 {
-    add_entry(gathering(o))->cancel_id = mem_dup(id);
+    batch_add(batch_gathering(o))->cancel_id = mem_dup(id);
 }
 
 static const struct {
@@ -471,52 +425,6 @@ static void on_committed(void *user, enum err code, const struct error *error)
     loop_post(batch->orchestrator->options.loop, on_written, batch);
 }
 
-/* What is to go out again goes behind what is told in the same write: an end that was told makes it needless, and the
- * store need not answer in between. Once is enough. */
-static void order_reassigns(struct batch *batch)
-{
-    struct entry *ordered = mem_array(batch->cap, sizeof *ordered);
-    struct map seen;
-    size_t count = 0;
-    map_init(&seen);
-    for (size_t i = 0; i < batch->count; i++)
-        if (batch->entries[i].reassign_id == NULL)
-            ordered[count++] = batch->entries[i];
-    for (size_t i = 0; i < batch->count; i++) {
-        struct entry *entry = &batch->entries[i];
-        if (entry->reassign_id == NULL)
-            continue;
-        struct entry *former = map_put(&seen, entry->reassign_id, entry);
-        entry->skip = former != NULL && former->reassign_epoch >= entry->reassign_epoch;
-        ordered[count++] = *entry;
-    }
-    map_done(&seen);
-    free(batch->entries);
-    batch->entries = ordered;
-}
-
-/* "started" says nothing that "finished" in the same write would not undo, nor does a checkpoint; but what concerns
- * other executions does. */
-static void skip_overtaken(struct batch *batch)
-{
-    struct map ended;
-    map_init(&ended);
-    for (size_t i = batch->count; i-- > 0;) {
-        const struct json *event = batch->entries[i].event;
-        const char *kind = json_get_str(event, "kind"), *id = json_get_str(event, "id");
-        if (kind == NULL)
-            continue;
-        bool ends = strcmp(kind, "finished") == 0;
-        if (ends)
-            (void)map_put(&ended, id, &batch->entries[i]);
-        const struct entry *end = map_get(&ended, id);
-        batch->entries[i].skip = strcmp(kind, "progress") == 0 || strcmp(kind, "held") == 0 ||
-                                 (!ends && end != NULL && !json_has(event, "waiting") && !json_has(event, "childId") &&
-                                  json_get_int(end->event, "epoch", 0) == json_get_int(event, "epoch", 0));
-    }
-    map_done(&ended);
-}
-
 void apply_pump(void *user)
 {
     struct orchestrator *o = user;
@@ -527,8 +435,7 @@ void apply_pump(void *user)
             return;
         o->writing = o->gathering;
         o->gathering = o->writing->next;
-        order_reassigns(o->writing);
-        skip_overtaken(o->writing);
+        batch_prepare(o->writing);
     }
     o->write_under_way = true;
     o->writing->at_ms = loop_now_ms(o->options.loop);

@@ -244,6 +244,14 @@ void letters_start(struct orchestrator *orchestrator);
 bool letters_are_busy(const struct orchestrator *orchestrator);
 void letters_free(struct orchestrator *orchestrator);
 
+/* batch.c. Batches are written in their order; one has no more entries than these before the last message came. */
+#define BATCH_ENTRIES 512
+struct batch *batch_gathering(struct orchestrator *orchestrator); /* what comes now goes into it */
+struct entry *batch_add(struct batch *batch);
+/* Before it is written: what goes out again, once each, behind all events; what others in it make needless, skipped. */
+void batch_prepare(struct batch *batch);
+void batch_free(struct batch *batch);
+
 /* applying.c */
 void apply_message(struct shard *shard, struct broker_consumer *consumer, struct json *take_message, uint64_t tag);
 void apply_reassign(struct orchestrator *orchestrator, const char *id, int epoch);
