@@ -67,6 +67,7 @@ void broker_delete_queue(struct broker_connection *connection, const char *queue
 void broker_publish(struct broker_connection *connection, const char *queue, int priority, const void *body,
                     size_t size, broker_confirm_fn on_confirm, void *user)
 {
+    traffic_count_queue(connection->broker, queue, size);
     connection->broker->ops->publish(connection, queue, priority, body, size, on_confirm, user);
 }
 
@@ -104,6 +105,7 @@ void broker_subscribe(struct broker_connection *connection, const char *topic,
 
 void broker_broadcast(struct broker_connection *connection, const char *topic, const void *body, size_t size)
 {
+    traffic_count_topic(connection->broker, topic, size);
     connection->broker->ops->broadcast(connection, topic, body, size);
 }
 

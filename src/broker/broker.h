@@ -85,6 +85,15 @@ void broker_broadcast(struct broker_connection *connection, const char *topic, c
 bool broker_has_subscribers(struct broker *broker, const char *topic);
 size_t broker_queue_depth(struct broker *broker, const char *queue);
 size_t broker_queue_unacked(struct broker *broker, const char *queue);
+/* What was published through this broker since it was opened, of each kind of queue and topic (queues.h): names as in
+ * the tables, static. Returns how many. */
+#define BROKER_KINDS_MAX 8
+#define BROKER_TRAFFIC_MAX (2 * BROKER_KINDS_MAX)
+struct broker_traffic {
+    const char *name;
+    uint64_t messages, bytes;
+};
+size_t broker_traffic(const struct broker *broker, struct broker_traffic ret[BROKER_TRAFFIC_MAX]);
 /* Test and simulator hook: what happens to a publication: 0 as usual, 1 lost (no confirm), 2 doubled,
  * 3 delayed (confirmed when the queue has it). The hook runs inside broker_publish and must not call the broker. */
 void broker_set_fault_hook(struct broker *broker, int (*hook)(void *user, const char *queue), void *user);

@@ -1,9 +1,14 @@
 /* A back end's table. */
 #pragma once
 #include "broker/broker.h"
+#include <stdatomic.h>
 
+struct broker_counter {
+    atomic_uint_least64_t messages, bytes;
+};
 struct broker {
     const struct broker_ops *ops;
+    struct broker_counter queues[BROKER_KINDS_MAX], topics[BROKER_KINDS_MAX]; /* in the order of the tables */
 };
 struct broker_connection {
     struct broker *broker;
@@ -39,6 +44,9 @@ struct broker_ops {
     size_t (*queue_unacked)(struct broker *broker, const char *queue);
     void (*set_fault_hook)(struct broker *broker, int (*hook)(void *user, const char *queue), void *user);
 };
+
+void traffic_count_queue(struct broker *broker, const char *queue, size_t size);
+void traffic_count_topic(struct broker *broker, const char *topic, size_t size);
 
 /* is_ready and is_blocked of one that is no other program. */
 bool broker_always_ready(const struct broker *broker);

@@ -126,16 +126,39 @@ static void close_vault(struct service_state *s)
     vault_free(s->vault);
 }
 
+static void collect_traffic(void *user, struct metrics_writer *writer)
+{
+    static const struct metric_desc messages = {.name = "caudal_messages_total",
+                                                .help = "Messages that this process published.",
+                                                .kind = METRIC_COUNTER,
+                                                .labels = {"to"}};
+    static const struct metric_desc bytes = {.name = "caudal_message_bytes_total",
+                                             .help = "Bytes of the messages that this process published.",
+                                             .kind = METRIC_COUNTER,
+                                             .labels = {"to"}};
+    struct broker_traffic traffic[BROKER_TRAFFIC_MAX];
+    size_t count = broker_traffic(user, traffic);
+    for (size_t i = 0; i < count; i++)
+        metrics_emit_with(writer, &messages, (int64_t)traffic[i].messages, traffic[i].name);
+    for (size_t i = 0; i < count; i++)
+        metrics_emit_with(writer, &bytes, (int64_t)traffic[i].bytes, traffic[i].name);
+}
+
 static enum err open_broker(struct service_state *s, struct error *reterr)
 {
-    return broker_open(config_str(&s->config, CONFIG_RABBITMQ_URL), config_str(&s->config, CONFIG_RABBITMQ_EXCHANGE),
-                       &s->broker, reterr);
+    enum err code = broker_open(config_str(&s->config, CONFIG_RABBITMQ_URL),
+                                config_str(&s->config, CONFIG_RABBITMQ_EXCHANGE), &s->broker, reterr);
+    if (code == ERR_OK)
+        metrics_add_collector(s->metrics, collect_traffic, s->broker);
+    return code;
 }
 
 static void close_broker(struct service_state *s)
 {
-    if (s->broker != NULL)
-        broker_close(s->broker);
+    if (s->broker == NULL)
+        return;
+    metrics_remove_collector(s->metrics, collect_traffic, s->broker);
+    broker_close(s->broker);
 }
 
 static enum err open_cache(struct service_state *s, struct error *reterr)

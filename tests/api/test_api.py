@@ -600,7 +600,7 @@ class Operation(ApiTest):
     def test_metrics(self):
         answer = self.caudal.get("/metrics")
         self.assertTrue(answer.headers["content-type"].startswith("text/plain; version=0.0.4"))
-        names = ["caudal_http_requests_total", "process_resident_memory_bytes", "caudal_store_commits_total"]
+        names = ["caudal_http_requests_total", "process_resident_memory_bytes", "caudal_store_commits_total", "caudal_messages_total", "caudal_message_bytes_total"]
         for name in names + ["caudal_executions_total"]:
             self.assertIn(name, answer.text.decode())
 
