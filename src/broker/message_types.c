@@ -130,6 +130,7 @@ static const struct field event_fields[] = {
     FLAG("responded", .default_json = "false", .help = "finished: the result is the answer to a webhook."),
     TEXT("parentId", .nullable = true, .help = "finished: the execution that waits for this one."),
     FLAG("signalled", .default_json = "false", .help = "finished: it was sent signals."),
+    FLAG("stepless", .default_json = "false", .help = "finished: no checkpoint of it was ever told."),
     {0}};
 
 static const struct field events_message[] = {
@@ -217,25 +218,33 @@ static const struct field gateway_message[] = {
     {0}};
 
 static const char *const live_types[] = {"execution_update", NULL};
-static const struct field live_message[] = {
-    VERSION(.default_json = "1", .help = "The message's version; another is passed over."),
-    {.name = "type", .kind = FIELD_ENUM, .required = true, .values = live_types, .help = "What it is."},
-    TEXT("executionId", .required = true, .help = "The execution."),
-    TEXT("flowId", .nullable = true, .help = "The flow, where it is known."),
-    TEXT("status", .required = true, .help = "The execution's status."),
-    {.name = "progress", .kind = FIELD_INT, .max = 100, .help = "Percent; missing: as before."},
-    TEXT("currentNode", .nullable = true, .help = "The node that it is about."),
-    TEXT("nodeStatus", .nullable = true, .help = "That node's state."),
-    TEXT("iteration", .nullable = true, .help = "Of which iteration."),
-    {.name = "nodes", .kind = FIELD_OBJECT, .help = "The nodes whose state has changed since, with their states."},
-    NUMBER("recordsProcessed", .default_json = "0", .help = "Records processed."),
-    TEXT("message", .help = "A sentence."),
-    TEXT("timestamp", .help = "When, ISO 8601."),
-    TEXT("result", .nullable = true, .help = "At the end: the result, as JSON text."),
-    FLAG("responded", .default_json = "false", .help = "At the end: the result is the answer to a webhook."),
-    TEXT("errorId", .nullable = true, .help = "At the end: a stable code."),
-    TEXT("errorMessage", .nullable = true, .help = "At the end: a sentence."),
-    {0}};
+#define UPDATE                                                                                                         \
+    VERSION(.default_json = "1", .help = "The message's version; another is passed over."),                            \
+        {.name = "type", .kind = FIELD_ENUM, .required = true, .values = live_types, .help = "What it is."},           \
+        TEXT("executionId", .required = true, .help = "The execution."),                                               \
+        TEXT("flowId", .nullable = true, .help = "The flow, where it is known."),                                      \
+        TEXT("status", .required = true, .help = "The execution's status."),                                           \
+        {.name = "progress", .kind = FIELD_INT, .max = 100, .help = "Percent; missing: as before."},                   \
+        TEXT("currentNode", .nullable = true, .help = "The node that it is about."),                                   \
+        TEXT("nodeStatus", .nullable = true, .help = "That node's state."),                                            \
+        TEXT("iteration", .nullable = true, .help = "Of which iteration."),                                            \
+        {.name = "nodes",                                                                                              \
+         .kind = FIELD_OBJECT,                                                                                         \
+         .help = "The nodes whose state has changed since, with their states."},                                       \
+        NUMBER("recordsProcessed", .default_json = "0", .help = "Records processed."),                                 \
+        TEXT("message", .help = "A sentence."), TEXT("timestamp", .help = "When, ISO 8601."),                          \
+        TEXT("result", .nullable = true, .help = "At the end: the result, as JSON text."),                             \
+        FLAG("responded", .default_json = "false", .help = "At the end: the result is the answer to a webhook."),      \
+        TEXT("errorId", .nullable = true, .help = "At the end: a stable code."),                                       \
+        TEXT("errorMessage", .nullable = true, .help = "At the end: a sentence.")
+static const struct field live_update[] = {UPDATE, {0}};
+static const struct field live_message[] = {UPDATE,
+                                            {.name = "more",
+                                             .kind = FIELD_ARRAY,
+                                             .max = LIMIT_BATCH,
+                                             .fields = live_update,
+                                             .help = "Further updates that were written together with this one."},
+                                            {0}};
 
 const struct message_type message_types[] = {
     {"work", "Executions that are to be run.", work_message},

@@ -39,6 +39,14 @@ enum err message_parse(const void *body, size_t size, struct json **ret, struct 
     return ERR_OK;
 }
 
+const struct json *message_update(const struct json *live, size_t index)
+{
+    if (index == 0)
+        return live;
+    const struct json *more = json_get(live, "more");
+    return json_is(more, JSON_ARRAY) && index <= json_count(more) ? json_at(more, index - 1) : NULL;
+}
+
 struct json *message_parse_topic(const void *body, size_t size)
 {
     struct json *message = NULL;

@@ -26,3 +26,6 @@ enum err message_parse(const void *body, size_t size, struct json **ret, struct 
 /* What comes over a topic: an object of v 1, which may be missing. NULL: something else, which nobody here understands;
  * it is passed over. Yours. */
 struct json *message_parse_topic(const void *body, size_t size);
+
+/* The updates of a message of TOPIC_LIVE, which is the first of them itself; NULL behind the last. Borrowed. */
+const struct json *message_update(const struct json *live, size_t index);

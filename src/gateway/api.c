@@ -7,6 +7,7 @@
 #include "gateway/origin.h"
 #include "gateway/page.h"
 #include "orchestrator/ended.h"
+#include "orchestrator/submission.h"
 #include "worker/vault.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -378,6 +379,7 @@ struct api *api_new(const struct api_options *options)
     api->requests = metrics_register(options->metrics, &requests);
     api->durations = metrics_register(options->metrics, &durations);
     api->connection = broker_connect(options->broker, options->loop);
+    api->submissions = submissions_new(api->connection, api->shards);
     broker_subscribe(api->connection, TOPIC_CONTROL, on_control, api);
     id_new(api->id);
     api->ended = ended_new(options->metrics);
@@ -394,7 +396,9 @@ void api_free(struct api *api)
     if (api == NULL)
         return;
     metrics_remove_collector(api->options.metrics, api_collect, api);
+    submissions_flush(api->submissions);
     broker_disconnect(api->connection);
+    submissions_free(api->submissions);
     api_timeline_free(api);
     script_desk_free(api->desk);
     api_monitor_free(api);

@@ -44,6 +44,7 @@ struct api {
     struct broker_connection *connection;
     unsigned shards;
     char **submit_queues; /* of each shard */
+    struct submissions *submissions;
     int64_t started_ms;
     atomic_uint generation; /* rises when a flow changes: compiled flows and webhook paths are looked up anew */
     pthread_mutex_t lock;

@@ -17,6 +17,7 @@
 struct seen {
     char *report; /* JSON text */
     int64_t seen_ms, moved_ms, progress;
+    int64_t waiting; /* an orchestrator's: executions that wait for a worker */
 };
 
 /* On the gateway's loop. */
@@ -27,7 +28,11 @@ static void keep(struct api *api, struct map *all, const void *body, size_t size
         return;
     struct seen *seen = mem_alloc(sizeof *seen);
     int64_t now = clock_now_ms(), progress = json_get_int(report, "progress", 0);
-    *seen = (struct seen){.report = mem_dup_n(body, size), .seen_ms = now, .moved_ms = now, .progress = progress};
+    *seen = (struct seen){.report = mem_dup_n(body, size),
+                          .seen_ms = now,
+                          .moved_ms = now,
+                          .progress = progress,
+                          .waiting = json_get_int(report, "waiting", 0)};
     pthread_mutex_lock(&api->lock);
     struct seen *former = map_put(all, json_get_str(report, "id"), seen);
     if (former != NULL && former->progress == progress && json_get_int(report, "active", 0) > 0)
@@ -104,7 +109,7 @@ struct summing {
     struct orchestrator_stats *stats;
     struct arena *arena; /* NULL: no strategy is wanted */
     const char *strategy;
-    int64_t now_ms, waiting;
+    int64_t now_ms;
 };
 
 static void add_orchestrator(void *user, const char *key, void *value)
@@ -124,7 +129,6 @@ static void add_orchestrator(void *user, const char *key, void *value)
     stats->shards += json_count(json_get(report, "shards"));
     stats->workers = workers > stats->workers ? workers : stats->workers;
     stats->last_progress_ms = moved > stats->last_progress_ms ? moved : stats->last_progress_ms;
-    summing->waiting += json_get_int(report, "waiting", 0);
     if (summing->arena != NULL && json_get_str(report, "strategy") != NULL)
         summing->strategy = arena_dup(summing->arena, json_get_str(report, "strategy"));
 }
@@ -169,13 +173,29 @@ void api_cluster_each(struct api *api, void (*fn)(void *user, const struct json 
     pthread_mutex_unlock(&api->lock);
 }
 
+struct backlog {
+    int64_t now_ms, waiting;
+};
+
+static void add_waiting(void *user, const char *key, void *value)
+{
+    (void)key;
+    struct backlog *backlog = user;
+    const struct seen *seen = value;
+    if (backlog->now_ms - seen->seen_ms <= ORCHESTRATOR_LATE_MS)
+        backlog->waiting += seen->waiting;
+}
+
+/* Asked by each start. */
 size_t api_cluster_waiting(struct api *api)
 {
     struct orchestrator_stats stats = {0};
-    struct summing summing = {.stats = &stats};
     if (api->options.orchestrator == NULL) {
-        sum(api, &summing);
-        return summing.waiting > 0 ? (size_t)summing.waiting : 0;
+        struct backlog backlog = {.now_ms = clock_now_ms()};
+        pthread_mutex_lock(&api->lock);
+        map_each(&api->orchestrators, add_waiting, &backlog);
+        pthread_mutex_unlock(&api->lock);
+        return backlog.waiting > 0 ? (size_t)backlog.waiting : 0;
     }
     orchestrator_stats(api->options.orchestrator, &stats);
     size_t waiting = stats.pending;

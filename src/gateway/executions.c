@@ -141,7 +141,7 @@ enum err api_start(struct api *api, const struct start_request *start, char ret_
         return code;
     }
     if (!insertion.waits)
-        submission_publish(api->connection, api->shards, &insertion.row);
+        submissions_add(api->submissions, &insertion.row);
     memcpy(ret_id, insertion.id, ID_TEXT_BYTES);
     return ERR_OK;
 }
@@ -219,7 +219,7 @@ static void on_started(void *user, enum err code, const struct error *error)
     else
         http_reply_error(pending->request, error, NULL);
     if (code == ERR_OK && !pending->insertion.waits)
-        submission_publish(pending->api->connection, pending->api->shards, row);
+        submissions_add(pending->api->submissions, row);
     struct http_request *request = pending->request;
     free(pending->input);
     free(pending->metadata);

@@ -267,16 +267,9 @@ static void complete(struct waiter *waiter)
     http_complete(request);
 }
 
-static void on_live(void *user, const void *body, size_t size)
+static void answer_waiter(struct api *api, const struct json *update)
 {
-    struct api *api = user;
-    AUTO_JSON struct json *update = NULL;
-    pthread_mutex_lock(&api->lock);
-    size_t waiting = api->waiters.count;
-    pthread_mutex_unlock(&api->lock);
     enum run_status status;
-    if (waiting > 0)
-        update = message_parse_topic(body, size);
     if (json_get_str(update, "status") == NULL)
         return;
     if (run_status_parse(json_get_str(update, "status"), &status) != ERR_OK || !run_status_is_final(status))
@@ -290,6 +283,19 @@ static void on_live(void *user, const void *body, size_t size)
     else
         answer_failure(waiter->request, id, json_get_str(update, "errorId"), json_get_str(update, "errorMessage"));
     complete(waiter);
+}
+
+static void on_live(void *user, const void *body, size_t size)
+{
+    struct api *api = user;
+    AUTO_JSON struct json *live = NULL;
+    pthread_mutex_lock(&api->lock);
+    size_t waiting = api->waiters.count;
+    pthread_mutex_unlock(&api->lock);
+    if (waiting > 0)
+        live = message_parse_topic(body, size);
+    for (size_t i = 0; message_update(live, i) != NULL; i++)
+        answer_waiter(api, message_update(live, i));
 }
 
 struct late {
@@ -433,7 +439,7 @@ static void on_committed(void *user, enum err code, const struct error *error)
         if (!waits)
             answer_accepted(waiter->request, waiter->id, "pending");
         if (!queued)
-            submission_publish(api->connection, api->shards, &row);
+            submissions_add(api->submissions, &row);
         if (!waits)
             complete(waiter);
         return;

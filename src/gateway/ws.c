@@ -53,26 +53,22 @@ void ws_ask_to_watch(struct ws_hub *hub, const char *execution_id)
 }
 
 /* It begins, perhaps on a worker that was not there when it was asked for. */
-static bool has_begun(const struct json *live)
+static bool has_begun(const struct json *update)
 {
-    return !json_has(live, "currentNode") && strcmp(json_get_str(live, "status"), "running") == 0;
+    return !json_has(update, "currentNode") && strcmp(json_get_str(update, "status"), "running") == 0;
 }
 
-static void on_live(void *user, const void *body, size_t size)
+static void tell(struct ws_hub *hub, const struct json *update)
 {
-    struct ws_hub *hub = user;
-    if (hub->topics.count == 0 && !ws_follows_all(hub))
-        return;
-    AUTO_JSON struct json *live = message_parse_topic(body, size);
     AUTO_BUF struct buf text;
     buf_init(&text, 0);
-    if (live == NULL || !ws_update_format(live, &text)) {
-        log_event(LOG_WARN, "a live event is not what it must be; nobody is told", LOG_UINT("bytes", size), LOG_END);
+    if (!ws_update_format(update, &text)) {
+        log_event(LOG_WARN, "a live event is not what it must be; nobody is told", LOG_END);
         return;
     }
-    const struct ws_topic *topic = map_get(&hub->topics, json_get_str(live, "executionId"));
+    const struct ws_topic *topic = map_get(&hub->topics, json_get_str(update, "executionId"));
     bool watched = ws_follows_all(hub);
-    if (topic != NULL && has_begun(live))
+    if (topic != NULL && has_begun(update))
         ws_ask_to_watch(hub, topic->id);
     hub->event++;
     for (size_t i = 0; topic != NULL && i < topic->count; i++)
@@ -81,6 +77,18 @@ static void on_live(void *user, const void *body, size_t size)
         if (c->wants_all)
             pass_on(c, &text);
     ws_sweep(hub);
+}
+
+static void on_live(void *user, const void *body, size_t size)
+{
+    struct ws_hub *hub = user;
+    if (hub->topics.count == 0 && !ws_follows_all(hub))
+        return;
+    AUTO_JSON struct json *live = message_parse_topic(body, size);
+    if (live == NULL)
+        log_event(LOG_WARN, "a live event cannot be read; nobody is told", LOG_UINT("bytes", size), LOG_END);
+    for (size_t i = 0; message_update(live, i) != NULL; i++)
+        tell(hub, message_update(live, i));
 }
 
 /* ---- figures of channel system */

@@ -114,6 +114,7 @@ static bool decode(const struct json *json, const char *worker, struct store_eve
                                       .signals_seen = json_get_int(json, "seen", 0),
                                       .has_parent = json_get_str(json, "parentId") != NULL,
                                       .signalled = json_get_bool(json, "signalled", false),
+                                      .stepless = json_get_bool(json, "stepless", false),
                                       .finish = finish,
                                       .checkpoint = {.node_id = json_get_str(json, "nodeId"),
                                                      .iteration = json_get_str(json, "iteration"),
@@ -264,51 +265,6 @@ static enum err write_batch(struct store_session *session, void *arg, struct err
     return ERR_OK;
 }
 
-static void announce(struct orchestrator *o, const struct json *event)
-{
-    if (!broker_has_subscribers(o->options.broker, TOPIC_LIVE))
-        return;
-    const char *status = json_get_str(event, "status"), *node = json_get_str(event, "nodeId"),
-               *kind = json_get_str(event, "kind");
-    char at[ISO_TEXT_BYTES], text[640] = "";
-    clock_format_iso(json_get_int(event, "at", 0), at);
-    bool final = strcmp(kind, "finished") == 0;
-    if (final)
-        (void)snprintf(text, sizeof text, "Execution %s%s%s", status, json_get_str(event, "errorMessage") ? ": " : ".",
-                       json_get_str(event, "errorMessage") ? json_get_str(event, "errorMessage") : "");
-    else if (node != NULL)
-        (void)snprintf(text, sizeof text, "Node %s finished.", node);
-    else if (strcmp(kind, "started") == 0)
-        (void)snprintf(text, sizeof text, "Execution started.");
-    struct json *live = json_object_new();
-    json_set_int(live, "v", 1);
-    json_set_str(live, "type", "execution_update");
-    json_set_str(live, "executionId", json_get_str(event, "id"));
-    json_set_str(live, "flowId", json_get_str(event, "flowId"));
-    json_set_str(live, "status", final ? status : "running");
-    if (final || json_has(event, "progress")) /* a page would show a missing one as going back to 0 */
-        json_set_int(live, "progress", final ? 100 : json_get_int(event, "progress", 0));
-    if (node != NULL)
-        json_set_str(live, "currentNode", node);
-    json_set_int(live, "recordsProcessed", json_get_int(event, "records", 0));
-    json_set_str(live, "message", text);
-    json_set_str(live, "timestamp", at);
-    if (final && json_has(event, "result"))
-        json_set_str(live, "result", json_get_str(event, "result"));
-    if (final)
-        json_set_bool(live, "responded", json_get_bool(event, "responded", false));
-    if (final && json_has(event, "errorId")) {
-        json_set_str(live, "errorId", json_get_str(event, "errorId"));
-        json_set_str(live, "errorMessage", json_get_str(event, "errorMessage"));
-    }
-    struct buf body;
-    buf_init(&body, 0);
-    json_print(live, &body);
-    broker_broadcast(o->connection, TOPIC_LIVE, body.data, body.len);
-    buf_done(&body);
-    json_unref(live);
-}
-
 /* One that waits for a person may have been resumed before it was parked; one that was sent a signal may not have seen
  * it. */
 static int64_t parked_until(struct orchestrator *o, const struct json *event)
@@ -368,7 +324,7 @@ static void conclude_entry(struct orchestrator *o, struct entry *entry)
     bool progress = kind != NULL && strcmp(kind, "progress") == 0,
          started = kind != NULL && strcmp(kind, "started") == 0;
     if (progress || (entry->applied && (started || finished))) /* a checkpoint's node has told its progress already */
-        announce(o, entry->event);
+        announcing_add(o, entry->event);
 }
 
 /* With the 1st, 2nd, 4th … failure: an outage fills no disk, and what is never taken shows. The entry is the one that
@@ -408,6 +364,7 @@ static void on_written(void *user)
         wakes |= batch->entries[i].wakes;
         conclude_entry(o, &batch->entries[i]);
     }
+    announcing_send(o);
     if (wakes)
         broker_broadcast(o->connection, TOPIC_CONTROL, "{\"wake\":true}", sizeof "{\"wake\":true}" - 1);
     batch_free(batch);

@@ -124,6 +124,7 @@ struct orchestrator *orchestrator_new(const struct orchestrator_options *options
     recall_init(&o->suspects, RECALLED);
     recall_init(&o->signalled, RECALLED);
     poison_init(o, RECALLED);
+    buf_init(&o->updates, 0);
     o->handover_timer = loop_timer_new(options->loop, dispatch_look, o);
     loop_timer_set(o->handover_timer, 1000);
     o->retry_timer = loop_timer_new(options->loop, on_retry, o);

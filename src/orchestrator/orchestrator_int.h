@@ -165,6 +165,8 @@ struct orchestrator {
     struct batch *writing;                    /* the one that is handed to the store until it is committed */
     bool write_under_way;                     /* the store has it now */
     struct recall submitted;                  /* execution id -> latest epoch taken: a message may come twice */
+    struct buf updates;                       /* a live message in the making */
+    size_t update_count;
     struct loop_timer *retry_timer, *wake_timer, *sweep_timer, *schedule_timer, *gather_timer;
     int64_t wake_at_ms;
     char recover_after[ID_TEXT_BYTES_MAX];
@@ -258,6 +260,10 @@ void apply_reassign(struct orchestrator *orchestrator, const char *id, int epoch
 void apply_cancel(struct orchestrator *orchestrator, const char *id);
 void apply_pump(void *orchestrator); /* also a timer callback */
 void apply_free(struct orchestrator *orchestrator);
+
+/* announcing.c: updates of executions for who watches, sent together */
+void announcing_add(struct orchestrator *orchestrator, const struct json *event);
+void announcing_send(struct orchestrator *orchestrator);
 
 /* waking.c: recovery, due waits, the sweeper */
 void waking_start(struct orchestrator *orchestrator);

@@ -29,6 +29,7 @@ struct store {
     const struct store_backend_ops *ops;
     struct store_backend *backend;
     struct store_session *writer;
+    uint64_t transactions; /* writer's thread */
     size_t max_batch;
     bool manual, read_only;
     size_t readers_max;
@@ -97,6 +98,7 @@ static enum err begin(struct store *store, enum store_transaction kind, struct e
 {
     enum err code = store->ops->begin(store->writer, kind, error);
     store->writer->writable = code == ERR_OK;
+    store->writer->whole = kind == STORE_TRANSACTION_DEFERRED ? ++store->transactions : 0;
     return code;
 }
 

@@ -242,6 +242,7 @@ struct store_event {
     int64_t signals_seen;         /* PARKED: the last of its signals that the run has seen; a later one makes it due */
     bool has_parent;              /* FINISHED: the end may be told to a parent */
     bool signalled;               /* FINISHED: it was sent signals */
+    bool stepless;                /* FINISHED: no step of it was ever told, in this epoch or before */
     int64_t
         wake_ms; /* PARKED; INT64_MAX = waits for the person who paused it: if resumed meanwhile, it is due at once */
     const struct store_finish *finish;

@@ -8,6 +8,7 @@ struct store_session {
     const struct store_backend_ops *ops;
     struct store_session *next; /* the pool's list; owned by store.c */
     bool writable;              /* a write transaction is open; set by store.c only */
+    uint64_t whole; /* number of the open write transaction, if it is undone as a whole or not at all; 0: any other */
 };
 
 enum store_transaction {

@@ -301,6 +301,7 @@ void active_start(struct worker *worker, const struct json *item, struct deliver
                               .pins = json_get(json_get(item, "options"), "pins"),
                               .parent_id = mem_dup(json_get_str(item, "parentId")),
                               .depth = (int)json_get_int(item, "depth", 0),
+                              .stepless = epoch == 1,
                               .started_ms = loop_now_ms(worker->options.loop)};
     struct run_options options = {
         .execution_id = id,

@@ -91,6 +91,7 @@ static struct json *checkpoint_event(const struct active *active, const struct r
 
 static void send_unsent(struct active *active)
 {
+    active->stepless &= json_count(active->unsent) == 0;
     for (size_t i = 0; i < json_count(active->unsent); i++)
         send(active->outbox, json_ref(json_at(active->unsent, i)));
     json_unref(active->unsent);
@@ -109,6 +110,7 @@ void event_checkpoint(struct active *active, const struct run_checkpoint *checkp
             send_unsent(active);
         return;
     }
+    active->stepless = false;
     send(active->outbox, event);
 }
 
@@ -183,6 +185,8 @@ void event_finished(struct active *active)
         json_set_str(event, "parentId", active->parent_id);
     if (active->signals_seen > 0)
         json_set_bool(event, "signalled", true);
+    if (active->stepless)
+        json_set_bool(event, "stepless", true);
     outbox_settle(active->outbox, active->group);
     active->group = NULL;
     send(active->outbox, event);

@@ -99,7 +99,8 @@ struct active {
     int64_t signals_seen, linger_until_ms;
     int64_t started_ms;
     unsigned calls;
-    bool busy; /* inside drive(): completions only queue up */
+    bool busy;     /* inside drive(): completions only queue up */
+    bool stepless; /* no checkpoint of it was told, here or before */
 };
 
 /* One attempt of a node under way. */

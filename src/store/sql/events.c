@@ -129,12 +129,13 @@ static enum err apply_end(struct store_session *s, const struct target *t, bool 
     if (code != ERR_OK || !*ret_counts)
         return code;
     code = sql_insert_document(s, &t->key, f, reterr);
-    if (code == ERR_OK)
+    if (code == ERR_OK && !e->stepless)
         code = sql_run(s, reterr, "DELETE FROM checkpoints WHERE execution=?", "k", &t->key);
     if (code == ERR_OK && e->signalled)
         code = sql_run(s, reterr, "DELETE FROM signals WHERE execution=?", "k", &t->key);
-    if (code == ERR_OK && (f->document_json != NULL ||
-                           f->document_packed != NULL)) /* the document tells of this epoch's attempts itself */
+    if (code == ERR_OK && !e->stepless &&
+        (f->document_json != NULL ||
+         f->document_packed != NULL)) /* the document tells of this epoch's attempts itself */
         code = sql_run(s, reterr, "DELETE FROM attempts WHERE execution=? AND epoch=?", "kd", &t->key, e->epoch);
     return code;
 }

@@ -198,6 +198,7 @@ enum err sql_flow_publish(struct store_session *s, const char *id, int version, 
 {
     int64_t changed = 0, found = 0;
     enum err code = ERR_OK;
+    sql_starts_forget(s);
     if (version > 0)
         code = sql_change(s, &found, reterr,
                           "UPDATE flow_versions SET published_ms=?, published_by=?, publish_note=? WHERE flow_id=? AND "
@@ -234,6 +235,7 @@ enum err sql_flow_update(struct store_session *s, const char *id, const struct j
                          struct error *reterr)
 {
     AUTO_JSON struct json *old = NULL;
+    sql_starts_forget(s);
     enum err code = sql_flow_load(s, id, &old, reterr);
     if (code != ERR_OK)
         return code;
@@ -261,6 +263,7 @@ enum err sql_flow_update(struct store_session *s, const char *id, const struct j
 enum err sql_flow_delete(struct store_session *s, const char *id, struct error *reterr)
 {
     int64_t enabled = 0, unfinished = 0, version = 0;
+    sql_starts_forget(s);
     /* Held from here on: no execution and no schedule of it can come in between. */
     enum err code = sql_number(s, &version, reterr, "SELECT version FROM flows WHERE id=?{lock}", "t", id);
     if (code == ERR_OK)

@@ -5,6 +5,7 @@
  * holds the flow's row, so that two never admit for one flow at the same time. */
 #include "store/sql/sql_int.h"
 
+#include "base/clock.h"
 #include "base/map.h"
 #include "base/mem.h"
 #include "flow/limits.h"
@@ -19,7 +20,8 @@ struct admission {
     const char *flow_id;
     struct flow_limits limits;
     struct json *settings; /* holds the texts of the limits */
-    int version;           /* that the limits are of */
+    int version;           /* that the limits are of; 0: there is no such flow */
+    int newest;
     int64_t now_ms, admitted, most;
     int64_t next_ms; /* when a rate lets the next one start */
     bool limited;
@@ -33,49 +35,74 @@ static void admission_done(struct admission *a)
 /* ---- the limits in force: those of the version that triggers run */
 
 #define IN_FORCE                                                                                                       \
-    "SELECT v.settings, v.version FROM flows f JOIN flow_versions v ON v.flow_id=f.id AND v.version="                  \
+    "SELECT v.settings, v.version, f.version FROM flows f JOIN flow_versions v ON v.flow_id=f.id AND v.version="       \
     "coalesce(f.published_version, f.version) WHERE f.id=?"
 
-static enum err read_settings(struct store_session *s, const char *flow_id, struct json **ret, int *ret_version,
-                              struct error *reterr)
+static enum err read_settings(struct admission *a, struct error *reterr)
 {
     AUTO_RESET struct sql_rows *q = NULL;
     bool row = false, damaged = false;
-    enum err code = sql_query(s, &q, reterr, IN_FORCE, "t", flow_id);
+    enum err code = sql_query(a->s, &q, reterr, IN_FORCE, "t", a->flow_id);
     if (code == ERR_OK)
-        code = sql_step(s, q, &row, reterr);
+        code = sql_step(a->s, q, &row, reterr);
     if (code != ERR_OK || !row) /* a flow that is not there is refused elsewhere */
         return code;
-    *ret = sql_json(q, 0, &damaged);
-    *ret_version = (int)sql_int(q, 1);
-    return damaged ? sql_damaged("flow", flow_id, reterr) : ERR_OK;
+    a->settings = sql_json(q, 0, &damaged);
+    a->version = (int)sql_int(q, 1);
+    a->newest = (int)sql_int(q, 2);
+    return damaged ? sql_damaged("flow", a->flow_id, reterr) : ERR_OK;
 }
 
 static enum err admission_init(struct admission *a, struct store_session *s, const char *flow_id, int64_t now_ms,
                                struct error *reterr)
 {
     *a = (struct admission){.s = s, .flow_id = flow_id, .now_ms = now_ms, .most = PORTION, .next_ms = INT64_MAX};
-    enum err code = read_settings(s, flow_id, &a->settings, &a->version, reterr);
+    enum err code = read_settings(a, reterr);
     flow_limits_read(a->settings, &a->limits);
     a->limited = flow_limits_any(&a->limits);
     return code;
 }
 
-enum err sql_flow_start(struct store_session *s, const char *id, bool published, struct store_flow_start *ret,
-                        struct error *reterr)
+static enum err read_start(struct store_session *s, const char *id, struct sql_start *ret, struct error *reterr)
 {
     struct admission a;
-    int64_t newest = 0;
     enum err code = admission_init(&a, s, id, 0, reterr);
     if (code == ERR_OK && a.version == 0)
         code = error_set(reterr, ERR_NOT_FOUND, "id", "There is no flow %.60s.", id);
-    if (code == ERR_OK && !published)
-        code = sql_number(s, &newest, reterr, "SELECT version FROM flows WHERE id=?", "t", id);
-    if (code == ERR_OK)
-        *ret = (struct store_flow_start){
-            .version = published ? a.version : (int)newest, .priority = a.limits.priority, .limited = a.limited};
+    ret->published = (struct store_flow_start){a.version, a.limits.priority, a.limited};
+    ret->newest = (struct store_flow_start){a.newest, a.limits.priority, a.limited};
     admission_done(&a);
     return code;
+}
+
+static struct sql_start *start_slot(struct store_session *s, const char *id)
+{
+    return &((struct sql_session *)s)->starts[hash_str(id) % SQL_STARTS_KNOWN];
+}
+
+void sql_starts_forget(struct store_session *s)
+{
+    for (size_t i = 0; i < SQL_STARTS_KNOWN; i++)
+        ((struct sql_session *)s)->starts[i].transaction = 0;
+}
+
+/* Of many starts of a flow that are written together only the first asks: a question costs more than an insert. */
+enum err sql_flow_start(struct store_session *s, const char *id, bool published, struct store_flow_start *ret,
+                        struct error *reterr)
+{
+    struct sql_start *kept = start_slot(s, id), fresh = {.transaction = s->whole};
+    if (s->whole == 0 || kept->transaction != s->whole || strcmp(kept->flow_id, id) != 0) {
+        enum err code = read_start(s, id, &fresh, reterr);
+        if (code != ERR_OK)
+            return code;
+        if (strlen(id) >= sizeof fresh.flow_id)
+            fresh.transaction = 0;
+        else
+            memcpy(fresh.flow_id, id, strlen(id) + 1);
+        *kept = fresh;
+    }
+    *ret = published ? kept->published : kept->newest;
+    return ERR_OK;
 }
 
 /* ---- counting */

@@ -72,10 +72,19 @@ struct sql_driver {
     enum err (*give_back)(struct store_session *s, struct error *reterr);
 };
 
+/* What starts of a flow need to know of it, for all that are written together. */
+enum { SQL_STARTS_KNOWN = 16 };
+struct sql_start {
+    uint64_t transaction; /* store_session.whole */
+    char flow_id[STORE_FLOW_ID_BYTES];
+    struct store_flow_start published, newest;
+};
+
 struct sql_session {
     struct store_session base; /* first */
     const struct sql_driver *driver;
     ZSTD_DCtx *decompressor;
+    struct sql_start starts[SQL_STARTS_KNOWN]; /* by the id's hash */
 };
 
 static inline const struct sql_driver *sql_driver_of(const struct store_session *s)
@@ -199,6 +208,7 @@ enum err sql_flow_load(struct store_session *s, const char *id, struct json **re
 enum err sql_flow_version(struct store_session *s, const char *id, bool published, int *ret, struct error *reterr);
 enum err sql_flow_start(struct store_session *s, const char *id, bool published, struct store_flow_start *ret,
                         struct error *reterr);
+void sql_starts_forget(struct store_session *s); /* flows change */
 /* Inserts by `insert`, under the limits of its flow. */
 enum err sql_limits_insert(struct store_session *s, const struct store_execution *row,
                            enum err (*insert)(struct store_session *s, const struct store_execution *row,

@@ -319,6 +319,45 @@ static void finishes_what_waits_before_it_closes(void **state)
     assert_int_equal(list_total(f, store_execution_list, "{}"), f->contract->lasting ? MEMBERS_MAX : 0);
 }
 
+struct start_step {
+    struct json *change; /* of the flow; NULL: asks what a start needs to know */
+    struct store_flow_start flow;
+    enum err code;
+};
+
+static enum err run_start_step(struct store_session *s, void *arg, struct error *reterr)
+{
+    struct start_step *step = arg;
+    return step->change != NULL ? store_flow_update(s, F1, step->change, T0, reterr)
+                                : store_flow_start(s, F1, false, &step->flow, reterr);
+}
+
+static void on_start_step(void *user, enum err code, const struct error *error)
+{
+    (void)error;
+    ((struct start_step *)user)->code = code;
+}
+
+/* Starts that are written together know what was written between them. */
+static void tells_starts_of_changes_before_them(void **state)
+{
+    struct fixture *f = *state;
+    AUTO_JSON struct json *change = quoted("{'settings':{'concurrency':3,'priority':'high'}}");
+    struct start_step steps[] = {{0}, {0}, {.change = change}, {0}, {0}};
+    open_manual(f, 0);
+    for (int i = 0; i < 5; i++)
+        store_write_async(f->store, run_start_step, &steps[i], on_start_step, &steps[i]);
+    assert_int_equal(store_pump(f->store), 5);
+    for (int i = 0; i < 5; i++) {
+        assert_int_equal(steps[i].code, ERR_OK);
+        if (i == 2)
+            continue;
+        assert_int_equal(steps[i].flow.version, i < 2 ? 1 : 2);
+        assert_int_equal(steps[i].flow.priority, i < 2 ? 1 : 2);
+        assert_int_equal(steps[i].flow.limited, i > 2);
+    }
+}
+
 static void reads_one_snapshot(void **state)
 {
     struct fixture *f = *state;
@@ -346,6 +385,7 @@ const struct CMUnitTest store_contract_commit[] = {
     CONTRACT_TEST(waits_in_manual_mode_by_pumping),
     CONTRACT_TEST(takes_writes_from_an_answer),
     CONTRACT_TEST(finishes_what_waits_before_it_closes),
+    CONTRACT_TEST(tells_starts_of_changes_before_them),
     CONTRACT_TEST(reads_one_snapshot),
     {0},
 };

@@ -131,14 +131,19 @@ static void sync_with(int fd)
     assert_string_equal(text, "{\"type\":\"pong\"}");
 }
 
+static char *update_of(int number, const char *status)
+{
+    return mem_printf("{\"type\":\"execution_update\",\"executionId\":\"" ID
+                      "\",\"flowId\":\"f\",\"status\":\"%s\",\"progress\":%d,"
+                      "\"recordsProcessed\":0,\"message\":\"%0600d\",\"timestamp\":\"2025-01-01T00:00:"
+                      "00.000Z\",\"result\":\"secret\","
+                      "\"responded\":true,\"errorId\":\"X\",\"errorMessage\":\"x\"}",
+                      status, number, number);
+}
+
 static void publish(struct fixture *f, int number, const char *status)
 {
-    AUTO_FREE char *body = mem_printf("{\"type\":\"execution_update\",\"executionId\":\"" ID
-                                      "\",\"flowId\":\"f\",\"status\":\"%s\",\"progress\":%d,"
-                                      "\"recordsProcessed\":0,\"message\":\"%0600d\",\"timestamp\":\"2025-01-01T00:00:"
-                                      "00.000Z\",\"result\":\"secret\","
-                                      "\"responded\":true,\"errorId\":\"X\",\"errorMessage\":\"x\"}",
-                                      status, number, number);
+    AUTO_FREE char *body = update_of(number, status);
     broker_broadcast(f->publisher, TOPIC_LIVE, body, strlen(body));
 }
 
@@ -205,6 +210,34 @@ static void test_slow_reader(void **state)
     sync_with(fast);
     close(slow);
     close(fast);
+    fixture_stop(&f);
+}
+
+/* What was written together comes as one message; who follows hears of each. */
+static void test_updates_that_come_together(void **state)
+{
+    (void)state;
+    struct fixture f;
+    char text[2000];
+    fixture_start(&f, (struct ws_options){.ping_ms = NEVER_MS, .silence_ms = NEVER_MS});
+    int all = connect_pair(&f, NULL, 0), one = connect_pair(&f, NULL, 0);
+    send_frame(all, 1, "{\"type\":\"subscribe\",\"channel\":\"executions\"}");
+    sync_with(all);
+    send_frame(one, 1, "{\"type\":\"subscribe\",\"channel\":\"execution\",\"executionId\":\"" ID "\"}");
+    sync_with(one);
+    AUTO_FREE char *first = update_of(1, "running"), *second = update_of(2, "running"),
+                   *third = update_of(3, "success");
+    AUTO_FREE char *body = mem_printf("%.*s,\"more\":[%s,%s]}", (int)strlen(first) - 1, first, second, third);
+    broker_broadcast(f.publisher, TOPIC_LIVE, body, strlen(body));
+    for (int number = 1; number <= 3; number++) {
+        AUTO_FREE char *wanted = mem_printf("\"progress\":%d,", number);
+        assert_int_equal(read_frame(all, text, sizeof text), 1);
+        assert_non_null(strstr(text, wanted));
+        assert_int_equal(read_frame(one, text, sizeof text), 1);
+        assert_non_null(strstr(text, wanted));
+    }
+    close(all);
+    close(one);
     fixture_stop(&f);
 }
 
@@ -283,8 +316,11 @@ static void test_bounds_and_stop(void **state)
 int main(void)
 {
     (void)signal(SIGPIPE, SIG_IGN);
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_silence), cmocka_unit_test(test_slow_reader),
-                                       cmocka_unit_test(test_fields), cmocka_unit_test(test_early_bytes),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_silence),
+                                       cmocka_unit_test(test_slow_reader),
+                                       cmocka_unit_test(test_updates_that_come_together),
+                                       cmocka_unit_test(test_fields),
+                                       cmocka_unit_test(test_early_bytes),
                                        cmocka_unit_test(test_bounds_and_stop)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
