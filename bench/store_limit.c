@@ -1,6 +1,6 @@
-/* What the store alone does with the rows of a finished three-node flow: inserted in status pending, started, finished
- * with its history, in three writes. Prints flows a second: bench_store_limit URL SECONDS DOCUMENT_BYTES, where the URL
- * is sqlite:PATH or postgresql://… */
+/* What the store alone does with the rows of a finished three-node flow: inserted in status pending, finished with its
+ * history, in two writes, as the engine does when all nodes ran in one go. Prints flows a second:
+ * bench_store_limit URL SECONDS DOCUMENT_BYTES [WRITERS], where the URL is sqlite:PATH or postgresql://… */
 #include "base/clock.h"
 #include "base/mem.h"
 #include "store/store.h"
@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define IN_FLIGHT 1000
+#define WRITERS_MAX 16
 
 static const char flow_id[] = "01900000-0000-7000-8000-000000000001";
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -41,6 +42,7 @@ static enum err write_step(struct store_session *session, void *arg, struct erro
                                                                 .flow_version = 1,
                                                                 .trigger = "manual",
                                                                 .priority = 1,
+                                                                .unlimited = true,
                                                                 .created_ms = now},
                                       reterr);
     struct store_finish finish = {.status = RUN_SUCCESS,
@@ -49,10 +51,11 @@ static enum err write_step(struct store_session *session, void *arg, struct erro
                                   .records = 5,
                                   .document_json = document,
                                   .result_json = "{\"mapped\":[{\"key\":1}]}"};
-    struct store_event event = {.kind = life->step == 1 ? STORE_EVENT_STARTED : STORE_EVENT_FINISHED,
+    struct store_event event = {.kind = STORE_EVENT_FINISHED,
                                 .execution_id = life->id,
                                 .epoch = 1,
                                 .worker_id = "w",
+                                .stepless = true,
                                 .at_ms = now,
                                 .finish = &finish};
     return store_event_apply(session, &event, &applied, reterr);
@@ -65,7 +68,7 @@ static void on_done(void *user, enum err code, const struct error *error)
         (void)fprintf(stderr, "%s\n", error->message);
         exit(1);
     }
-    if (life->step++ < 2) {
+    if (life->step++ < 1) {
         store_write_async(life->store, write_step, life, on_done, life);
         return;
     }
@@ -77,17 +80,27 @@ static void on_done(void *user, enum err code, const struct error *error)
     pthread_mutex_unlock(&lock);
 }
 
+static bool open_stores(struct store **stores, unsigned count, const char *url, struct error *reterr)
+{
+    for (unsigned i = 0; i < count; i++)
+        if (store_open(url, NULL, &stores[i], reterr) != ERR_OK)
+            return false;
+    return true;
+}
+
 int main(int argc, char **argv)
 {
-    struct store *store;
+    struct store *stores[WRITERS_MAX];
     struct error error = {0};
     struct json *flow = NULL;
+    unsigned writers = argc > 4 ? (unsigned)strtoul(argv[4], NULL, 10) : 1, next = 0;
     static const char text[] =
         "{\"id\":\"01900000-0000-7000-8000-000000000001\",\"name\":\"bench\",\"nodes\":[],\"connections\":[]}";
-    if (argc < 4 || store_open(argv[1], NULL, &store, &error) != ERR_OK ||
+    if (argc < 4 || writers == 0 || writers > WRITERS_MAX || !open_stores(stores, writers, argv[1], &error) ||
         json_parse(text, strlen(text), &flow, &error) != ERR_OK ||
-        store_write(store, write_flow, flow, &error) != ERR_OK) {
-        (void)fprintf(stderr, "bench_store_limit: %s\n", argc < 4 ? "DATABASE SECONDS DOCUMENT_BYTES" : error.message);
+        store_write(stores[0], write_flow, flow, &error) != ERR_OK) {
+        (void)fprintf(stderr, "bench_store_limit: %s\n",
+                      error.code == ERR_OK ? "URL SECONDS DOCUMENT_BYTES [WRITERS]" : error.message);
         return 1;
     }
     size_t bytes = (size_t)strtoul(argv[3], NULL, 10);
@@ -108,16 +121,17 @@ int main(int argc, char **argv)
         in_flight++;
         pthread_mutex_unlock(&lock);
         struct life *life = mem_alloc(sizeof *life);
-        life->store = store;
+        life->store = stores[next++ % writers];
         id_new(life->id);
-        store_write_async(store, write_step, life, on_done, life);
+        store_write_async(life->store, write_step, life, on_done, life);
     }
     pthread_mutex_lock(&lock);
     while (in_flight > 0)
         pthread_cond_wait(&changed, &lock);
     pthread_mutex_unlock(&lock);
     (void)printf("%.0f\n", (double)done * 1e6 / (double)(clock_monotonic_us() - start));
-    store_close(store);
+    for (unsigned i = 0; i < writers; i++)
+        store_close(stores[i]);
     json_unref(flow);
     free(document);
     return 0;
