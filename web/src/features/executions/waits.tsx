@@ -56,9 +56,9 @@ function What({ wait }: { wait: Wait }) {
     const { dateTime } = useFormats();
     const kinds = ['approval', 'signal', 'child', 'time'];
     const title =
-        wait.kind === 'approval' && wait.title !== undefined && wait.title !== ''
+        wait.kind === 'approval' && wait.title != null && wait.title !== ''
             ? wait.title
-            : wait.kind === 'signal' && wait.name !== undefined
+            : wait.kind === 'signal' && wait.name != null
               ? t('waits.signalNamed', { name: wait.name })
               : t(`waits.${kinds.includes(wait.kind) ? wait.kind : 'time'}`);
     return (
@@ -82,7 +82,7 @@ function What({ wait }: { wait: Wait }) {
 function Answer({ wait, onSend }: { wait: Wait; onSend: () => void }) {
     const { t } = useTranslation('executions');
     const operator = useMay('operator');
-    if (wait.executionId !== undefined)
+    if (wait.executionId != null)
         return (
             <Link to="/executions/$executionId" params={{ executionId: wait.executionId }}>
                 {t('waits.open')}
@@ -97,7 +97,7 @@ function Answer({ wait, onSend }: { wait: Wait; onSend: () => void }) {
             </Button>
         );
     const { url } = wait;
-    return url === undefined ? null : (
+    return url == null ? null : (
         <span className={css.answer}>
             <CopyButton text={new URL(url, window.location.origin).href} label={t('waits.copy')} />
             <AnchorButton
