@@ -422,6 +422,38 @@ static void keeps_attempts_of_unknown_outcome(void **state)
     assert_non_null(strstr(again.dispatch.checkpoints_json, "\"epoch\":3,\"unknown\":1}"));
 }
 
+static size_t attempts_of(struct fixture *f, const char *id)
+{
+    AUTO_JSON struct json *detail = NULL;
+    READ(f, s);
+    assert_ok(store_execution_load_detail(s, id, &detail, &error_));
+    store_read_end(f->store, s);
+    return json_count(json_get(json_at(json_get(detail, "nodeExecutions"), 0), "attempts"));
+}
+
+/* A lost worker's last word was that an attempt failed: it may have made the next one. Who parked has not. */
+static void shows_what_a_lost_worker_may_have_done_next(void **state)
+{
+    struct fixture *f = *state;
+    add_flow(f, F1, "orders", T0);
+    add_execution(f, E1, F1, T0);
+    assert_true(apply(f, checkpoint(E1, 1, "1", 1, NODE_BACKOFF, NULL)));
+    assert_int_equal(attempts_of(f, E1), 1);
+    assert_int_equal(reassign_lost(f, E1), 1);
+    assert_int_equal(attempts_of(f, E1), 2);
+    assert_string_equal(outcome_of(f, E1, 1), "unknown");
+    assert_false(apply(f, checkpoint(E1, 1, "1", 2, NODE_SUCCEEDED, "{}"))); /* it has, and is still there */
+    assert_int_equal(attempts_of(f, E1), 2);
+    assert_string_equal(outcome_of(f, E1, 1), "success");
+    add_execution(f, E2, F1, T0);
+    assert_true(apply(f, checkpoint(E2, 1, "1", 1, NODE_BACKOFF, NULL)));
+    assert_true(apply(f, parked(E2, 1, T0 + 1000)));
+    assert_int_equal(reassign_lost(f, E2), 0);
+    assert_int_equal(attempts_of(f, E2), 1);
+    assert_int_equal(reassign_lost(f, E2), 1); /* the one that came after */
+    assert_int_equal(attempts_of(f, E2), 1);
+}
+
 /* As many are told apart as fit; the oldest stands for those before it. */
 static void keeps_track_of_the_latest_lost_epochs(void **state)
 {
@@ -587,6 +619,7 @@ const struct CMUnitTest store_contract_events[] = {
     CONTRACT_TEST(marks_lost_epochs),
     CONTRACT_TEST(keeps_track_of_the_latest_lost_epochs),
     CONTRACT_TEST(keeps_attempts_of_unknown_outcome),
+    CONTRACT_TEST(shows_what_a_lost_worker_may_have_done_next),
     CONTRACT_TEST(does_not_take_a_persons_pause_for_parking),
     CONTRACT_TEST(parks_an_epoch_once),
     CONTRACT_TEST(refuses_a_checkpoint_of_no_node),
