@@ -83,6 +83,7 @@ struct sample {
     bool detail;
     const char *flow_id;
     struct json *rows, *counts;
+    struct json *names; /* of their flows, by id; with `detail` */
 };
 
 static enum err read_details(struct store_session *session, const struct json *rows, struct json *into,
@@ -94,6 +95,26 @@ static enum err read_details(struct store_session *session, const struct json *r
         if (code != ERR_OK)
             return code;
         json_push(into, detail);
+    }
+    return ERR_OK;
+}
+
+/* What has been deleted has no name any more. */
+static enum err read_names(struct store_session *session, struct sample *sample, struct error *reterr)
+{
+    sample->names = json_object_new();
+    for (size_t i = 0; i < json_count(sample->rows); i++) {
+        const char *id = json_get_str(json_at(sample->rows, i), "flowId");
+        if (id == NULL || json_has(sample->names, id))
+            continue;
+        AUTO_JSON struct json *flow = NULL;
+        struct error error = {0};
+        enum err code = store_flow_load(session, id, &flow, &error);
+        if (code != ERR_OK && code != ERR_NOT_FOUND) {
+            *reterr = error;
+            return code;
+        }
+        json_set_str(sample->names, id, flow == NULL ? "" : json_get_str(flow, "name"));
     }
     return ERR_OK;
 }
@@ -120,13 +141,14 @@ static enum err read_sample(struct store_session *session, void *arg, struct err
             break;
         json_set_str(filter, "cursor", next);
     }
-    return code;
+    return code == ERR_OK && sample->detail ? read_names(session, sample, reterr) : code;
 }
 
 static void sample_done(struct sample *sample)
 {
     json_unref(sample->rows);
     json_unref(sample->counts);
+    json_unref(sample->names);
 }
 
 static enum err take_sample(struct api *api, struct sample *sample, struct error *reterr)
@@ -170,7 +192,8 @@ static void tally_flows(struct tallies *flows, const struct sample *sample)
 {
     for (size_t i = 0; i < json_count(sample->rows); i++) {
         const struct json *row = json_at(sample->rows, i);
-        struct tally *tally = tally_of(flows, json_get_str(row, "flowId"), json_get_str(row, "flowName"));
+        const char *id = json_get_str(row, "flowId");
+        struct tally *tally = tally_of(flows, id, json_get_str(sample->names, id));
         tally_add(tally, row);
         tally->nodes += (int64_t)json_count(json_get(row, "nodeExecutions"));
     }

@@ -534,6 +534,9 @@ class Operation(ApiTest):
             answer = self.caudal.get("/monitoring/" + path)
             self.assertEqual(answer.status, 200, path)
             self.assertNotIn("error", answer.data, path)
+        name = self.caudal.get(f"/flows/{done['flowId']}").data["name"]
+        self.assertEqual(self.caudal.get(f"/monitoring/flows/{done['flowId']}").data["flowName"], name)
+        self.assertIn((done["flowId"], name), [(one["flowId"], one["flowName"]) for one in self.caudal.get("/monitoring/flows").data])
         self.assertEqual(self.caudal.get(f"/monitoring/flows/{UNKNOWN}").data, {"error": "Flow metrics not found"})
         self.assertEqual(self.caudal.get("/monitoring/nodes/none").data, {"error": "Node metrics not found"})
         stats, dashboard, system = (self.caudal.get("/monitoring/" + p).data for p in ("stats", "dashboard", "system"))
