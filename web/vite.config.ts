@@ -2,12 +2,14 @@
 import react from '@vitejs/plugin-react';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vite';
+import { boot } from './scripts/boot';
 
 const service = process.env.CAUDAL_URL ?? 'http://127.0.0.1:3001';
+const src = fileURLToPath(new URL('src', import.meta.url));
 
 export default defineConfig({
-    plugins: [react()],
-    resolve: { alias: { '@': fileURLToPath(new URL('src', import.meta.url)) } },
+    plugins: [react(), boot(src)],
+    resolve: { alias: { '@': src } },
     server: {
         port: 5173,
         proxy: {
@@ -23,6 +25,17 @@ export default defineConfig({
         assetsInlineLimit: 0, // the Content-Security-Policy knows no data: scripts or styles
         modulePreload: { polyfill: false },
         chunkSizeWarningLimit: 700,
+        rollupOptions: {
+            output: {
+                // What several pages share and is small would be a request for each of them.
+                manualChunks: (id) =>
+                    /node_modules\/(lucide-react|@tanstack|@base-ui\/(utils|react\/(internals|utils|use-button)))\//.test(
+                        id,
+                    )
+                        ? 'shared'
+                        : undefined,
+            },
+        },
     },
     test: {
         environment: 'jsdom',

@@ -2,14 +2,16 @@ import { CSPProvider } from '@base-ui/react/csp-provider';
 import { Tooltip } from '@base-ui/react/tooltip';
 import { QueryClientProvider } from '@tanstack/react-query';
 import { RouterProvider } from '@tanstack/react-router';
-import { Suspense, useEffect, useState } from 'react';
+import { lazy, Suspense, useEffect, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { startSession, useSession } from '@/lib/auth/session';
 import { Loading, Notice } from '@/ui/layout';
 import { Toasts } from '@/ui/toast';
-import { Login } from './login';
+import { Mark } from './mark';
 import { queries } from './queries';
 import { router } from './router';
+
+const Login = lazy(async () => ({ default: (await import('./login')).Login }));
 
 export function App() {
     return (
@@ -23,6 +25,18 @@ export function App() {
                 </Tooltip.Provider>
             </QueryClientProvider>
         </CSPProvider>
+    );
+}
+
+/** As index.html begins. */
+function Start() {
+    return (
+        <div className="start" aria-hidden>
+            <div className="start-side">
+                <Mark />
+                <span>Caudal</span>
+            </div>
+        </div>
     );
 }
 
@@ -54,7 +68,7 @@ function Gate() {
         return (
             <main>
                 <h1 className="visually-hidden">Caudal</h1>
-                {failures > 0 ? <Notice tone="warn">{t('errors.unreachable')}</Notice> : <Loading />}
+                {failures > 0 ? <Notice tone="warn">{t('errors.unreachable')}</Notice> : <Start />}
             </main>
         );
     return state === 'out' ? <Login /> : <RouterProvider router={router} />;

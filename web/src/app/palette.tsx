@@ -5,18 +5,13 @@ import { useNavigate } from '@tanstack/react-router';
 import { Keyboard, Plus, Waypoints, type LucideIcon } from 'lucide-react';
 import { useEffect, useId, useMemo, useState, type KeyboardEvent } from 'react';
 import { useTranslation } from 'react-i18next';
-import { create } from 'zustand';
 import { call } from '@/lib/api/client';
 import type { FlowSummary, Page } from '@/lib/api/models';
 import { useMay } from '@/lib/auth/session';
+import { matches } from '@/lib/format/matches';
 import { destinations } from './navigation';
+import { openKeyboardHelp, useOpened } from './opened';
 import css from './palette.module.css';
-import { openKeyboardHelp } from './shortcuts';
-
-const useOpen = create<{ open: boolean }>(() => ({ open: false }));
-export const openPalette = (): void => {
-    useOpen.setState({ open: true });
-};
 
 interface Entry {
     group: string;
@@ -26,19 +21,6 @@ interface Entry {
     keys?: string;
     run: () => void;
 }
-
-const plain = (text: string): string =>
-    text
-        .normalize('NFD')
-        .replace(/\p{Diacritic}/gu, '')
-        .toLowerCase();
-/** Every word begins somewhere in the text. */
-export const matches = (text: string, query: string): boolean => {
-    const within = plain(text);
-    return plain(query)
-        .split(/\s+/)
-        .every((word) => within.includes(word));
-};
 
 function useEntries(query: string): Entry[] {
     const { t } = useTranslation();
@@ -99,12 +81,12 @@ function useEntries(query: string): Entry[] {
 
 export function Palette() {
     const { t } = useTranslation();
-    const open = useOpen((s) => s.open);
+    const open = useOpened((s) => s.palette);
     return (
         <Dialog.Root
             open={open}
             onOpenChange={(next) => {
-                useOpen.setState({ open: next });
+                useOpened.setState({ palette: next });
             }}
         >
             <Dialog.Portal>
@@ -129,7 +111,7 @@ function Search() {
     }, [at, id]);
     const run = (entry: Entry | undefined): void => {
         if (entry === undefined) return;
-        useOpen.setState({ open: false });
+        useOpened.setState({ palette: false });
         entry.run();
     };
     const onKey = (event: KeyboardEvent): void => {

@@ -1,5 +1,4 @@
 /* The frame of every page: menu, search, account, whether the service is reached. */
-import { Dialog } from '@base-ui/react/dialog';
 import { Link, Outlet, useRouterState } from '@tanstack/react-router';
 import {
     BookOpen,
@@ -10,22 +9,22 @@ import {
     Menu as MenuIcon,
     Search,
     WifiOff,
-    X,
 } from 'lucide-react';
-import { Suspense, useEffect, useRef, useState } from 'react';
+import { lazy, Suspense, useEffect, useRef, useState, type ReactNode } from 'react';
 import { useTranslation } from 'react-i18next';
 import { logOut, useMay, useSession } from '@/lib/auth/session';
 import { chooseLanguage, languageNames, languages, type Language } from '@/lib/i18n/i18n';
 import { startLive, useConnection } from '@/lib/live/socket';
+import { useQuestion } from '@/ui/ask';
 import { IconButton, Tip } from '@/ui/button';
-import { Questions } from '@/ui/dialog';
 import { Loading } from '@/ui/layout';
-import { Menu, type MenuEntry } from '@/ui/menu';
+import { LateMenu } from '@/ui/late-menu';
+import type { MenuEntry } from '@/ui/menu';
 import { say } from '@/ui/toast';
 import { Mark } from './mark';
 import { destinations } from './navigation';
-import { openPalette, Palette } from './palette';
-import { KeyboardHelp, useShortcuts } from './shortcuts';
+import { openPalette, useOpened } from './opened';
+import { useShortcuts } from './shortcuts';
 import css from './shell.module.css';
 import { chooseTheme, useTheme } from './theme';
 
@@ -63,11 +62,37 @@ export function Shell() {
                     <Outlet />
                 </Suspense>
             </main>
-            <Palette />
-            <KeyboardHelp />
-            <Questions />
+            <Above />
         </div>
     );
+}
+
+const Palette = lazy(async () => ({ default: (await import('./palette')).Palette }));
+const KeyboardHelp = lazy(async () => ({ default: (await import('./keyboard-help')).KeyboardHelp }));
+const Questions = lazy(async () => ({ default: (await import('@/ui/dialog')).Questions }));
+const Drawer = lazy(() => import('./drawer'));
+
+/** What stands above the page, from when it is opened for the first time. */
+function Above() {
+    return (
+        <>
+            <Once opened={useOpened((s) => s.palette)}>
+                <Palette />
+            </Once>
+            <Once opened={useOpened((s) => s.help)}>
+                <KeyboardHelp />
+            </Once>
+            <Once opened={useQuestion((s) => s.question !== null)}>
+                <Questions />
+            </Once>
+        </>
+    );
+}
+
+function Once({ opened, children }: { opened: boolean; children: ReactNode }) {
+    const [ever, setEver] = useState(opened);
+    if (opened && !ever) setEver(true);
+    return ever ? <Suspense fallback={null}>{children}</Suspense> : null;
 }
 
 function useFolded(): [boolean, (folded: boolean) => void] {
@@ -177,7 +202,7 @@ function Account({ folded }: { folded?: boolean }) {
             : []),
     ];
     return (
-        <Menu
+        <LateMenu
             entries={entries}
             trigger={
                 <button type="button" className={css.account} aria-label={`${t('account.menu')}: ${name}`}>
@@ -199,26 +224,27 @@ function TopBar() {
     }, [path]);
     return (
         <header className={css.top}>
-            <Dialog.Root open={open} onOpenChange={setOpen}>
-                <Dialog.Trigger render={<IconButton icon={MenuIcon} label={t('nav.open')} />} />
-                <Dialog.Portal>
-                    <Dialog.Backdrop className={css.backdrop} />
-                    <Dialog.Popup className={css.drawer} aria-label={t('nav.main')}>
-                        <div className={css.drawerHead}>
-                            <Brand />
-                            <Dialog.Close render={<IconButton icon={X} label={t('nav.close')} />} />
-                        </div>
-                        <Navigation
-                            onGo={() => {
-                                setOpen(false);
-                            }}
-                        />
-                        <div className={css.foot}>
-                            <Account />
-                        </div>
-                    </Dialog.Popup>
-                </Dialog.Portal>
-            </Dialog.Root>
+            <IconButton
+                icon={MenuIcon}
+                label={t('nav.open')}
+                aria-haspopup="dialog"
+                aria-expanded={open}
+                onClick={() => {
+                    setOpen(true);
+                }}
+            />
+            <Once opened={open}>
+                <Drawer open={open} onOpenChange={setOpen} brand={<Brand />}>
+                    <Navigation
+                        onGo={() => {
+                            setOpen(false);
+                        }}
+                    />
+                    <div className={css.foot}>
+                        <Account />
+                    </div>
+                </Drawer>
+            </Once>
             <Brand />
             <IconButton icon={Search} label={t('palette.open')} onClick={openPalette} />
         </header>

@@ -3,7 +3,7 @@ import { Dialog as BaseDialog } from '@base-ui/react/dialog';
 import { X } from 'lucide-react';
 import { useState, type FormEvent, type ReactNode } from 'react';
 import { useTranslation } from 'react-i18next';
-import { create } from 'zustand';
+import { useQuestion } from './ask';
 import { Button, IconButton } from './button';
 import css from './dialog.module.css';
 
@@ -66,19 +66,6 @@ export function Dialog({ open, onClose, title, description, wide, children, foot
         </BaseDialog.Root>
     );
 }
-
-interface Question {
-    title: string;
-    text: ReactNode;
-    confirm: string;
-    danger?: boolean;
-    onConfirm: () => unknown;
-}
-const useQuestion = create<{ question: Question | null }>(() => ({ question: null }));
-/** Asks before what cannot be undone. A promise from onConfirm is waited for. */
-export const ask = (question: Question): void => {
-    useQuestion.setState({ question });
-};
 
 /** Stands once, in the shell. */
 export function Questions() {

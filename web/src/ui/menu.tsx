@@ -20,9 +20,17 @@ export interface MenuChoice {
 export type MenuEntry = MenuAction | MenuChoice | 'separator' | { text: string };
 
 /** `trigger` is the button that opens it; it must take a ref. */
-export function Menu({ trigger, entries }: { trigger: ReactElement; entries: MenuEntry[] }) {
+export function Menu({
+    trigger,
+    entries,
+    defaultOpen = false,
+}: {
+    trigger: ReactElement;
+    entries: MenuEntry[];
+    defaultOpen?: boolean;
+}) {
     return (
-        <BaseMenu.Root modal={false}>
+        <BaseMenu.Root modal={false} defaultOpen={defaultOpen}>
             <BaseMenu.Trigger render={trigger as ReactElement<Record<string, unknown>>} />
             <BaseMenu.Portal>
                 <BaseMenu.Positioner sideOffset={5} align="end" className={css.positioner}>

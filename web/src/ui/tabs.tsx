@@ -35,7 +35,7 @@ export function Tabs<V extends string>({
                 ))}
             </BaseTabs.List>
             {tabs.map((tab) => (
-                <BaseTabs.Panel key={tab.value} value={tab.value}>
+                <BaseTabs.Panel key={tab.value} value={tab.value} className={css.tabPanel}>
                     {tab.content}
                 </BaseTabs.Panel>
             ))}

@@ -1,15 +1,24 @@
-import { Toast } from '@base-ui/react/toast';
-import { CircleAlert, CircleCheck, X } from 'lucide-react';
-import { useTranslation } from 'react-i18next';
+/* What is said in passing. */
 import i18next from 'i18next';
+import { lazy, Suspense, useState } from 'react';
+import { create } from 'zustand';
 import { ApiError } from '@/lib/api/client';
-import { Button, IconButton } from './button';
-import css from './toast.module.css';
 
-const manager = Toast.createToastManager();
+interface Message {
+    title: string;
+    description?: string;
+    type: 'success' | 'error';
+    timeout: number;
+    actionProps?: { children: string; onClick: () => void };
+}
+/** Said, and not shown yet. */
+export const useMessages = create<{ waiting: Message[] }>(() => ({ waiting: [] }));
+const add = (message: Message): void => {
+    useMessages.setState((s) => ({ waiting: [...s.waiting, message] }));
+};
 
 export const say = (text: string, action?: { label: string; onSelect: () => void }): void => {
-    manager.add({
+    add({
         title: text,
         type: 'success',
         timeout: action === undefined ? 4000 : 8000,
@@ -19,7 +28,7 @@ export const say = (text: string, action?: { label: string; onSelect: () => void
 /** What went wrong, in the service's own words, which say what would be right. */
 export const sayError = (error: unknown, title?: string): void => {
     const unreachable = error instanceof ApiError && error.unreachable;
-    manager.add({
+    add({
         title: title ?? i18next.t('errors.title'),
         description: unreachable
             ? i18next.t('errors.unreachable')
@@ -31,36 +40,14 @@ export const sayError = (error: unknown, title?: string): void => {
     });
 };
 
+const List = lazy(async () => ({ default: (await import('./toasts')).Toasts }));
 export function Toasts() {
-    return (
-        <Toast.Provider toastManager={manager} limit={4}>
-            <Toast.Portal>
-                <List />
-            </Toast.Portal>
-        </Toast.Provider>
-    );
-}
-
-function List() {
-    const { t } = useTranslation();
-    const { toasts } = Toast.useToastManager();
-    return (
-        <Toast.Viewport className={css.viewport} aria-label={t('toast.label')}>
-            {toasts.map((toast) => (
-                <Toast.Root key={toast.id} toast={toast} className={css.toast} data-toast>
-                    {toast.type === 'error' ? (
-                        <CircleAlert size={17} aria-hidden />
-                    ) : (
-                        <CircleCheck size={17} aria-hidden />
-                    )}
-                    <div className={css.text}>
-                        <Toast.Title className={css.title} />
-                        <Toast.Description className={css.description} />
-                    </div>
-                    {toast.actionProps !== undefined && <Toast.Action render={<Button small />} />}
-                    <Toast.Close render={<IconButton icon={X} label={t('toast.close')} small />} />
-                </Toast.Root>
-            ))}
-        </Toast.Viewport>
-    );
+    const some = useMessages((s) => s.waiting.length > 0);
+    const [shown, setShown] = useState(false);
+    if (some && !shown) setShown(true);
+    return shown ? (
+        <Suspense fallback={null}>
+            <List />
+        </Suspense>
+    ) : null;
 }

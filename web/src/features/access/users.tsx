@@ -6,7 +6,7 @@ import { call } from '@/lib/api/client';
 import { roles, type Role } from '@/lib/api/models';
 import { useAct } from '@/ui/act';
 import { Button, IconButton } from '@/ui/button';
-import { ask } from '@/ui/dialog';
+import { ask } from '@/ui/ask';
 import { SelectField, TextField } from '@/ui/field';
 import { Ago, Status, Toolbar } from '@/ui/layout';
 import { Menu } from '@/ui/menu';

@@ -3,7 +3,7 @@ import { useReactFlow } from '@xyflow/react';
 import { StickyNote } from 'lucide-react';
 import { useMemo, useRef, useState } from 'react';
 import { useTranslation } from 'react-i18next';
-import { matches } from '@/app/palette';
+import { matches } from '@/lib/format/matches';
 import { SearchField } from '@/ui/field';
 import { useCatalog } from './catalog';
 import { useNodeTexts } from './catalog-texts';

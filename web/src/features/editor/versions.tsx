@@ -6,7 +6,7 @@ import { call } from '@/lib/api/client';
 import type { Flow, Json } from '@/lib/api/models';
 import { useMay } from '@/lib/auth/session';
 import { Button, IconButton } from '@/ui/button';
-import { ask } from '@/ui/dialog';
+import { ask } from '@/ui/ask';
 import { Ago, ErrorState, Loading, Notice } from '@/ui/layout';
 import { say, sayError } from '@/ui/toast';
 import css from './editor.module.css';

@@ -11,7 +11,7 @@ import { useFormats } from '@/lib/format/format';
 import { useExecutionFeed } from '@/lib/live/hooks';
 import { Button } from '@/ui/button';
 import { CopyButton, DataView } from '@/ui/data-view';
-import { ask } from '@/ui/dialog';
+import { ask } from '@/ui/ask';
 import { Ago, Card, ErrorState, Loading, Notice, Page, Status, TableScroll, tableClass } from '@/ui/layout';
 import { Tabs } from '@/ui/tabs';
 import { say, sayError } from '@/ui/toast';

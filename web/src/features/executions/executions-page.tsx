@@ -9,7 +9,7 @@ import { executionStatuses, isFinal, type Execution } from '@/lib/api/models';
 import { useMay } from '@/lib/auth/session';
 import { useFormats } from '@/lib/format/format';
 import { Button, LinkButton } from '@/ui/button';
-import { ask } from '@/ui/dialog';
+import { ask } from '@/ui/ask';
 import { Checkbox, SearchField, SelectField } from '@/ui/field';
 import { Ago, EmptyState, Page, Status, Toolbar } from '@/ui/layout';
 import { ListCard, type Columns } from '@/ui/table';

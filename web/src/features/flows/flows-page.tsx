@@ -18,7 +18,7 @@ import type { FlowSummary } from '@/lib/api/models';
 import { useMay } from '@/lib/auth/session';
 import { useFormats } from '@/lib/format/format';
 import { Button, IconButton, LinkButton } from '@/ui/button';
-import { ask } from '@/ui/dialog';
+import { ask } from '@/ui/ask';
 import { SearchField, SelectField } from '@/ui/field';
 import { Ago, EmptyState, Page, Status, Toolbar } from '@/ui/layout';
 import { Menu, type MenuEntry } from '@/ui/menu';

@@ -45,14 +45,18 @@ export function OverviewPage() {
                 )
             }
         >
-            {none && <First />}
             <WrongNow timeline={timeline.data} />
-            {timeline.isPending && <Loading />}
+            {none && <First />}
+            {(timeline.isPending || flows.isPending) && <Loading />}
             {timeline.isError && timeline.data === undefined && (
                 <ErrorState error={timeline.error} onRetry={() => void timeline.refetch()} />
             )}
-            {!none && timeline.data !== undefined && <Figures timeline={timeline.data} period={period} />}
-            {!none && <LastFailures names={new Map(flows.data?.data.map((flow) => [flow.id, flow.name]))} />}
+            {!none && !flows.isPending && timeline.data !== undefined && (
+                <Figures timeline={timeline.data} period={period} />
+            )}
+            {!none && !flows.isPending && (
+                <LastFailures names={new Map(flows.data?.data.map((flow) => [flow.id, flow.name]))} />
+            )}
         </Page>
     );
 }
@@ -100,7 +104,13 @@ function WrongNow({ timeline }: { timeline: Timeline | undefined }) {
     const { t } = useTranslation('overview');
     const { percent, number } = useFormats();
     const { known, wrong } = useWrong(timeline);
-    if (!known) return null;
+    // Its place is kept: nothing moves when it is known.
+    if (!known)
+        return (
+            <p className={css.well} style={{ visibility: 'hidden' }}>
+                <CircleCheck size={17} aria-hidden />
+            </p>
+        );
     const said = ({ what, values: { rate, waiting, count, ...others } }: Wrong): string =>
         t(`wrong.${what}`, {
             ...others,

@@ -16,7 +16,7 @@ import { listFlows } from '@/features/flows/api';
 import { useMay } from '@/lib/auth/session';
 import { useAct } from '@/ui/act';
 import { Button, IconButton } from '@/ui/button';
-import { ask } from '@/ui/dialog';
+import { ask } from '@/ui/ask';
 import { SearchField, SelectField, Switch } from '@/ui/field';
 import { Ago, EmptyState, Page, Toolbar } from '@/ui/layout';
 import { Menu, type MenuEntry } from '@/ui/menu';

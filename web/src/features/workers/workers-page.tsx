@@ -7,7 +7,7 @@ import { useMay } from '@/lib/auth/session';
 import { useFormats } from '@/lib/format/format';
 import { useAct } from '@/ui/act';
 import { Button } from '@/ui/button';
-import { ask } from '@/ui/dialog';
+import { ask } from '@/ui/ask';
 import { Ago, EmptyState, Page, Status } from '@/ui/layout';
 import { ListCard } from '@/ui/table';
 import { say } from '@/ui/toast';

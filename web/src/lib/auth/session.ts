@@ -93,7 +93,16 @@ export function renewSession(): Promise<string | null> {
     return renewal;
 }
 
-export async function startSession(): Promise<void> {
+let beginning: Promise<void> | null = null;
+/** Asked for many times at once it is asked once. */
+export function startSession(): Promise<void> {
+    beginning ??= ask().finally(() => {
+        beginning = null;
+    });
+    return beginning;
+}
+
+async function ask(): Promise<void> {
     const response = await fetch('/api/v1/auth/status');
     if (!response.ok) throw new Error(`HTTP ${String(response.status)}`);
     const { loginRequired } = ((await response.json()) as { data: { loginRequired: boolean } }).data;

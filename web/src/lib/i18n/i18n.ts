@@ -1,5 +1,5 @@
 /* English and Spanish. Each feature has its texts in features/<name>/locales/<language>.json, loaded when the feature
-   is; what the shell and the components say is in lib/i18n/locales, loaded at the start. */
+   is; what the shell and the components say is in lib/i18n/locales, part of the start. */
 import i18next, { type BackendModule, type ReadCallback } from 'i18next';
 import { initReactI18next } from 'react-i18next';
 
@@ -9,16 +9,14 @@ export const languageNames: Record<Language, string> = { en: 'English', es: 'Esp
 
 type Texts = Record<string, unknown>;
 const featureTexts = import.meta.glob<Texts>('/src/features/*/locales/*.json', { import: 'default' });
-const commonTexts = import.meta.glob<Texts>('./locales/*.json', { import: 'default' });
+// The frame needs them before anything else: they come with it, in both languages.
+const commonTexts = import.meta.glob<Texts>('./locales/*.json', { import: 'default', eager: true });
 
 const backend: BackendModule = {
     type: 'backend',
     init: () => undefined,
     read: (language: string, namespace: string, done: ReadCallback) => {
-        const load =
-            namespace === 'common'
-                ? commonTexts[`./locales/${language}.json`]
-                : featureTexts[`/src/features/${namespace}/locales/${language}.json`];
+        const load = featureTexts[`/src/features/${namespace}/locales/${language}.json`];
         if (load === undefined) {
             done(new Error(`no texts of ${namespace} in ${language}`), false);
             return;
@@ -56,6 +54,13 @@ export async function startTexts(): Promise<void> {
             fallbackLng: false,
             supportedLngs: [...languages],
             ns: ['common'],
+            resources: Object.fromEntries(
+                languages.map((language) => [
+                    language,
+                    { common: commonTexts[`./locales/${language}.json`] ?? {} },
+                ]),
+            ),
+            partialBundledLanguages: true,
             defaultNS: 'common',
             interpolation: { escapeValue: false },
             react: { useSuspense: true },

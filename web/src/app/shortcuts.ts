@@ -1,27 +1,15 @@
 import { useNavigate } from '@tanstack/react-router';
 import { useEffect } from 'react';
-import { useTranslation } from 'react-i18next';
-import { create } from 'zustand';
-import { Dialog } from '@/ui/dialog';
 import { destinations } from './navigation';
-import { openPalette } from './palette';
-import css from './palette.module.css';
+import { openKeyboardHelp, openPalette, useOpened } from './opened';
 
-interface Help {
-    title: string;
-    keys: [string, string][];
-}
-const useHelp = create<{ open: boolean; extra: Help | null }>(() => ({ open: false, extra: null }));
-export const openKeyboardHelp = (): void => {
-    useHelp.setState({ open: true });
-};
 /** The keys of the page that is open, shown with the others. */
 export function useKeyboardHelp(title: string, keys: [string, string][]): void {
     const text = JSON.stringify(keys);
     useEffect(() => {
-        useHelp.setState({ extra: { title, keys: JSON.parse(text) as [string, string][] } });
+        useOpened.setState({ extra: { title, keys: JSON.parse(text) as [string, string][] } });
         return () => {
-            useHelp.setState({ extra: null });
+            useOpened.setState({ extra: null });
         };
     }, [title, text]);
 }
@@ -67,45 +55,4 @@ export function useShortcuts(): void {
             window.removeEventListener('keydown', onKey);
         };
     }, [navigate]);
-}
-
-export function KeyboardHelp() {
-    const { t } = useTranslation();
-    const { open, extra } = useHelp();
-    const everywhere: [string, string][] = [
-        ['Ctrl K', t('keys.palette')],
-        ['?', t('keys.help')],
-        ['g', t('keys.go')],
-        ['Esc', t('keys.escape')],
-    ];
-    return (
-        <Dialog
-            open={open}
-            title={t('keys.title')}
-            onClose={() => {
-                useHelp.setState({ open: false });
-            }}
-        >
-            {extra !== null && <Keys title={extra.title} keys={extra.keys} />}
-            <Keys title={t('keys.everywhere')} keys={everywhere} />
-        </Dialog>
-    );
-}
-
-function Keys({ title, keys }: { title: string; keys: [string, string][] }) {
-    return (
-        <section>
-            <h3>{title}</h3>
-            <dl className={css.keys}>
-                {keys.map(([key, text]) => (
-                    <div key={key} style={{ display: 'contents' }}>
-                        <dt>
-                            <kbd>{key}</kbd>
-                        </dt>
-                        <dd>{text}</dd>
-                    </div>
-                ))}
-            </dl>
-        </section>
-    );
 }

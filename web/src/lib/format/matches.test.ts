@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { matches } from './palette';
+import { matches } from './matches';
 
 describe('search', () => {
     it('finds words in any order, without accents or capitals', () => {
