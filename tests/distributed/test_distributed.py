@@ -77,6 +77,13 @@ class Distributed(unittest.TestCase):
                                     env={**os.environ, "CAUDAL_AT": str(cluster.port), "CAUDAL_CHECK_ANSWERS": "1"})
             self.assertEqual(result.returncode, 0, result.stderr[-4000:])
 
+    def test_1_the_page_through_nginx(self):
+        """Drawn, run and watched in a browser; nodes light up over the WebSocket, whichever worker has them."""
+        for suite, pattern in (("watch", "."), ("page", "draw by clicks|what does not fit")):
+            result = subprocess.run(["node", "--test", "--test-name-pattern", pattern, f"web/e2e/{suite}.test.mjs"], cwd=ROOT, capture_output=True, text=True,
+                                    check=False, env={**os.environ, "CAUDAL_AT": str(cluster.port)})
+            self.assertEqual(result.returncode, 0, result.stdout[-4000:] + result.stderr[-1000:])
+
     def test_2_two_orchestrators_share_the_shards(self):
         def shares():
             return sorted(len(o["shards"]) for o in client.get("/orchestrators").data if o["status"] == "online")

@@ -1,6 +1,6 @@
 // The editor: for-each containers, loops, notes, lining up, copying, both languages and themes.
 import assert from 'node:assert/strict';
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { Service, launch, open, violations } from './support.mjs';
 
@@ -251,6 +251,29 @@ test('an output is pinned, changed, used by runs, kept with the flow, and let go
     await page.getByRole('tab', { name: 'Output' }).click();
     await page.getByRole('button', { name: 'Unpin' }).click();
     assert.equal((await saved(page, flow)).metadata?.pins, undefined);
+    assert.deepEqual(page.problems, []);
+    await page.context().close();
+});
+
+test('settings of nodes are in Spanish: nearly all there are', async () => {
+    const texts = JSON.parse(
+        readFileSync(new URL('../src/features/editor/field-texts.es.json', import.meta.url), 'utf8'),
+    );
+    const said = new Set();
+    const gather = (fields) => {
+        for (const field of fields ?? []) {
+            for (const text of [field.label, field.help, field.group]) if (text) said.add(text);
+            gather(field.fields);
+        }
+    };
+    for (const type of await service.call('GET', '/catalog/metadata')) gather(type.fields);
+    const missing = [...said].filter((text) => texts[text] === undefined);
+    // A node type that is quite new may still speak English.
+    assert.ok(missing.length <= said.size / 10, missing.join('\n'));
+    const page = await drawn(await made(short), { language: 'es' });
+    await step(page, 'say').click();
+    await page.getByRole('textbox', { name: 'Mensaje' }).waitFor();
+    await page.getByText('El texto de la línea.').waitFor();
     assert.deepEqual(page.problems, []);
     await page.context().close();
 });

@@ -50,10 +50,21 @@ test('a schedule is made in plain words, shows its instants, is switched off, ch
     await page.getByRole('menuitem', { name: 'Edit' }).click();
     await page.getByRole('combobox', { name: 'When the one before still runs' }).click();
     await page.getByRole('option', { name: 'Leave this one out' }).click();
+    await page.getByLabel('How far back, in minutes').fill('-5');
+    await page.getByRole('button', { name: 'Save' }).click();
+    await page.getByRole('dialog').getByRole('alert').first().waitFor(); // not in the future
+    await page.getByLabel('How far back, in minutes').fill('90');
     await page.getByRole('button', { name: 'Save' }).click();
     await page.getByRole('dialog', { name: 'Change the schedule' }).waitFor({ state: 'detached' });
     const [schedule] = (await service.call('GET', '/scheduler/schedules')).data;
-    assert.deepEqual([schedule.overlap, schedule.enabled], ['skip', false]);
+    assert.deepEqual([schedule.overlap, schedule.enabled, schedule.catchUpWindow], ['skip', false, 5400]);
+    await page.getByRole('button', { name: 'Actions for Every night' }).click();
+    await page.getByRole('menuitem', { name: 'Edit' }).click();
+    assert.equal(await page.getByLabel('How far back, in minutes').inputValue(), '90');
+    await page.getByRole('combobox', { name: 'Instants missed while nothing ran' }).click();
+    await page.getByRole('option', { name: 'Leave them out' }).click();
+    await page.getByLabel('How far back, in minutes').waitFor({ state: 'detached' });
+    await page.keyboard.press('Escape');
     await page.getByRole('button', { name: 'Actions for Every night' }).click();
     await page.getByRole('menuitem', { name: 'Its instants' }).click();
     await page.getByText('No instant has come yet').waitFor();

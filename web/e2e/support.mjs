@@ -16,6 +16,9 @@ const program =
         : ['build/release/caudal', 'build/dev/caudal'].map((p) => root + p).find((p) => existsSync(p));
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
+/** CAUDAL_AT names the port of a system that is there already: then it is that one, for tests that need no other. */
+const at = process.env.CAUDAL_AT;
+
 export class Service {
     constructor(environment = {}, options = []) {
         this.options = options;
@@ -24,6 +27,10 @@ export class Service {
         this.port = 0;
     }
     async start() {
+        if (at !== undefined) {
+            this.url = `http://localhost:${at}`;
+            return this;
+        }
         this.process = spawn(program, ['standalone', ...this.options], {
             cwd: root,
             env: {
@@ -60,6 +67,10 @@ export class Service {
         await this.exited;
     }
     async done() {
+        if (at !== undefined) {
+            rmSync(this.folder, { recursive: true, force: true });
+            return;
+        }
         if (this.process.exitCode === null && this.process.signalCode === null) await this.stop();
         rmSync(this.folder, { recursive: true, force: true });
     }

@@ -11,7 +11,7 @@ import {
     type Edge,
     type FinalConnectionState,
 } from '@xyflow/react';
-import { useCallback, useEffect, useMemo, useRef } from 'react';
+import { memo, useCallback, useEffect, useMemo, useRef } from 'react';
 import { useTranslation } from 'react-i18next';
 import { useMay } from '@/lib/auth/session';
 import { sayError } from '@/ui/toast';
@@ -63,7 +63,7 @@ function useShownEdges(edges: Edge[], all: DrawnNode[]): Edge[] {
     }, [edges, bodies, t]);
 }
 
-export function Canvas() {
+export const Canvas = memo(function Canvas() {
     const { t } = useTranslation('editor');
     const catalog = useCatalog();
     const drawing = useShownDrawing();
@@ -172,7 +172,7 @@ export function Canvas() {
             <Aligner />
         </div>
     );
-}
+});
 
 /** The drawing, or the drawing held against another version. */
 function useShownDrawing(): Drawing {

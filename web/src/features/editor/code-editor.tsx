@@ -36,6 +36,7 @@ export default function CodeEditor({
     value,
     onChange,
     known,
+    readOnly,
 }: {
     label: string;
     language: CodeLanguage;
@@ -43,6 +44,7 @@ export default function CodeEditor({
     onChange: (text: string) => void;
     /** What can be named in expressions. */
     known: Known;
+    readOnly: boolean;
 }) {
     const host = useRef<HTMLDivElement>(null);
     const view = useRef<EditorView | null>(null);
@@ -94,6 +96,8 @@ export default function CodeEditor({
                     autocompletion({ override: [complete] }),
                     syntaxHighlighting(colors),
                     EditorView.lineWrapping,
+                    EditorState.readOnly.of(readOnly),
+                    EditorView.editable.of(!readOnly),
                     placeholder(language === 'json' ? '{ }' : ''),
                     EditorView.contentAttributes.of({ 'aria-label': label }),
                     EditorView.theme({
@@ -139,7 +143,7 @@ export default function CodeEditor({
             editor.destroy();
         };
         // eslint-disable-next-line react-hooks/exhaustive-deps -- the text is the editor's own from here on
-    }, [label, language]);
+    }, [label, language, readOnly]);
     useEffect(() => {
         const editor = view.current;
         if (editor !== null && !editor.hasFocus && editor.state.doc.toString() !== value)

@@ -5,6 +5,7 @@ import { Link, useBlocker, useNavigate, useParams } from '@tanstack/react-router
 import { ReactFlowProvider, useReactFlow } from '@xyflow/react';
 import {
     Download,
+    Eye,
     GitCompare,
     LayoutGrid,
     ListVideo,
@@ -19,7 +20,7 @@ import {
     Undo2,
     X,
 } from 'lucide-react';
-import { useEffect, useState } from 'react';
+import { useEffect, useRef, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { ApiError, call } from '@/lib/api/client';
 import {
@@ -100,26 +101,34 @@ const triggersOf = (nodes: DrawnNode[]): string[] =>
     nodes.filter((node) => node.data.type.endsWith('-trigger')).map((node) => node.id);
 
 function useValidation(flow: Flow | undefined) {
-    const nodes = useEditor((s) => s.nodes);
-    const edges = useEditor((s) => s.edges);
-    const name = useEditor((s) => s.name);
     const [body, setBody] = useState('');
     const settings = flow?.settings;
     useEffect(() => {
-        // Made when the drawing has come to rest: while dragging it would cost each frame.
-        const timer = window.setTimeout(() => {
-            setBody(
-                JSON.stringify({
-                    name: name || '-',
-                    ...flowOf({ nodes, edges }),
-                    settings: settingsOf(settings, nodes),
-                }),
-            );
-        }, 400);
+        let timer: number | undefined;
+        // Made when the drawing has come to rest, and heard of without being drawn anew: while dragging either would
+        // cost each frame.
+        const plan = (): void => {
+            window.clearTimeout(timer);
+            timer = window.setTimeout(() => {
+                const { name, nodes, edges } = useEditor.getState();
+                setBody(
+                    JSON.stringify({
+                        name: name || '-',
+                        ...flowOf({ nodes, edges }),
+                        settings: settingsOf(settings, nodes),
+                    }),
+                );
+            }, 400);
+        };
+        plan();
+        const leave = useEditor.subscribe((now, then) => {
+            if (now.nodes !== then.nodes || now.edges !== then.edges || now.name !== then.name) plan();
+        });
         return () => {
+            leave();
             window.clearTimeout(timer);
         };
-    }, [name, nodes, edges, settings]);
+    }, [settings]);
     const check = useQuery<FlowCheck>({
         queryKey: ['validate', body],
         enabled: body !== '',
@@ -148,6 +157,24 @@ function useValidation(flow: Flow | undefined) {
     return found;
 }
 
+/** The one that is chosen; where it stands does not matter here, and changes with each frame of a drag. */
+function useSelected(): DrawnNode | undefined {
+    const last = useRef<DrawnNode | undefined>(undefined);
+    return useEditor((s) => {
+        const chosen = s.nodes.filter((node) => node.selected);
+        const [one] = chosen.length === 1 ? chosen : [];
+        const known = last.current;
+        if (
+            known?.id !== one?.id ||
+            known?.data !== one?.data ||
+            known?.type !== one?.type ||
+            known?.parentId !== one?.parentId
+        )
+            last.current = one;
+        return last.current;
+    });
+}
+
 function Editor({ flow }: { flow: Flow | undefined }) {
     const { t } = useTranslation('editor');
     const navigate = useNavigate();
@@ -156,10 +183,7 @@ function Editor({ flow }: { flow: Flow | undefined }) {
     const dirty = useEditor((s) => s.dirty);
     const canUndo = useEditor((s) => s.past.length > 0);
     const canRedo = useEditor((s) => s.future.length > 0);
-    const selected = useEditor((s) => {
-        const chosen = s.nodes.filter((node) => node.selected);
-        return chosen.length === 1 ? chosen[0] : undefined;
-    });
+    const selected = useSelected();
     const editor = useMay('editor');
     const operator = useMay('operator');
     const [executionId, setExecutionId] = useState<string | null>(null);
@@ -298,7 +322,7 @@ function Editor({ flow }: { flow: Flow | undefined }) {
     const count = check?.errors.length ?? 0;
     const found = count + (check?.warnings.length ?? 0);
     return (
-        <div className={css.editor}>
+        <div className={css.editor} data-editor data-look-only={!editor || undefined}>
             <header className={css.bar}>
                 <Link to="/flows">{t('common:nav.flows')}</Link>
                 <h1 className="visually-hidden">{name}</h1>
@@ -330,16 +354,33 @@ function Editor({ flow }: { flow: Flow | undefined }) {
                         {count > 0 ? t('problems', { count }) : t('warnings', { count: found })}
                     </Button>
                 )}
+                {!editor && (
+                    <span className={css.lookOnly} title={t('lookOnlyHelp')}>
+                        <Eye size={14} aria-hidden />
+                        {t('lookOnly')}
+                        <span className="visually-hidden">{t('lookOnlyHelp')}</span>
+                    </span>
+                )}
                 <span className={css.spacer} />
-                <IconButton icon={Undo2} label={t('undo')} keys="Ctrl Z" disabled={!canUndo} onClick={undo} />
-                <IconButton
-                    icon={Redo2}
-                    label={t('redo')}
-                    keys="Ctrl Shift Z"
-                    disabled={!canRedo}
-                    onClick={redo}
-                />
-                <IconButton icon={LayoutGrid} label={t('arrange')} keys="L" onClick={arrange} />
+                {editor && (
+                    <>
+                        <IconButton
+                            icon={Undo2}
+                            label={t('undo')}
+                            keys="Ctrl Z"
+                            disabled={!canUndo}
+                            onClick={undo}
+                        />
+                        <IconButton
+                            icon={Redo2}
+                            label={t('redo')}
+                            keys="Ctrl Shift Z"
+                            disabled={!canRedo}
+                            onClick={redo}
+                        />
+                        <IconButton icon={LayoutGrid} label={t('arrange')} keys="L" onClick={arrange} />
+                    </>
+                )}
                 {flow !== undefined && (
                     <>
                         <IconButton
@@ -371,12 +412,15 @@ function Editor({ flow }: { flow: Flow | undefined }) {
                         {editor && (
                             <Button
                                 icon={Power}
+                                title={t(flow.status === 'active' ? 'deactivate' : 'activate')}
                                 busy={switchOn.isPending}
                                 onClick={() => {
                                     switchOn.mutate();
                                 }}
                             >
-                                {t(flow.status === 'active' ? 'deactivate' : 'activate')}
+                                <span className={css.word}>
+                                    {t(flow.status === 'active' ? 'deactivate' : 'activate')}
+                                </span>
                             </Button>
                         )}
                     </>
@@ -432,7 +476,7 @@ function Editor({ flow }: { flow: Flow | undefined }) {
                     </Button>
                 )}
             </header>
-            <Palette />
+            {editor && <Palette />}
             <Canvas />
             {selected !== undefined && (
                 <aside className={css.side} aria-label={t('settings')} data-inspector>

@@ -3,6 +3,7 @@ import { Plus, Trash2 } from 'lucide-react';
 import { lazy, Suspense, useEffect, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { Config, Json } from '@/lib/api/models';
+import { useMay } from '@/lib/auth/session';
 import { Button, IconButton } from '@/ui/button';
 import { Field, SelectField, Switch, TextAreaField, TextField } from '@/ui/field';
 import { Loading } from '@/ui/layout';
@@ -126,6 +127,7 @@ function Code({ field, value, onChange, problem, language }: Props & { language:
     const [typed, setTyped] = useState(() => shown(value));
     const [broken, setBroken] = useState(false);
     const known = useKnown();
+    const readOnly = !useMay('editor');
     const outside = shown(value);
     useEffect(() => {
         if (!broken) setTyped(outside);
@@ -144,6 +146,7 @@ function Code({ field, value, onChange, problem, language }: Props & { language:
                         label={label}
                         language={language}
                         known={known}
+                        readOnly={readOnly}
                         value={typed}
                         onChange={(next) => {
                             if (next.trim() === '') {

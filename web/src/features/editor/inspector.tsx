@@ -42,6 +42,7 @@ export function Inspector({
     const ran = (execution?.nodeExecutions as NodeExecution[] | undefined)
         ?.filter((one) => one.nodeId === node.id)
         .at(-1);
+    const editor = useMay('editor');
     const pinned = useEditor((s) => s.pins[node.id] !== undefined);
     const place = useMemo(() => ({ flowId, nodeId: node.id, execution }), [flowId, node.id, execution]);
     return (
@@ -70,7 +71,9 @@ export function Inspector({
                         label: t('settings'),
                         content: (
                             <PlaceContext.Provider value={place}>
-                                <Settings key={node.id} node={node} />
+                                <fieldset className={css.whole} disabled={!editor}>
+                                    <Settings key={node.id} node={node} />
+                                </fieldset>
                             </PlaceContext.Provider>
                         ),
                     },
@@ -125,18 +128,20 @@ function NodeName({ node }: { node: DrawnNode }) {
     const { t } = useTranslation('editor');
     const [name, setName] = useState(node.id);
     const [bad, setBad] = useState(false);
+    const editor = useMay('editor');
     return (
         <div className={css.bottomHead}>
             <TextField
                 label={t('nodeId')}
                 value={name}
+                readOnly={!editor}
                 problem={bad ? t('nodeIdBad') : null}
                 onChange={setName}
                 onBlur={() => {
                     setBad(name !== node.id && !renameNode(node.id, name));
                 }}
             />
-            <IconButton icon={Trash2} label={t('delete')} keys="Del" onClick={remove} />
+            {editor && <IconButton icon={Trash2} label={t('delete')} keys="Del" onClick={remove} />}
         </div>
     );
 }
@@ -150,7 +155,7 @@ function Settings({ node }: { node: DrawnNode }) {
     if (type === undefined) return <Notice>{node.data.type}</Notice>;
     const groups = [...new Set(fields.map((field) => field.group ?? ''))];
     return (
-        <div className={css.panel} style={{ padding: '1rem 0 0' }}>
+        <div className={css.panel} style={{ padding: 0 }}>
             {problem !== undefined && <Notice>{problem}</Notice>}
             {groups.map((group) => {
                 const inputs = fields
@@ -272,7 +277,7 @@ function Pinned({ id }: { id: string }) {
         }
     };
     return (
-        <div className={css.panel} style={{ padding: '1rem 0 0' }}>
+        <div className={css.panel} style={{ padding: 0 }}>
             <Notice tone="info">{t('pin.help')}</Notice>
             {text === null ? (
                 <DataView label={t('pin.data')} value={outputs} />
@@ -351,7 +356,7 @@ function Ran({ ran, part }: { ran: NodeExecution | undefined; part: 'input' | 'o
     const shown = passes.find((one) => one.iteration === pass) ?? ran;
     const all = ran.iterationCount ?? passes.length;
     return (
-        <div className={css.panel} style={{ padding: '1rem 0 0' }}>
+        <div className={css.panel} style={{ padding: 0 }}>
             {passes.length > 1 && (
                 <SelectField
                     label={t('iteration.label', { count: all })}
@@ -401,7 +406,7 @@ function Logs({ executionId, nodeId, status }: { executionId: string; nodeId: st
     if (logs.isError) return <Notice>{logs.error.message}</Notice>;
     if (logs.data.length === 0) return <p className="muted">{t('noLogs')}</p>;
     return (
-        <ul className={css.panel} style={{ padding: '1rem 0 0' }}>
+        <ul className={css.panel} style={{ padding: 0 }}>
             {logs.data.map((line, index) => (
                 <li key={index}>
                     <span className="mono muted">
@@ -431,7 +436,7 @@ function Documentation({ type }: { type: string }) {
     if (doc.isPending) return <Loading />;
     if (doc.isError) return <Notice>{doc.error.message}</Notice>;
     return (
-        <div className={css.panel} style={{ padding: '1rem 0 0' }}>
+        <div className={css.panel} style={{ padding: 0 }}>
             <h3>{texts.name(type, doc.data.name)}</h3>
             <p>{texts.description(type, doc.data.purpose)}</p>
             {i18n.language !== 'en' && (

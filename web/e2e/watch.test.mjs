@@ -1,0 +1,93 @@
+// Watching: nodes light up as they begin, signals let go on what waits.
+import assert from 'node:assert/strict';
+import { createServer } from 'node:http';
+import { once } from 'node:events';
+import { after, before, test } from 'node:test';
+import { finish, launch, link, node, open, Service, violations } from './support.mjs';
+
+let service;
+let browser;
+let target;
+/** The request that is held, until the test answers it. */
+let held;
+
+before(async () => {
+    target = createServer((request, response) => {
+        held(response);
+    }).listen(0);
+    await once(target, 'listening');
+    service = await new Service().start();
+    browser = await launch();
+});
+after(async () => {
+    await browser?.close();
+    await service?.done();
+    target?.close();
+});
+
+for (const [language, theme] of [
+    ['en', 'light'],
+    ['es', 'dark'],
+])
+    test(`a node is shown as running while it runs (${language}, ${theme})`, async () => {
+        const request = new Promise((resolve) => {
+            held = resolve;
+        });
+        const flow = await service.call('POST', '/flows', {
+            name: `Slow ${language}`,
+            nodes: [
+                node('start', 'manual-trigger'),
+                {
+                    ...node('ask', 'http-request', { url: `http://127.0.0.1:${target.address().port}/` }),
+                    position: { x: 300, y: 0 },
+                },
+                { ...node('say', 'log', { message: 'done' }), position: { x: 600, y: 0 } },
+            ],
+            connections: [
+                { ...link('start', 'ask'), toInput: 'body' },
+                { ...link('ask', 'say'), fromOutput: 'response', toInput: 'data' },
+            ],
+        });
+        const page = await open(browser, service, { path: `/flows/${flow.id}`, language, theme });
+        const step = (id, status) =>
+            page.locator(`.react-flow__node[data-id="${id}"] [data-status="${status}"]`).first();
+        await page.locator('.react-flow__node').nth(2).waitFor();
+        const run = language === 'en' ? 'Run' : 'Ejecutar';
+        await page.getByRole('button', { name: run, exact: true }).click();
+        await page.getByRole('dialog').getByRole('button', { name: run, exact: true }).click();
+        const response = await request;
+        await step('ask', 'running').waitFor();
+        await step('start', 'success').waitFor();
+        assert.equal(await step('say', 'running').count(), 0);
+        assert.deepEqual(await violations(page), []);
+        response.end('"answer"');
+        await step('ask', 'success').waitFor();
+        await step('say', 'success').waitFor();
+        await finish(page);
+    });
+
+test('a signal that is sent from the page lets the execution go on', async () => {
+    const flow = await service.call('POST', '/flows', {
+        name: 'Waits for word',
+        nodes: [node('start', 'manual-trigger'), node('word', 'wait', { mode: 'signal', name: 'go' })],
+        connections: [{ ...link('start', 'word'), toInput: 'data' }],
+    });
+    const { executionId } = await service.call('POST', `/flows/${flow.id}/run`, {});
+    const page = await open(browser, service, { path: `/executions/${executionId}` });
+    await page.getByText('Signal “go”').waitFor();
+    assert.deepEqual(await violations(page), []);
+    await page.getByRole('button', { name: 'Send the signal' }).click();
+    const dialog = page.getByRole('dialog');
+    await dialog.getByLabel('Payload (JSON)').fill('no JSON');
+    await dialog.getByRole('button', { name: 'Send the signal' }).click();
+    await dialog.getByText('This is no JSON').waitFor();
+    assert.deepEqual(await violations(page), []);
+    await dialog.getByLabel('Payload (JSON)').fill('{"by": "Ana"}');
+    await dialog.getByRole('button', { name: 'Send the signal' }).click();
+    await page.locator('main [data-status="success"]').first().waitFor();
+    const execution = await service.finished(executionId);
+    assert.deepEqual(execution.nodeExecutions.find((one) => one.nodeId === 'word').output, {
+        output: { by: 'Ana' },
+    });
+    await finish(page);
+});
