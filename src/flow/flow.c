@@ -5,6 +5,7 @@
 #include "base/map.h"
 #include "base/utf8.h"
 #include "flow/limits.h"
+#include "flow/scripts.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -119,7 +120,6 @@ static void read_node(struct compiler *c, unsigned index, const struct json *jso
     read_id(c, node, index);
     read_common(c, node, index);
     node->expressions = expressions_new(node->config, node->spec == NULL ? NULL : node->spec->fields);
-    node->changing = expressions_may_change(node->expressions);
 }
 
 static int find_end(struct compiler *c, const struct json *json, const char *key, unsigned index)
@@ -212,6 +212,22 @@ static void find_effects(struct flow *flow)
     }
 }
 
+static bool has_code(const struct flow *flow, const struct flow_node *node)
+{
+    if (node->spec == NULL)
+        return false;
+    bool has = flow_has_code(node->config, node->spec->fields);
+    for (unsigned i = 0; !has && i < node->in_count; i++)
+        has = flow_takes_code(node->spec->fields, flow->connections[node->in[i]].input);
+    return has;
+}
+
+static void find_changing(struct flow *flow)
+{
+    for (unsigned i = 0; i < flow->node_count; i++)
+        flow->nodes[i].changing = expressions_may_change(flow->nodes[i].expressions) || has_code(flow, &flow->nodes[i]);
+}
+
 static void read_settings(struct compiler *c)
 {
     const struct json *settings = json_get(c->definition, "settings");
@@ -269,6 +285,7 @@ static void compile(struct compiler *c)
     distribute_add_nodes(flow, c->catalog, c->problems);
     link_nodes(flow);
     find_effects(flow);
+    find_changing(flow);
     read_settings(c);
     bodies_link(flow);
     if (has_border_problem(c->problems)) /* the bodies do not hold together */

@@ -44,7 +44,7 @@ struct flow_node {
     unsigned in_count, out_count;
     bool error_connected; /* some connection leaves its `error` output */
     bool join_first;      /* starts with the first delivered connection */
-    bool changing;        /* computed again, it may come to something else: its expressions ask for more than inputs */
+    bool changing;        /* computed again, it may come to something else: its code, its expressions */
     bool effects;         /* it, or a node inside it, does something that is not to be done again lightly */
     unsigned needed;      /* incoming connections that must be resolved: all but those that lead back */
     unsigned parent;      /* the for-each that contains it, or FLOW_NONE */

@@ -24,6 +24,36 @@ static void add(const struct collector *collector, const char *as, const char *f
     json_push(collector->list, script);
 }
 
+bool flow_has_code(const struct json *config, const struct field *fields)
+{
+    bool has = false;
+    for (const struct field *field = fields; !has && field != NULL && field->name != NULL; field++) {
+        const struct json *value = json_get(config, field->name);
+        bool object = json_is(value, JSON_OBJECT);
+        if (field->code)
+            has = json_is(value, JSON_STRING) && json_as_str_len(value) > 0;
+        for (size_t i = 0; !has && field->fields != NULL && i < (object ? 1 : json_count(value)); i++)
+            has = flow_has_code(object ? value : json_at(value, i), field->fields);
+    }
+    return has;
+}
+
+static bool takes_code(const struct field *field)
+{
+    bool takes = field->code;
+    for (const struct field *inner = field->fields; !takes && inner != NULL && inner->name != NULL; inner++)
+        takes = takes_code(inner);
+    return takes;
+}
+
+bool flow_takes_code(const struct field *fields, const char *name)
+{
+    for (const struct field *field = fields; field != NULL && field->name != NULL; field++)
+        if (strcmp(field->name, name) == 0)
+            return takes_code(field);
+    return false;
+}
+
 static void on_expression(void *user, const char *field, const char *source, size_t len)
 {
     add(user, "expression", field, source, len);

@@ -20,6 +20,10 @@ static const struct flow_pin child_outs[] = {
 static const struct flow_pin wait_outs[] = {{.name = "output", .type = "any"}, {.name = "timeout", .type = "any"}, {0}};
 static const struct flow_rule rules[] = {{"effect", "other", "in", "full"}, {0}};
 static const struct field no_fields[] = {{0}};
+static const struct field row_fields[] = {{.name = "body", .kind = FIELD_STRING, .code = true, .help = "Code."}, {0}};
+static const struct field coded_fields[] = {
+    {.name = "rows", .kind = FIELD_ARRAY, .fields = row_fields, .help = "Rows with code."}, {0}};
+static const struct flow_pin coded_ins[] = {{.name = "in", .type = "any"}, {.name = "rows", .type = "any"}, {0}};
 static const struct field typed_fields[] = {
     {.name = "count", .kind = FIELD_INT, .required = true, .min = 1, .max = 9, .help = "A count."}, {0}};
 static const struct flow_node_spec specs[] = {
@@ -39,6 +43,7 @@ static const struct flow_node_spec specs[] = {
     {.type = "merge", .fields = no_fields, .pure = true, .join_first = true, .any_input = true, .outputs = outs},
     {.type = "wait", .inputs = ins, .outputs = wait_outs, .fields = no_fields},
     {.type = "sub-flow", .inputs = child_ins, .outputs = child_outs, .fields = no_fields},
+    {.type = "coded", .inputs = coded_ins, .outputs = outs, .fields = coded_fields, .pure = true},
     {.type = "typed", .inputs = ins, .outputs = outs, .fields = typed_fields, .pure = true}};
 
 static const struct flow_node_spec *find(const struct flow_catalog *catalog, const char *type)

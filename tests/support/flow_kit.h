@@ -5,8 +5,9 @@
 /* Types: trigger (manual), hook (webhook), pure and effect (in, data -> out, other), free (pins of any name), respond,
  * each (for-each: items -> results, failures, count; item, index inside), merge (any inputs -> out, other), wait (in ->
  * output, timeout), sub-flow
- * (input -> output, executionId), typed (field `count`: an integer from 1 to 9, required). Undeclared inputs of
- * `effect` lead to `data`; from `pure` to `effect` a rule leads `other` to `in`. */
+ * (input -> output, executionId), coded (pure; in, rows -> out, other; field `rows`: [{body: code}]), typed (field
+ * `count`: an integer from 1 to 9, required). Undeclared inputs of `effect` lead to `data`; from `pure` to `effect` a
+ * rule leads `other` to `in`. */
 extern const struct flow_catalog kit_catalog;
 
 /* JSON with ' for "; fails the test when broken; yours. */

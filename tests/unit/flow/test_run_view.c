@@ -177,19 +177,23 @@ static void test_changing_nodes_are_checkpointed(void **state)
 {
     (void)state;
     static const struct {
-        const char *config;
+        const char *node, *line;
         bool kept;
-    } cases[] = {{"{'v':'text'}", false},
-                 {"{'v':'{{input.a}}'}", false},
-                 {"{'v':'{{nodes.t.out}}'}", false},
-                 {"{'v':'{{Math.random()}}'}", true},
-                 {"{'v':'{{now}}'}", true},
-                 {"{'v':'{{variables.x}}'}", true},
-                 {"{'v':'{{secrets.x}}'}", true},
-                 {"{'v':'{{execution.id}}'}", true}};
+    } cases[] = {{"pure{'v':'text'}", "t>a", false},
+                 {"pure{'v':'{{input.a}}'}", "t>a", false},
+                 {"pure{'v':'{{nodes.t.out}}'}", "t>a", false},
+                 {"pure{'v':'{{Math.random()}}'}", "t>a", true},
+                 {"pure{'v':'{{now}}'}", "t>a", true},
+                 {"pure{'v':'{{variables.x}}'}", "t>a", true},
+                 {"pure{'v':'{{secrets.x}}'}", "t>a", true},
+                 {"pure{'v':'{{execution.id}}'}", "t>a", true},
+                 {"coded", "t>a.in", false},
+                 {"coded{'rows':[{'body':''}]}", "t>a.in", false},
+                 {"coded{'rows':[{},{'body':'return1'}]}", "t>a.in", true},
+                 {"coded", "t>a.rows", true}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        AUTO_FREE char *nodes = mem_printf("t:trigger a:pure%s", cases[i].config);
-        struct view *v = view_new(nodes, "t>a", "null");
+        AUTO_FREE char *nodes = mem_printf("t:trigger a:%s", cases[i].node);
+        struct view *v = view_new(nodes, cases[i].line, "null");
         end(v, "t", "{'out':1}");
         end(v, "a", "{'out':1}");
         assert_string_equal(buf_str(&v->kept), cases[i].kept ? "a " : "");
