@@ -98,11 +98,27 @@ struct run_command *run_command_add(struct flow_run *run, enum run_command_kind 
     return &added->command;
 }
 
+/* Its iteration may be over before the command would be taken, and then nothing could tell which that was. */
+void run_command_stop(struct flow_run *run, unsigned scope, unsigned node, int attempt)
+{
+    for (size_t i = run->command_head; i < run->command_count; i++) {
+        const struct run_command *command = &run->commands[i].command;
+        if (command->kind == RUN_COMMAND_START_NODE && command->scope == scope && command->node == node &&
+            command->attempt == attempt) {
+            run->commands[i].withdrawn = true;
+            return;
+        }
+    }
+    command_add(run, RUN_COMMAND_ABORT_NODE, scope, node)->command.attempt = attempt;
+}
+
 /* A command's borrowed values live until the next one is taken. */
 bool flow_run_next_command(struct flow_run *run, struct run_command *ret)
 {
     if (run->command_head > 0)
         command_release(&run->commands[run->command_head - 1]);
+    while (run->command_head < run->command_count && run->commands[run->command_head].withdrawn)
+        command_release(&run->commands[run->command_head++]);
     if (run->command_head == run->command_count) {
         run->command_head = run->command_count = 0;
         return false;

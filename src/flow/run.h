@@ -64,8 +64,11 @@ struct run_checkpoint {
     const char *node_id;
     const char *iteration; /* NULL: "0" */
     int attempt;
-    int epoch;             /* in which it came to be; 0: not known. Given with flow_run_restore() alone */
-    enum node_state state; /* NODE_SUCCEEDED, NODE_FAILED (for good), NODE_WAITING, NODE_BACKOFF */
+    int epoch; /* in which it came to be; 0: not known. Given with flow_run_restore() alone */
+    /* NODE_SUCCEEDED, NODE_FAILED (for good), NODE_WAITING, NODE_BACKOFF; NODE_ITERATING: a for-each has begun,
+     * outputs are its plan {items, concurrency, continueOnError, itemTimeoutMs} */
+    enum node_state state;
+    bool former; /* of the execution that this one retries: its times say nothing here */
     const struct json *outputs;
     int64_t records, started_ms, ended_ms;
     int64_t wake_ms; /* WAITING, BACKOFF */
@@ -195,3 +198,7 @@ void flow_run_idempotency_key(const struct flow_run *run, unsigned scope, unsign
  * node of a loop or a for-each is there once, as of its latest iteration, with `iteration`, `iterationCount` and
  * `iterations`: those before, of which the first LIMIT_HISTORY_ITERATIONS, and as many that failed, are kept. Yours. */
 struct json *flow_run_document(const struct flow_run *run);
+/* Of the nodes of such a document: the checkpoints [{nodeId, iteration?, attempt, state, outputs, records, startedMs,
+ * endedMs}] that a retry from the failed node begins with: what succeeded, and the items of each for-each that did not.
+ * Yours. */
+struct json *flow_run_known(const struct json *nodes);

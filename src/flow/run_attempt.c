@@ -10,8 +10,8 @@ bool run_has_effects(const struct flow_run *run, unsigned index)
     return !spec->pure && spec->trigger == NULL;
 }
 
-/* Also what came first, and what expressions came to, is to be known again after a crash. */
-static bool is_kept(const struct flow_run *run, unsigned index)
+/* Also what came first, and what expressions and code came to. */
+bool run_is_kept(const struct flow_run *run, unsigned index)
 {
     return run_has_effects(run, index) || run->flow->nodes[index].join_first || run->flow->nodes[index].changing;
 }
@@ -68,13 +68,29 @@ void run_set_error(struct flow_run *run, struct node_run *node, unsigned index, 
     json_set_str(node->error, "nodeId", run->flow->nodes[index].id);
 }
 
+bool run_count_steps(struct flow_run *run, int64_t steps)
+{
+    run->steps += steps;
+    if (run->steps <= run->flow->settings.max_steps)
+        return true;
+    run_end_limit(run, "steps", run->flow->settings.max_steps);
+    return false;
+}
+
+bool run_count_outputs(struct flow_run *run, const struct json *outputs)
+{
+    run->output_bytes += (int64_t)json_size(outputs);
+    if (run->output_bytes <= run->flow->settings.max_output_bytes)
+        return true;
+    run_end_limit(run, "bytes of outputs", run->flow->settings.max_output_bytes);
+    return false;
+}
+
 void run_start_attempt(struct flow_run *run, struct scope *scope, unsigned index)
 {
     struct node_run *node = run_node_at(run, scope, index);
-    if (++run->steps > run->flow->settings.max_steps) {
-        run_end_limit(run, "steps", run->flow->settings.max_steps);
+    if (!run_count_steps(run, 1))
         return;
-    }
     node->attempt++;
     node->started_ms = run->now_ms;
     if (node->first_ms == 0)
@@ -110,13 +126,13 @@ void run_on_done(struct flow_run *run, struct scope *scope, const struct run_eve
         return;
     run_leave_state(run, scope, node);
     if (run->flow->nodes[event->node].spec->container) {
-        run_each_begin(run, scope, event->node);
+        run_each_begin(run, scope, event->node, false);
         return;
     }
     node->ended_ms = run->now_ms;
     run_attempt_end(node, NODE_SUCCEEDED, run->now_ms, NULL);
     node->state = NODE_SUCCEEDED;
-    if (is_kept(run, event->node))
+    if (run_is_kept(run, event->node))
         run_checkpoint(run, scope, event->node, NULL);
     run_conclude(run, scope, event->node, NODE_SUCCEEDED);
 }
@@ -165,7 +181,7 @@ void run_fail_for_good(struct flow_run *run, struct scope *scope, unsigned index
     node->ended_ms = run->now_ms;
     node->state = NODE_FAILED;
     run_set_error(run, node, index, error_id(error->code), error->message);
-    if (is_survived(definition, scope) && (definition->effects || is_kept(run, index)))
+    if (is_survived(definition, scope) && (definition->effects || run_is_kept(run, index)))
         run_checkpoint(run, scope, index, error);
     if (definition->error_connected || !definition->critical) {
         run_conclude(run, scope, index, NODE_FAILED);

@@ -53,6 +53,7 @@ static bool open_next(struct flow_run *run, struct scope *scope, unsigned index)
         return false;
     each->next++;
     each->open++;
+    inner->started_ms = run->now_ms;
     if (each->item_timeout_ms > 0)
         inner->deadline_ms = run->now_ms + each->item_timeout_ms;
     run_scope_begin(run, inner);
@@ -100,14 +101,15 @@ void run_each_step(struct flow_run *run, struct scope *scope, unsigned index, si
     go_on(run, scope, index);
 }
 
-/* The node itself has given its plan: {items, concurrency, continueOnError, itemTimeoutMs}. */
-void run_each_begin(struct flow_run *run, struct scope *scope, unsigned index)
+/* The node itself has given its plan: {items, concurrency, continueOnError, itemTimeoutMs}. What its expressions came
+ * to is kept: its iterations are known by their number. */
+void run_each_begin(struct flow_run *run, struct scope *scope, unsigned index, bool is_known)
 {
     struct node_run *node = run_node_at(run, scope, index);
     const struct json *plan = node->outputs;
     struct each_run *each = mem_alloc(sizeof *each);
     int64_t concurrency = json_get_int(plan, "concurrency", 1);
-    each->items = json_ref(json_get(plan, "items"));
+    each->items = json_ref(node->known_items != NULL ? node->known_items : json_get(plan, "items"));
     each->count = json_count(each->items);
     each->results = mem_array(each->count + 1, sizeof(struct json *));
     each->failures = mem_array(each->count + 1, sizeof(struct json *));
@@ -118,6 +120,8 @@ void run_each_begin(struct flow_run *run, struct scope *scope, unsigned index)
     each->item_timeout_ms = json_get_int(plan, "itemTimeoutMs", 0);
     node->each = each;
     run_enter_state(run, scope, node, NODE_ITERATING);
+    if (!is_known && run->flow->nodes[index].changing)
+        run_checkpoint(run, scope, index, NULL);
     if (each->count > LIMIT_FOR_EACH_ITEMS) {
         struct error error;
         (void)error_set(&error, ERR_LIMIT, "items", "items has %zu elements; a for-each takes at most %d.", each->count,

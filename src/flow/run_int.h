@@ -38,6 +38,7 @@ struct node_run {
     struct json *outputs, *error;       /* error: {code,message,nodeId} once failed for good */
     struct json *before;                /* outputs of the latest pass of a loop that is over */
     struct json *waiting;
+    struct json *known_items; /* of the execution that this one retries; NULL: none */
     struct each_run *each;
     struct attempt *attempts, *last_attempt;
 };
@@ -64,8 +65,8 @@ struct scope {
     size_t index;
     struct json *item, *result, *leaf; /* leaf: outputs of the ended leaf that stands last in the definition */
     unsigned leaf_slot;
-    int64_t deadline_ms; /* INT64_MAX: none */
-    struct error *error; /* NULL unless it failed */
+    int64_t started_ms, deadline_ms; /* deadline INT64_MAX: none */
+    struct error *error;             /* NULL unless it failed */
     char prefix[RUN_ITERATION_BYTES_MAX];
 };
 
@@ -81,6 +82,7 @@ struct kept {
 
 struct restored {
     enum node_state state;
+    bool former;
     int attempt, epoch, unknown;
     int64_t records, started_ms, ended_ms, wake_ms;
     struct json *outputs, *waiting, *error;
@@ -88,6 +90,7 @@ struct restored {
 
 struct queued_command {
     struct run_command command;
+    bool withdrawn;
     char *iteration, *message; /* what the command points to */
     struct json *inputs, *outputs, *waiting, *lost;
 };
@@ -122,6 +125,7 @@ struct flow_run {
     int64_t steps, output_bytes, records;
     struct json *leaf_outputs, *response; /* of the last ended leaf of root; of the last respond node */
     struct map restored;                  /* "<iteration>\x1f<node id>" -> struct restored */
+    unsigned restored_children;           /* of these: that wait for a child */
     struct kept *kept;                    /* by node; NULL: none yet */
     struct attempt *free_attempts;
     struct queued_signal *signals, **last_signal;
@@ -139,6 +143,8 @@ static inline struct node_run *run_node_at(const struct flow_run *run, const str
 
 /* run.c */
 struct run_command *run_command_add(struct flow_run *run, enum run_command_kind kind, unsigned scope, unsigned node);
+/* A node is to be stopped: the command to start it goes, when nobody has taken it yet. */
+void run_command_stop(struct flow_run *run, unsigned scope, unsigned node, int attempt);
 void run_checkpoint(struct flow_run *run, struct scope *scope, unsigned index, const struct error *error);
 void run_end(struct flow_run *run, enum run_status status, const struct error *error);
 void run_end_limit(struct flow_run *run, const char *what, int64_t limit);
@@ -155,6 +161,7 @@ void run_scope_begin(struct flow_run *run, struct scope *scope); /* what needs n
 void run_scope_abort(struct flow_run *run, struct scope *scope); /* all that is under way in it, and inside it */
 /* A child that a node waits for is of no use any more; nothing when it waits for none. */
 void run_cancel_child(struct flow_run *run, const struct scope *scope, unsigned index);
+void run_drop_child(struct flow_run *run, const struct scope *scope, unsigned index, const struct json *waiting);
 /* It, or the whole run, has failed. */
 void run_scope_fail(struct flow_run *run, struct scope *scope, const struct error *error);
 void run_scope_ended(struct flow_run *run, struct scope *scope); /* queues it */
@@ -163,7 +170,8 @@ void run_iteration(const struct scope *scope, const struct node_run *node, char 
 void run_node_reset(struct flow_run *run, struct scope *scope, unsigned index);
 
 /* run_each.c */
-void run_each_begin(struct flow_run *run, struct scope *scope, unsigned index);
+void run_each_begin(struct flow_run *run, struct scope *scope, unsigned index,
+                    bool is_known);             /* known: its plan is out of a checkpoint */
 void run_each_take_ended(struct flow_run *run); /* the oldest scope that has ended */
 /* An iteration has ended, with an error or without (NULL); its scope is gone. */
 void run_each_step(struct flow_run *run, struct scope *scope, unsigned index, size_t item_index, struct json *item,
@@ -183,10 +191,15 @@ void run_connection_settle(struct flow_run *run, struct scope *scope, unsigned c
 
 /* run_attempt.c */
 bool run_has_effects(const struct flow_run *run, unsigned index);
+/* Whether its end is to be known again after a crash. */
+bool run_is_kept(const struct flow_run *run, unsigned index);
 struct attempt *run_attempt_add(struct flow_run *run, struct node_run *node, int number, int epoch,
                                 enum node_state state, int64_t started_ms);
 void run_attempt_end(struct node_run *node, enum node_state state, int64_t ended_ms, const char *error);
 void run_start_attempt(struct flow_run *run, struct scope *scope, unsigned index);
+/* False: the flow's limit is passed, and the run has ended. */
+bool run_count_steps(struct flow_run *run, int64_t steps);
+bool run_count_outputs(struct flow_run *run, const struct json *outputs);
 void run_on_done(struct flow_run *run, struct scope *scope, const struct run_event *event);
 void run_on_wait(struct flow_run *run, struct scope *scope, const struct run_event *event);
 void run_node_failed(struct flow_run *run, struct scope *scope, unsigned index, const struct error *error,
@@ -201,6 +214,8 @@ enum wait_kind run_wait_kind(const struct json *waiting);
 void run_start_node(struct flow_run *run, struct place place);
 void run_begin(struct flow_run *run);
 void run_restored_free(struct flow_run *run);
+/* What is known of nodes in it, and inside it, will not be taken up: children that they wait for are cancelled. */
+void run_restored_drop(struct flow_run *run, const struct scope *scope);
 void run_set_error(struct flow_run *run, struct node_run *node, unsigned index, const char *code, const char *message);
 
 /* run_time.c */

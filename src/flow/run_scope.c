@@ -110,6 +110,7 @@ static void node_done(struct flow_run *run, struct node_run *node)
     json_unref(node->outputs);
     json_unref(node->error);
     json_unref(node->waiting);
+    json_unref(node->known_items);
     run_each_free(node->each);
     for (struct attempt *attempt = node->attempts, *next; attempt != NULL; attempt = next) {
         next = attempt->next;
@@ -146,15 +147,19 @@ void run_scope_free(struct flow_run *run, struct scope *scope)
     free(scope);
 }
 
+void run_drop_child(struct flow_run *run, const struct scope *scope, unsigned index, const struct json *waiting)
+{
+    struct run_command *added = run_command_add(run, RUN_COMMAND_CANCEL_CHILD, scope->id, index);
+    struct queued_command *queued = &run->commands[run->command_count - 1];
+    added->checkpoint =
+        (struct run_checkpoint){.node_id = run->flow->nodes[index].id, .waiting = queued->waiting = json_ref(waiting)};
+}
+
 void run_cancel_child(struct flow_run *run, const struct scope *scope, unsigned index)
 {
     const struct node_run *node = run_node_at(run, scope, index);
-    if (node->state != NODE_WAITING || node->wait != WAIT_CHILD)
-        return;
-    struct run_command *added = run_command_add(run, RUN_COMMAND_CANCEL_CHILD, scope->id, index);
-    struct queued_command *queued = &run->commands[run->command_count - 1];
-    added->checkpoint = (struct run_checkpoint){.node_id = run->flow->nodes[index].id,
-                                                .waiting = queued->waiting = json_ref(node->waiting)};
+    if (node->state == NODE_WAITING && node->wait == WAIT_CHILD)
+        run_drop_child(run, scope, index, node->waiting);
 }
 
 static void abort_node(struct flow_run *run, struct scope *scope, unsigned index)
@@ -162,7 +167,7 @@ static void abort_node(struct flow_run *run, struct scope *scope, unsigned index
     struct node_run *node = run_node_at(run, scope, index);
     switch (node->state) {
     case NODE_RUNNING:
-        run_command_add(run, RUN_COMMAND_ABORT_NODE, scope->id, index)->attempt = node->attempt;
+        run_command_stop(run, scope->id, index, node->attempt);
         break;
     case NODE_ITERATING:
         run_each_abort(run, scope, index);
@@ -185,6 +190,7 @@ void run_scope_abort(struct flow_run *run, struct scope *scope)
 {
     for (unsigned i = 0; i < scope->body->node_count && scope->busy > 0; i++)
         abort_node(run, scope, scope->body->nodes[i]);
+    run_restored_drop(run, scope);
     scope->active = 0;
 }
 

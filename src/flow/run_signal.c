@@ -56,12 +56,20 @@ bool run_waits_for_signal(const struct json *waiting, const char *name)
     return wanted == NULL || fits(name, wanted);
 }
 
+/* The time of an iteration around it is over: the clock says so next. */
+static bool is_late(const struct flow_run *run, const struct scope *scope)
+{
+    while (scope != NULL && scope->deadline_ms > run->now_ms)
+        scope = scope->parent;
+    return scope != NULL;
+}
+
 static bool is_for(const struct flow_run *run, const struct scope *scope, unsigned index,
                    const struct queued_signal *signal)
 {
     const struct node_run *node = run_node_at(run, scope, index);
     if (node->state != NODE_WAITING || node->wait != (signal->of_child ? WAIT_CHILD : WAIT_SIGNAL) ||
-        !fits(signal->node_id, run->flow->nodes[index].id))
+        !fits(signal->node_id, run->flow->nodes[index].id) || is_late(run, scope))
         return false;
     if (signal->of_child) /* of that very child: a former attempt may have had another */
         return fits(json_get_str(node->waiting, "childId"), json_get_str(signal->payload, "executionId"));
@@ -126,16 +134,13 @@ static void take(struct flow_run *run, struct place place, const struct queued_s
                  json_ref(signal->payload));
     json_unref(node->outputs);
     node->outputs = outputs;
-    run->output_bytes += (int64_t)json_size(outputs);
     run_leave_state(run, scope, node);
     node->ended_ms = run->now_ms;
     node->records = 1;
     run_attempt_end(node, NODE_SUCCEEDED, run->now_ms, NULL);
     node->state = NODE_SUCCEEDED;
     run_checkpoint(run, scope, place.node, NULL);
-    if (run->output_bytes > run->flow->settings.max_output_bytes)
-        run_end_limit(run, "bytes of outputs", run->flow->settings.max_output_bytes);
-    else
+    if (run_count_outputs(run, node->outputs))
         run_conclude(run, scope, place.node, NODE_SUCCEEDED);
 }
 

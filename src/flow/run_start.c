@@ -26,6 +26,11 @@ void run_restored_free(struct flow_run *run)
     map_done(&run->restored);
 }
 
+static bool awaits_child(const struct restored *known)
+{
+    return known->state == NODE_WAITING && run_wait_kind(known->waiting) == WAIT_CHILD;
+}
+
 static struct json *error_of(const struct run_checkpoint *known)
 {
     if (known->error_id == NULL)
@@ -46,6 +51,7 @@ void flow_run_restore(struct flow_run *run, const struct run_checkpoint *known)
                    known->node_id);
     struct restored *restored = mem_alloc(sizeof *restored);
     *restored = (struct restored){.state = known->state,
+                                  .former = known->former,
                                   .attempt = known->attempt,
                                   .epoch = known->epoch,
                                   .unknown = known->unknown,
@@ -57,8 +63,11 @@ void flow_run_restore(struct flow_run *run, const struct run_checkpoint *known)
                                   .waiting = json_ref(known->waiting),
                                   .error = error_of(known)};
     struct restored *former = map_put(&run->restored, key, restored);
-    if (former != NULL)
+    run->restored_children += awaits_child(restored);
+    if (former != NULL) {
+        run->restored_children -= awaits_child(former);
         restored_free(NULL, NULL, former);
+    }
 }
 
 static struct restored *take_restored(struct flow_run *run, const struct scope *scope, unsigned index)
@@ -68,11 +77,66 @@ static struct restored *take_restored(struct flow_run *run, const struct scope *
     char key[KEY_BYTES], iteration[RUN_ITERATION_BYTES_MAX];
     run_iteration(scope, run_node_at(run, scope, index), iteration);
     (void)snprintf(key, sizeof key, "%s\x1f%.120s", iteration, run->flow->nodes[index].id);
-    return map_put(&run->restored, key, NULL);
+    struct restored *known = map_put(&run->restored, key, NULL);
+    run->restored_children -= known != NULL && awaits_child(known);
+    return known;
 }
 
-static void take_over(struct flow_run *run, struct node_run *node, struct restored *take)
+struct dropping {
+    struct flow_run *run;
+    const struct scope *scope;
+};
+
+/* Iterations of for-each beside each other have the same prefixes. */
+static bool is_inside(const struct dropping *dropping, const char *key, int *ret_node)
 {
+    const struct flow *flow = dropping->run->flow;
+    unsigned container = dropping->scope->body->container;
+    *ret_node = flow_find_node(flow, strchr(key, '\x1f') + 1);
+    unsigned around = flow->nodes[*ret_node].parent;
+    while (around != container && around != FLOW_NONE)
+        around = flow->nodes[around].parent;
+    return around == container && strncmp(key, dropping->scope->prefix, strlen(dropping->scope->prefix)) == 0;
+}
+
+static void drop_child(void *user, const char *key, void *value)
+{
+    const struct dropping *dropping = user;
+    struct restored *known = value;
+    int node;
+    if (!awaits_child(known) || !is_inside(dropping, key, &node))
+        return;
+    run_drop_child(dropping->run, dropping->scope, (unsigned)node, known->waiting);
+    dropping->run->restored_children--;
+    known->state = NODE_ABORTED;
+}
+
+void run_restored_drop(struct flow_run *run, const struct scope *scope)
+{
+    struct dropping dropping = {.run = run, .scope = scope};
+    if (run->restored_children > 0)
+        map_each(&run->restored, drop_child, &dropping);
+}
+
+/* Iterations, and their for-each, have been under way for as long as what is known of the nodes inside. */
+static void note_beginning(struct scope *scope, int64_t began_ms)
+{
+    for (; scope->parent != NULL; scope = scope->parent) {
+        struct node_run *each = &scope->parent->nodes[scope->container];
+        if (began_ms < scope->started_ms) {
+            scope->deadline_ms -= scope->deadline_ms == INT64_MAX ? 0 : scope->started_ms - began_ms;
+            scope->started_ms = began_ms;
+        }
+        if (began_ms < each->started_ms)
+            each->started_ms = each->first_ms = began_ms;
+    }
+}
+
+static void take_over(struct flow_run *run, struct scope *scope, unsigned index, struct restored *take)
+{
+    struct node_run *node = run_node_at(run, scope, index);
+    if (!take->former && take->started_ms > 0)
+        note_beginning(scope, take->started_ms);
     node->attempt = take->attempt;
     node->unknown = take->unknown;
     node->records = take->records;
@@ -83,7 +147,10 @@ static void take_over(struct flow_run *run, struct node_run *node, struct restor
     node->waiting = take->waiting;
     node->error = take->error;
     (void)run_attempt_add(run, node, node->attempt, take->epoch,
-                          take->state == NODE_BACKOFF ? NODE_FAILED : take->state, node->first_ms);
+                          take->state == NODE_BACKOFF     ? NODE_FAILED
+                          : take->state == NODE_ITERATING ? NODE_RUNNING
+                                                          : take->state,
+                          node->first_ms);
     free(take);
 }
 
@@ -113,8 +180,21 @@ static void add_lost_attempts(struct flow_run *run, struct node_run *node, int f
     }
 }
 
-/* A result, a wait, a backoff, a failure. Returns whether there was something. After a backoff the next attempt may
- * have been begun. */
+/* A retry runs the for-each again, whose settings may be others now, with the items that it had. */
+static bool take_items(struct flow_run *run, struct node_run *node, unsigned index, struct restored *known)
+{
+    const struct json *items = json_get(known->outputs, "items");
+    bool usable = run->flow->nodes[index].spec->container && json_is(items, JSON_ARRAY);
+    if (usable && !known->former)
+        return true;
+    if (usable)
+        node->known_items = json_ref(items);
+    restored_free(NULL, NULL, known);
+    return false;
+}
+
+/* A result, a wait, a backoff, a failure, items under way. Returns whether there was something. After a
+ * backoff the next attempt may have been begun. */
 static bool take_up(struct flow_run *run, struct scope *scope, unsigned index)
 {
     struct restored *known = take_restored(run, scope, index);
@@ -122,8 +202,12 @@ static bool take_up(struct flow_run *run, struct scope *scope, unsigned index)
         return false;
     struct node_run *node = run_node_at(run, scope, index);
     enum node_state state = known->state;
-    int epoch = known->epoch;
-    take_over(run, node, known);
+    int epoch = known->epoch, attempts = known->former ? 0 : known->attempt - known->unknown;
+    if (state == NODE_ITERATING && !take_items(run, node, index, known))
+        return false;
+    take_over(run, scope, index, known);
+    if (!run_count_steps(run, attempts) || !run_count_outputs(run, node->outputs))
+        return true;
     switch (state) {
     case NODE_SUCCEEDED:
         run_attempt_end(node, NODE_SUCCEEDED, node->ended_ms, NULL);
@@ -143,6 +227,9 @@ static bool take_up(struct flow_run *run, struct scope *scope, unsigned index)
         run_enter_state(run, scope, node, NODE_WAITING);
         node->wait = run_wait_kind(node->waiting);
         run->look_for_signals |= node->wait != WAIT_TIME;
+        return true;
+    case NODE_ITERATING:
+        run_each_begin(run, scope, index, true);
         return true;
     default:
         return false;

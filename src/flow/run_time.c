@@ -25,7 +25,7 @@ static void on_late(struct flow_run *run, struct scope *scope, unsigned index)
         run_fail_for_good(run, scope, index, &error);
         return;
     }
-    run_command_add(run, RUN_COMMAND_ABORT_NODE, scope->id, index)->attempt = node->attempt;
+    run_command_stop(run, scope->id, index, node->attempt);
     run_node_failed(run, scope, index, &error, true);
 }
 

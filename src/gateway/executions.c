@@ -547,43 +547,6 @@ static enum err delete_execution(struct api *api, struct http_request *request, 
     return code;
 }
 
-static int64_t time_of(const struct json *entry, const char *key)
-{
-    int64_t ms = 0;
-    return json_get_str(entry, key) != NULL && clock_parse_iso(json_get_str(entry, key), &ms) == 0 ? ms : 0;
-}
-
-static void add_succeeded(struct json *list, const struct json *node)
-{
-    if (strcmp(json_get_str(node, "status"), "success") != 0)
-        return;
-    struct json *checkpoint = json_object_new();
-    json_set_str(checkpoint, "nodeId", json_get_str(node, "nodeId"));
-    if (json_get_str(node, "iteration") != NULL)
-        json_set_str(checkpoint, "iteration", json_get_str(node, "iteration"));
-    json_set_int(checkpoint, "attempt", (int64_t)json_count(json_get(node, "attempts")));
-    json_set_str(checkpoint, "state", node_state_name(NODE_SUCCEEDED));
-    json_set(checkpoint, "outputs", json_ref(json_get(node, "output")));
-    json_set_int(checkpoint, "records", json_get_int(node, "recordsProcessed", 0));
-    json_set_int(checkpoint, "startedMs", time_of(node, "startTime"));
-    json_set_int(checkpoint, "endedMs", time_of(node, "endTime"));
-    json_push(list, checkpoint);
-}
-
-/* Checkpoints of what succeeded, so that a retry begins at the node that failed. */
-static struct json *succeeded_nodes(const struct json *detail)
-{
-    struct json *list = json_array_new();
-    const struct json *nodes = json_get(detail, "nodeExecutions");
-    for (size_t i = 0; i < json_count(nodes); i++) {
-        const struct json *iterations = json_get(json_at(nodes, i), "iterations");
-        for (size_t k = 0; k < json_count(iterations); k++)
-            add_succeeded(list, json_at(iterations, k));
-        add_succeeded(list, json_at(nodes, i));
-    }
-    return list;
-}
-
 static const char *const retry_modes[] = {"whole", "failed", NULL};
 static const struct field retry_fields[] = {
     {.name = "from",
@@ -604,7 +567,7 @@ enum err api_retry(struct api *api, const char *execution_id, bool failed_only, 
     if (strcmp(status, "failed") != 0 && strcmp(status, "timeout") != 0)
         return error_set(reterr, ERR_VALIDATION, "status", "Only a failed execution can be retried; this one is %s.",
                          status);
-    AUTO_JSON struct json *known = failed_only ? succeeded_nodes(old) : NULL;
+    AUTO_JSON struct json *known = failed_only ? flow_run_known(json_get(old, "nodeExecutions")) : NULL;
     AUTO_FREE char *input =
         json_has(old, "input") && json_get(old, "input") != NULL ? json_dup_text(json_get(old, "input")) : NULL;
     AUTO_FREE char *metadata = json_get(old, "metadata") != NULL ? json_dup_text(json_get(old, "metadata")) : NULL;

@@ -246,7 +246,7 @@ void active_signals(struct active *active, const struct json *message)
     settle(active);
 }
 
-static void restore(struct active *active, const struct json *list)
+static void restore(struct active *active, const struct json *list, bool former)
 {
     for (size_t i = 0; i < json_count(list); i++) {
         const struct json *entry = json_at(list, i);
@@ -258,6 +258,7 @@ static void restore(struct active *active, const struct json *list)
         struct run_checkpoint checkpoint = {
             .node_id = json_get_str(entry, "nodeId"),
             .iteration = json_get_str(entry, "iteration"),
+            .former = former,
             .waiting = json_get(entry, "waiting"),
             .attempt = (int)json_get_int(entry, "attempt", 1),
             .epoch = (int)json_get_int(entry, "epoch", 0),
@@ -313,8 +314,8 @@ void active_start(struct worker *worker, const struct json *item, struct deliver
         .lost_epochs = (unsigned)json_get_int(item, "lostEpochs", json_get_bool(item, "lostEpoch", false)),
         .seed = worker->options.seed ^ hash_str(id)};
     active->run = flow_run_new(flow->flow, &options, json_get(item, "input"));
-    restore(active, json_get(item, "restore"));
-    restore(active, json_get(item, "checkpoints"));
+    restore(active, json_get(item, "restore"), true);
+    restore(active, json_get(item, "checkpoints"), false);
     feed(active, json_get(item, "signals"));
     active->signals_seen = json_get_int(item, "seen", 0);
     (void)map_put(&worker->active, id, active);

@@ -68,7 +68,8 @@ static enum err apply_checkpoint(struct store_session *s, const struct target *t
                                  struct error *reterr)
 {
     const struct run_checkpoint *c = &t->event->checkpoint;
-    enum err code = enter_attempt(s, t, reterr);
+    /* The beginning of a for-each's items is the end of no attempt. */
+    enum err code = c->state == NODE_ITERATING ? ERR_OK : enter_attempt(s, t, reterr);
     if (code == ERR_OK)
         code = enter_lost_attempts(s, t, reterr);
     if (code == ERR_OK)

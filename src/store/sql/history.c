@@ -108,12 +108,13 @@ static struct json *node_of_checkpoint(struct sql_rows *q, const struct json *ty
     if (type == NULL && dot != NULL && strcmp(dot, ".item") == 0)
         type = "sub-flow"; /* of a for-each that runs its items elsewhere (flow/distribute.c) */
     json_set_str(node, "nodeType", type == NULL ? "unknown" : type);
-    json_set_str(node, "status", sql_text(q, 1));
+    bool iterating = strcmp(sql_text(q, 1), node_state_name(NODE_ITERATING)) == 0;
+    json_set_str(node, "status", iterating ? node_state_name(NODE_RUNNING) : sql_text(q, 1));
     /* The page formats every startTime (contract 8). */
     set_span(node, started_ms > 0 ? started_ms : created_ms, sql_int(q, 5));
     json_set_int(node, "recordsProcessed", sql_int(q, 3));
     json_set_str(node, "errorMessage", sql_text(q, 7));
-    json_set(node, "output", sql_json(q, 2, damaged));
+    json_set(node, "output", iterating ? NULL : sql_json(q, 2, damaged));
     store_set_time(node, "waitingUntil", wake_ms >= RUN_WAKE_NEVER ? 0 : wake_ms);
     return node;
 }

@@ -1,6 +1,6 @@
-/* Loops, for-each, waits and children, rule by rule (docs/internals/engine.md). Commands are written as text:
- * "b@0" is node b in iteration 0: "start b@0", "keep b@1 success", "end success". */
+/* Loops, for-each, waits and children, rule by rule (docs/internals/engine.md). */
 #include "support/flow_kit.h"
+#include "support/flow_stage.h"
 
 #include "base/limits.h"
 
@@ -13,274 +13,6 @@
 
 #include <cmocka.h>
 
-#define T0 1000000
-#define RUNNING_MAX 300
-
-struct running {
-    unsigned scope, node;
-    int attempt;
-    char name[120];
-    struct json *inputs;
-};
-
-struct kept_checkpoint {
-    struct run_checkpoint point;
-    char name[140];
-};
-
-struct stage {
-    struct flow *flow;
-    struct flow_run *run;
-    int64_t now_ms;
-    struct buf seen;
-    struct running running[RUNNING_MAX];
-    unsigned running_count;
-    struct kept_checkpoint kept[RUNNING_MAX];
-    unsigned kept_count;
-};
-
-static void begin(struct stage *s, struct run_options options, const char *input)
-{
-    AUTO_JSON struct json *value = input == NULL ? NULL : kit_json(input);
-    options.execution_id = "e1";
-    options.trigger = "manual";
-    options.created_ms = T0;
-    options.epoch = options.epoch == 0 ? 1 : options.epoch;
-    s->run = flow_run_new(s->flow, &options, value);
-    s->now_ms = s->now_ms == 0 ? T0 : s->now_ms;
-}
-
-static struct stage *stage_new(const char *nodes, const char *connections, const char *settings)
-{
-    struct stage *s = mem_alloc(sizeof *s);
-    s->flow = kit_flow_of(nodes, connections, settings);
-    buf_init(&s->seen, 0);
-    begin(s, (struct run_options){0}, NULL);
-    return s;
-}
-
-static void forget_running(struct stage *s)
-{
-    for (unsigned i = 0; i < s->running_count; i++)
-        json_unref(s->running[i].inputs);
-    s->running_count = 0;
-}
-
-static void stage_done(struct stage *s)
-{
-    forget_running(s);
-    for (unsigned i = 0; i < s->kept_count; i++) {
-        json_unref((struct json *)s->kept[i].point.outputs);
-        json_unref((struct json *)s->kept[i].point.waiting);
-        free((char *)s->kept[i].point.iteration);
-    }
-    flow_run_free(s->run);
-    flow_free(s->flow);
-    buf_done(&s->seen);
-    free(s);
-}
-
-static void name_of(const struct stage *s, unsigned scope, unsigned node, char out[120])
-{
-    char iteration[RUN_ITERATION_BYTES_MAX];
-    flow_run_iteration(s->run, scope, node, iteration);
-    (void)snprintf(out, 120, "%s@%s", s->flow->nodes[node].id, iteration);
-}
-
-static void on_start(struct stage *s, const struct run_command *command)
-{
-    assert_true(s->running_count < RUNNING_MAX);
-    struct running *running = &s->running[s->running_count++];
-    *running = (struct running){.scope = command->scope,
-                                .node = command->node,
-                                .attempt = command->attempt,
-                                .inputs = json_ref(command->inputs)};
-    name_of(s, command->scope, command->node, running->name);
-    buf_printf(&s->seen, "start %s", running->name);
-    if (command->attempt > 1)
-        buf_printf(&s->seen, "#%d", command->attempt);
-}
-
-static void on_abort(struct stage *s, const struct run_command *command)
-{
-    for (unsigned i = 0; i < s->running_count; i++)
-        if (s->running[i].scope == command->scope && s->running[i].node == command->node) {
-            buf_printf(&s->seen, "abort %s", s->running[i].name);
-            json_unref(s->running[i].inputs);
-            s->running[i] = s->running[--s->running_count];
-            return;
-        }
-    fail_msg("something is aborted that does not run");
-}
-
-static void on_checkpoint(struct stage *s, const struct run_checkpoint *point)
-{
-    struct kept_checkpoint *kept = NULL;
-    char name[140];
-    (void)snprintf(name, sizeof name, "%s@%s", point->node_id, point->iteration == NULL ? "0" : point->iteration);
-    buf_printf(&s->seen, "keep %s %s", name, node_state_name(point->state));
-    for (unsigned i = 0; i < s->kept_count && kept == NULL; i++)
-        if (strcmp(s->kept[i].name, name) == 0)
-            kept = &s->kept[i];
-    if (kept == NULL) {
-        assert_true(s->kept_count < RUNNING_MAX);
-        kept = &s->kept[s->kept_count++];
-    } else {
-        json_unref((struct json *)kept->point.outputs);
-        json_unref((struct json *)kept->point.waiting);
-        free((char *)kept->point.iteration);
-    }
-    (void)snprintf(kept->name, sizeof kept->name, "%s", name);
-    kept->point = *point;
-    kept->point.outputs = json_ref(point->outputs);
-    kept->point.waiting = json_ref(point->waiting);
-    kept->point.iteration = mem_dup(point->iteration);
-    if (point->error_message != NULL)
-        kept->point.error_message = "planned";
-}
-
-static void take_commands(struct stage *s)
-{
-    struct run_command command;
-    while (flow_run_next_command(s->run, &command)) {
-        if (s->seen.len > 0)
-            buf_add_str(&s->seen, ", ");
-        switch (command.kind) {
-        case RUN_COMMAND_START_NODE:
-            on_start(s, &command);
-            break;
-        case RUN_COMMAND_ABORT_NODE:
-            on_abort(s, &command);
-            break;
-        case RUN_COMMAND_CHECKPOINT:
-            on_checkpoint(s, &command.checkpoint);
-            break;
-        case RUN_COMMAND_CANCEL_CHILD:
-            buf_printf(&s->seen, "drop %s", json_get_str(command.checkpoint.waiting, "childId"));
-            break;
-        case RUN_COMMAND_FINISH:
-            buf_printf(&s->seen, "end %s", run_status_name(command.status));
-            break;
-        }
-    }
-}
-
-static void advance(struct stage *s, struct run_event event)
-{
-    event.now_ms = s->now_ms;
-    flow_run_advance(s->run, &event);
-    take_commands(s);
-}
-
-#define SEEN(s, expected)                                                                                              \
-    do {                                                                                                               \
-        assert_string_equal(buf_str(&(s)->seen), expected);                                                            \
-        buf_clear(&(s)->seen);                                                                                         \
-    } while (0)
-
-static void start(struct stage *s)
-{
-    advance(s, (struct run_event){.kind = RUN_EVENT_START});
-}
-
-static struct running take_running(struct stage *s, const char *name)
-{
-    for (unsigned i = 0; i < s->running_count; i++)
-        if (strcmp(s->running[i].name, name) == 0) {
-            struct running found = s->running[i];
-            memmove(&s->running[i], &s->running[i + 1], (--s->running_count - i) * sizeof s->running[0]);
-            json_unref(found.inputs);
-            return found;
-        }
-    fail_msg("%s does not run", name);
-    return (struct running){0};
-}
-
-static void done(struct stage *s, const char *name, const char *outputs)
-{
-    struct running r = take_running(s, name);
-    advance(s, (struct run_event){.kind = RUN_EVENT_NODE_DONE,
-                                  .scope = r.scope,
-                                  .node = r.node,
-                                  .attempt = r.attempt,
-                                  .records = 1,
-                                  .take_outputs = kit_json(outputs)});
-}
-
-static void failed(struct stage *s, const char *name)
-{
-    struct running r = take_running(s, name);
-    struct error error;
-    (void)error_set(&error, ERR_NODE_RETRY, NULL, "planned");
-    advance(s, (struct run_event){.kind = RUN_EVENT_NODE_FAILED,
-                                  .scope = r.scope,
-                                  .node = r.node,
-                                  .attempt = r.attempt,
-                                  .error = &error,
-                                  .retryable = true});
-}
-
-static void waits(struct stage *s, const char *name, int64_t wake_ms, const char *waiting, const char *outputs)
-{
-    struct running r = take_running(s, name);
-    advance(s, (struct run_event){.kind = RUN_EVENT_NODE_WAIT,
-                                  .scope = r.scope,
-                                  .node = r.node,
-                                  .attempt = r.attempt,
-                                  .wake_ms = wake_ms,
-                                  .take_waiting = waiting == NULL ? NULL : kit_json(waiting),
-                                  .take_outputs = kit_json(outputs)});
-}
-
-static void signalled(struct stage *s, int64_t id, bool of_child, const char *name, const char *payload)
-{
-    AUTO_JSON struct json *value = kit_json(payload);
-    struct run_signal signal = {.id = id, .of_child = of_child, .name = name, .payload = value};
-    advance(s, (struct run_event){.kind = RUN_EVENT_SIGNAL, .signal = &signal});
-}
-
-static void time_is(struct stage *s, int64_t now_ms)
-{
-    s->now_ms = now_ms;
-    advance(s, (struct run_event){.kind = RUN_EVENT_TIME});
-}
-
-/* As after a crash: a new run with the checkpoints of the former. */
-static void crash(struct stage *s)
-{
-    forget_running(s);
-    flow_run_free(s->run);
-    begin(s, (struct run_options){.epoch = 2}, NULL);
-    for (unsigned i = 0; i < s->kept_count; i++)
-        flow_run_restore(s->run, &s->kept[i].point);
-    buf_clear(&s->seen);
-}
-
-static void inputs_are(const struct stage *s, const char *name, const char *expected)
-{
-    for (unsigned i = 0; i < s->running_count; i++)
-        if (strcmp(s->running[i].name, name) == 0) {
-            AUTO_JSON struct json *wanted = kit_json(expected);
-            AUTO_FREE char *got = json_dup_text(s->running[i].inputs), *text = json_dup_text(wanted);
-            assert_string_equal(got, text);
-            return;
-        }
-    fail_msg("%s does not run", name);
-}
-
-static void result_is(const struct stage *s, const char *expected)
-{
-    AUTO_JSON struct json *wanted = kit_json(expected);
-    AUTO_FREE char *got = json_dup_text(flow_run_result(s->run)), *text = json_dup_text(wanted);
-    assert_string_equal(got, text);
-}
-
-static void error_is(const struct stage *s, enum err code, const char *message)
-{
-    assert_int_equal(flow_run_error(s->run)->code, code);
-    assert_string_equal(flow_run_error(s->run)->message, message);
-}
-
 /* ---- loops */
 
 #define POLL "t:trigger get:effect ready:pure pause:effect use:effect"
@@ -290,21 +22,21 @@ static void test_a_loop_runs_until_no_connection_leads_back(void **state)
 {
     (void)state;
     struct stage *s = stage_new(POLL, POLL_LINES, NULL);
-    start(s);
-    done(s, "t@0", "{'out':1}");
-    done(s, "get@0", "{'out':1}");
-    done(s, "ready@0", "{'other':1}");
+    stage_start(s);
+    stage_done(s, "t@0", "{'out':1}");
+    stage_done(s, "get@0", "{'out':1}");
+    stage_done(s, "ready@0", "{'other':1}");
     SEEN(s, "start t@0, start get@0, keep get@0 success, start ready@0, start pause@0");
-    waits(s, "pause@0", T0 + 50, NULL, "{'out':7}");
-    time_is(s, T0 + 50);
+    stage_waits(s, "pause@0", T0 + 50, NULL, "{'out':7}");
+    stage_time_is(s, T0 + 50);
     SEEN(s, "keep pause@0 waiting, start get@1");
-    inputs_are(s, "get@1", "{'data':7}");
-    done(s, "get@1", "{'out':2}");
-    done(s, "ready@1", "{'out':5}");
+    stage_inputs_are(s, "get@1", "{'data':7}");
+    stage_done(s, "get@1", "{'out':2}");
+    stage_done(s, "ready@1", "{'out':5}");
     SEEN(s, "keep get@1 success, start ready@1, start use@1");
-    done(s, "use@1", "{'out':9}");
+    stage_done(s, "use@1", "{'out':9}");
     SEEN(s, "keep use@1 success, end success");
-    stage_done(s);
+    stage_free(s);
 }
 
 /* What hangs on a loop's node alone belongs to the loop: it runs in each pass, and the next waits for it. */
@@ -312,17 +44,17 @@ static void test_side_branches_run_in_each_pass(void **state)
 {
     (void)state;
     struct stage *s = stage_new("t:trigger page:pure save:effect", "t>page page.other>page.data page.out>save", NULL);
-    start(s);
-    done(s, "t@0", "{'out':1}");
-    done(s, "page@0", "{'out':1,'other':2}");
+    stage_start(s);
+    stage_done(s, "t@0", "{'out':1}");
+    stage_done(s, "page@0", "{'out':1,'other':2}");
     SEEN(s, "start t@0, start page@0, start save@0");
-    done(s, "save@0", "{}");
+    stage_done(s, "save@0", "{}");
     SEEN(s, "keep save@0 success, start page@1");
-    inputs_are(s, "page@1", "{'in':1,'data':2}");
-    done(s, "page@1", "{'out':3}");
-    done(s, "save@1", "{}");
+    stage_inputs_are(s, "page@1", "{'in':1,'data':2}");
+    stage_done(s, "page@1", "{'out':3}");
+    stage_done(s, "save@1", "{}");
     SEEN(s, "start save@1, keep save@1 success, end success");
-    stage_done(s);
+    stage_free(s);
 }
 
 /* A join with something from outside gets a loop's value when the loop has ended, the last that was delivered. */
@@ -331,16 +63,16 @@ static void test_connections_that_leave_a_loop_count_at_its_end(void **state)
     (void)state;
     struct stage *s =
         stage_new("t:trigger a:pure b:pure join:pure", "t>a t>b b.other>b.data b.out>join.in a>join.data", NULL);
-    start(s);
-    done(s, "t@0", "{'out':1}");
-    done(s, "a@0", "{'out':1}");
-    done(s, "b@0", "{'out':1,'other':1}");
+    stage_start(s);
+    stage_done(s, "t@0", "{'out':1}");
+    stage_done(s, "a@0", "{'out':1}");
+    stage_done(s, "b@0", "{'out':1,'other':1}");
     SEEN(s, "start t@0, start a@0, start b@0, start b@1");
-    done(s, "b@1", "{'out':null,'other':1}");
-    done(s, "b@2", "{}");
+    stage_done(s, "b@1", "{'out':null,'other':1}");
+    stage_done(s, "b@2", "{}");
     SEEN(s, "start b@2, start join@0");
-    inputs_are(s, "join@0", "{'in':null,'data':1}");
-    stage_done(s);
+    stage_inputs_are(s, "join@0", "{'in':null,'data':1}");
+    stage_free(s);
 }
 
 static void test_loops_in_loops(void **state)
@@ -348,20 +80,20 @@ static void test_loops_in_loops(void **state)
     (void)state;
     struct stage *s =
         stage_new("t:trigger o:pure i:pure e:pure", "t>o o>i i.other>i.data i.out>e e.other>o.data", NULL);
-    start(s);
-    done(s, "t@0", "{'out':1}");
-    done(s, "o@0", "{'out':1}");
-    done(s, "i@0", "{'other':1}");
+    stage_start(s);
+    stage_done(s, "t@0", "{'out':1}");
+    stage_done(s, "o@0", "{'out':1}");
+    stage_done(s, "i@0", "{'other':1}");
     SEEN(s, "start t@0, start o@0, start i@0, start i@1");
-    done(s, "i@1", "{'out':1}");
-    done(s, "e@1", "{'other':1}");
+    stage_done(s, "i@1", "{'out':1}");
+    stage_done(s, "e@1", "{'other':1}");
     SEEN(s, "start e@1, start o@1");
-    done(s, "o@1", "{'out':1}");
-    done(s, "i@2", "{'out':2}");
+    stage_done(s, "o@1", "{'out':1}");
+    stage_done(s, "i@2", "{'out':2}");
     SEEN(s, "start i@2, start e@2");
-    done(s, "e@2", "{'out':3}");
+    stage_done(s, "e@2", "{'out':3}");
     SEEN(s, "end success");
-    stage_done(s);
+    stage_free(s);
 }
 
 static void test_two_loops_side_by_side(void **state)
@@ -369,14 +101,14 @@ static void test_two_loops_side_by_side(void **state)
     (void)state;
     struct stage *s = stage_new("t:trigger a:pure b:pure j:pure",
                                 "t>a t>b a.other>a.data b.other>b.data a.out>j.in b.out>j.data", NULL);
-    start(s);
-    done(s, "t@0", "{'out':1}");
-    done(s, "a@0", "{'out':1}");
-    done(s, "b@0", "{'other':1}");
-    done(s, "b@1", "{'out':2}");
+    stage_start(s);
+    stage_done(s, "t@0", "{'out':1}");
+    stage_done(s, "a@0", "{'out':1}");
+    stage_done(s, "b@0", "{'other':1}");
+    stage_done(s, "b@1", "{'out':2}");
     SEEN(s, "start t@0, start a@0, start b@0, start b@1, start j@0");
-    inputs_are(s, "j@0", "{'in':1,'data':2}");
-    stage_done(s);
+    stage_inputs_are(s, "j@0", "{'in':1,'data':2}");
+    stage_free(s);
 }
 
 static void test_a_loop_that_is_skipped_has_ended(void **state)
@@ -384,61 +116,61 @@ static void test_a_loop_that_is_skipped_has_ended(void **state)
     (void)state;
     struct stage *s =
         stage_new("t:trigger a:pure b:pure c:pure", "t.other>a a.other>a.data a.out>c.in t.out>b b>c.data", NULL);
-    start(s);
-    done(s, "t@0", "{'out':1}");
-    done(s, "b@0", "{'out':1}");
+    stage_start(s);
+    stage_done(s, "t@0", "{'out':1}");
+    stage_done(s, "b@0", "{'out':1}");
     SEEN(s, "start t@0, start b@0, start c@0");
-    done(s, "c@0", "{'out':4}");
+    stage_done(s, "c@0", "{'out':4}");
     SEEN(s, "end success");
-    result_is(s, "{'out':4}");
-    stage_done(s);
+    stage_result_is(s, "{'out':4}");
+    stage_free(s);
 }
 
 static void test_a_loop_has_a_bound(void **state)
 {
     (void)state;
     struct stage *s = stage_new("t:trigger a:pure{'maxIterations':3}", "t>a a>a.data", NULL);
-    start(s);
-    done(s, "t@0", "{'out':1}");
-    done(s, "a@0", "{'out':1}");
-    done(s, "a@1", "{'out':1}");
+    stage_start(s);
+    stage_done(s, "t@0", "{'out':1}");
+    stage_done(s, "a@0", "{'out':1}");
+    stage_done(s, "a@1", "{'out':1}");
     buf_clear(&s->seen);
-    done(s, "a@2", "{'out':1}");
+    stage_done(s, "a@2", "{'out':1}");
     SEEN(s, "end failed");
-    error_is(s, ERR_LIMIT, "node a: the loop that begins here ran 3 times, which is its maxIterations.");
-    stage_done(s);
+    stage_error_is(s, ERR_LIMIT, "node a: the loop that begins here ran 3 times, which is its maxIterations.");
+    stage_free(s);
 }
 
 static void test_a_loop_goes_on_from_its_checkpoints(void **state)
 {
     (void)state;
     struct stage *s = stage_new(POLL, POLL_LINES, NULL);
-    start(s);
-    done(s, "t@0", "{'out':1}");
-    done(s, "get@0", "{'out':1}");
-    done(s, "ready@0", "{'other':1}");
-    done(s, "pause@0", "{'out':1}");
-    done(s, "get@1", "{'out':1}");
-    done(s, "ready@1", "{'other':1}");
-    crash(s);
-    start(s);
-    done(s, "t@0", "{'out':1}");
-    done(s, "ready@0", "{'other':1}");
-    done(s, "ready@1", "{'other':1}");
+    stage_start(s);
+    stage_done(s, "t@0", "{'out':1}");
+    stage_done(s, "get@0", "{'out':1}");
+    stage_done(s, "ready@0", "{'other':1}");
+    stage_done(s, "pause@0", "{'out':1}");
+    stage_done(s, "get@1", "{'out':1}");
+    stage_done(s, "ready@1", "{'other':1}");
+    stage_crash(s);
+    stage_start(s);
+    stage_done(s, "t@0", "{'out':1}");
+    stage_done(s, "ready@0", "{'other':1}");
+    stage_done(s, "ready@1", "{'other':1}");
     SEEN(s, "start t@0, start ready@0, start ready@1, start pause@1");
-    stage_done(s);
+    stage_free(s);
 }
 
 static void test_history_keeps_some_passes_and_counts_all(void **state)
 {
     (void)state;
     struct stage *s = stage_new("t:trigger a:pure", "t>a a.other>a.data", NULL);
-    start(s);
-    done(s, "t@0", "{'out':1}");
+    stage_start(s);
+    stage_done(s, "t@0", "{'out':1}");
     for (int i = 0; i < 150; i++) {
         char name[16];
         (void)snprintf(name, sizeof name, "a@%d", i);
-        done(s, name, i < 149 ? "{'other':1}" : "{'out':1}");
+        stage_done(s, name, i < 149 ? "{'other':1}" : "{'out':1}");
     }
     AUTO_JSON struct json *document = flow_run_document(s->run);
     const struct json *a = json_at(json_get(document, "nodes"), 1);
@@ -446,7 +178,7 @@ static void test_history_keeps_some_passes_and_counts_all(void **state)
     assert_int_equal(json_get_int(a, "iterationCount", 0), 150);
     assert_int_equal(json_count(json_get(a, "iterations")), LIMIT_HISTORY_ITERATIONS);
     assert_int_equal(flow_run_records(s->run), 151);
-    stage_done(s);
+    stage_free(s);
 }
 
 /* ---- for-each */
@@ -458,10 +190,10 @@ static void test_history_keeps_some_passes_and_counts_all(void **state)
 static void expand(struct stage *s, const char *plan)
 {
     char name[120];
-    start(s);
-    done(s, "t@0", "{'out':1}");
+    stage_start(s);
+    stage_done(s, "t@0", "{'out':1}");
     (void)snprintf(name, sizeof name, "%s", s->running[0].name);
-    done(s, name, plan);
+    stage_done(s, name, plan);
 }
 
 static void test_each_item_has_its_own_nodes_and_results_are_in_order(void **state)
@@ -470,22 +202,22 @@ static void test_each_item_has_its_own_nodes_and_results_are_in_order(void **sta
     struct stage *s = stage_new(EACH, EACH_LINES, NULL);
     expand(s, "{'items':['a','b','c'],'concurrency':2}");
     SEEN(s, "start t@0, start each@0, start x@0.0, start x@1.0");
-    inputs_are(s, "x@1.0", "{'in':'b','data':1}");
-    done(s, "x@1.0", "{'out':1}");
-    done(s, "y@1.0", "{'out':'B'}");
+    stage_inputs_are(s, "x@1.0", "{'in':'b','data':1}");
+    stage_done(s, "x@1.0", "{'out':1}");
+    stage_done(s, "y@1.0", "{'out':'B'}");
     SEEN(s, "keep x@1.0 success, start y@1.0, start x@2.0");
-    done(s, "x@2.0", "{'out':1}");
-    done(s, "y@2.0", "{'out':'C'}");
-    done(s, "x@0.0", "{'out':1}");
-    done(s, "y@0.0", "{'out':'A'}");
-    inputs_are(s, "after@0", "{'in':['A','B','C']}");
+    stage_done(s, "x@2.0", "{'out':1}");
+    stage_done(s, "y@2.0", "{'out':'C'}");
+    stage_done(s, "x@0.0", "{'out':1}");
+    stage_done(s, "y@0.0", "{'out':'A'}");
+    stage_inputs_are(s, "after@0", "{'in':['A','B','C']}");
     buf_clear(&s->seen);
-    done(s, "after@0", "{'out':1}");
+    stage_done(s, "after@0", "{'out':1}");
     SEEN(s, "end success");
     AUTO_JSON struct json *document = flow_run_document(s->run);
     assert_int_equal(json_count(json_get(document, "nodes")), 5);
     assert_int_equal(json_get_int(json_at(json_get(document, "nodes"), 2), "iterationCount", 0), 3);
-    stage_done(s);
+    stage_free(s);
 }
 
 static void test_no_items_no_iterations(void **state)
@@ -494,8 +226,8 @@ static void test_no_items_no_iterations(void **state)
     struct stage *s = stage_new(EACH, EACH_LINES, NULL);
     expand(s, "{'items':[]}");
     SEEN(s, "start t@0, start each@0, start after@0");
-    inputs_are(s, "after@0", "{'in':[]}");
-    stage_done(s);
+    stage_inputs_are(s, "after@0", "{'in':[]}");
+    stage_free(s);
 }
 
 static void test_without_a_result_connection_the_last_leaf_gives_it(void **state)
@@ -503,9 +235,9 @@ static void test_without_a_result_connection_the_last_leaf_gives_it(void **state
     (void)state;
     struct stage *s = stage_new("t:trigger each:each x:pure@each", "t>each.items each.item>x", NULL);
     expand(s, "{'items':[1]}");
-    done(s, "x@0.0", "{'out':5}");
-    result_is(s, "{'results':[{'out':5}],'failures':[],'count':1}");
-    stage_done(s);
+    stage_done(s, "x@0.0", "{'out':5}");
+    stage_result_is(s, "{'results':[{'out':5}],'failures':[],'count':1}");
+    stage_free(s);
 }
 
 static void test_a_failed_item_fails_the_for_each_and_stops_the_others(void **state)
@@ -514,10 +246,10 @@ static void test_a_failed_item_fails_the_for_each_and_stops_the_others(void **st
     struct stage *s = stage_new(EACH, EACH_LINES, NULL);
     expand(s, "{'items':[1,2,3],'concurrency':2}");
     buf_clear(&s->seen);
-    failed(s, "x@0.0");
+    stage_failed(s, "x@0.0");
     SEEN(s, "keep x@0.0 failed, abort x@1.0, end failed");
-    error_is(s, ERR_NODE_RETRY, "node each: item 0: node x: planned");
-    stage_done(s);
+    stage_error_is(s, ERR_NODE_RETRY, "node each: item 0: node x: planned");
+    stage_free(s);
 }
 
 static void test_failures_may_be_collected(void **state)
@@ -525,16 +257,16 @@ static void test_failures_may_be_collected(void **state)
     (void)state;
     struct stage *s = stage_new(EACH, EACH_LINES, NULL);
     expand(s, "{'items':[1,2],'continueOnError':true}");
-    failed(s, "x@0.0");
-    done(s, "x@1.0", "{'out':1}");
-    done(s, "y@1.0", "{'out':2}");
-    inputs_are(s, "after@0", "{'in':[null,2]}");
+    stage_failed(s, "x@0.0");
+    stage_done(s, "x@1.0", "{'out':1}");
+    stage_done(s, "y@1.0", "{'out':2}");
+    stage_inputs_are(s, "after@0", "{'in':[null,2]}");
     AUTO_JSON struct json *outputs = NULL;
     assert_true(flow_run_node_outputs(s->run, 0, "each", &outputs));
     AUTO_FREE char *text = json_dup_text(json_get(outputs, "failures"));
     assert_string_equal(text, "[{\"index\":0,\"item\":1,\"error\":{\"code\":\"NODE_FAILED_TRANSIENT\","
                               "\"message\":\"node x: planned\"}}]");
-    stage_done(s);
+    stage_free(s);
 }
 
 static void test_a_for_each_has_an_error_output(void **state)
@@ -544,13 +276,13 @@ static void test_a_for_each_has_an_error_output(void **state)
         stage_new("t:trigger each:each x:effect@each late:pure", "t>each.items each.item>x each.error>late", NULL);
     expand(s, "{'items':[1,2],'concurrency':2}");
     buf_clear(&s->seen);
-    failed(s, "x@1.0");
+    stage_failed(s, "x@1.0");
     SEEN(s, "keep x@1.0 failed, abort x@0.0, keep each@0 failed, start late@0");
-    crash(s);
-    start(s);
-    done(s, "t@0", "{'out':1}");
+    stage_crash(s);
+    stage_start(s);
+    stage_done(s, "t@0", "{'out':1}");
     SEEN(s, "start t@0, start late@0");
-    stage_done(s);
+    stage_free(s);
 }
 
 static void test_for_each_in_for_each(void **state)
@@ -558,16 +290,16 @@ static void test_for_each_in_for_each(void **state)
     (void)state;
     struct stage *s = stage_new("t:trigger a:each b:each@a x:effect@b",
                                 "t>a.items a.item>b.items b.item>x x>b.result b.results>a.result", NULL);
-    start(s);
-    done(s, "t@0", "{'out':1}");
-    done(s, "a@0", "{'items':[10,20],'concurrency':2}");
-    done(s, "b@1.0", "{'items':[1,2],'concurrency':2}");
-    done(s, "b@0.0", "{'items':[3]}");
-    done(s, "x@1.1.0", "{'out':21}");
-    done(s, "x@0.0.0", "{'out':13}");
-    done(s, "x@1.0.0", "{'out':20}");
-    result_is(s, "{'results':[[13],[20,21]],'failures':[],'count':2}");
-    stage_done(s);
+    stage_start(s);
+    stage_done(s, "t@0", "{'out':1}");
+    stage_done(s, "a@0", "{'items':[10,20],'concurrency':2}");
+    stage_done(s, "b@1.0", "{'items':[1,2],'concurrency':2}");
+    stage_done(s, "b@0.0", "{'items':[3]}");
+    stage_done(s, "x@1.1.0", "{'out':21}");
+    stage_done(s, "x@0.0.0", "{'out':13}");
+    stage_done(s, "x@1.0.0", "{'out':20}");
+    stage_result_is(s, "{'results':[[13],[20,21]],'failures':[],'count':2}");
+    stage_free(s);
 }
 
 static void test_loops_and_waits_inside_a_for_each(void **state)
@@ -576,25 +308,25 @@ static void test_loops_and_waits_inside_a_for_each(void **state)
     struct stage *s = stage_new("t:trigger e:each g:effect@e w:effect@e",
                                 "t>e.items e.item>g.in g.other>w.in w>g.data g.out>e.result", NULL);
     expand(s, "{'items':[1]}");
-    done(s, "g@0.0", "{'other':1}");
-    waits(s, "w@0.0", T0 + 9000, NULL, "{'out':1}");
+    stage_done(s, "g@0.0", "{'other':1}");
+    stage_waits(s, "w@0.0", T0 + 9000, NULL, "{'out':1}");
     assert_true(flow_run_is_parkable(s->run));
     assert_int_equal(flow_run_due_ms(s->run), T0 + 9000);
-    crash(s);
-    start(s);
-    done(s, "t@0", "{'out':1}");
-    done(s, "e@0", "{'items':[1]}");
+    stage_crash(s);
+    stage_start(s);
+    stage_done(s, "t@0", "{'out':1}");
+    stage_done(s, "e@0", "{'items':[1]}");
     SEEN(s, "start t@0, start e@0");
     assert_true(flow_run_is_parkable(s->run));
-    time_is(s, T0 + 9000);
+    stage_time_is(s, T0 + 9000);
     SEEN(s, "start g@0.1");
     char key[ID_TEXT_BYTES_MAX];
     flow_run_idempotency_key(s->run, s->running[0].scope, s->running[0].node, key);
     assert_string_equal(key, "e1:g:0.1");
-    done(s, "g@0.1", "{'out':'x'}");
+    stage_done(s, "g@0.1", "{'out':'x'}");
     SEEN(s, "keep g@0.1 success, end success");
-    result_is(s, "{'results':['x'],'failures':[],'count':1}");
-    stage_done(s);
+    stage_result_is(s, "{'results':['x'],'failures':[],'count':1}");
+    stage_free(s);
 }
 
 static void test_a_for_each_inside_a_loop(void **state)
@@ -603,13 +335,13 @@ static void test_a_for_each_inside_a_loop(void **state)
     struct stage *s = stage_new("t:trigger e:each x:effect@e c:pure",
                                 "t>e.items e.item>x x>e.result e.results>c c.other>e.items", NULL);
     expand(s, "{'items':[1]}");
-    done(s, "x@0.0", "{'out':1}");
-    done(s, "c@0", "{'other':[5,6]}");
-    done(s, "e@1", "{'items':[5,6]}");
+    stage_done(s, "x@0.0", "{'out':1}");
+    stage_done(s, "c@0", "{'other':[5,6]}");
+    stage_done(s, "e@1", "{'items':[5,6]}");
     buf_clear(&s->seen);
-    done(s, "x@1-0.0", "{'out':1}");
+    stage_done(s, "x@1-0.0", "{'out':1}");
     SEEN(s, "keep x@1-0.0 success, start x@1-1.0");
-    stage_done(s);
+    stage_free(s);
 }
 
 static void test_an_iteration_has_a_time_limit(void **state)
@@ -619,9 +351,9 @@ static void test_an_iteration_has_a_time_limit(void **state)
     expand(s, "{'items':[1,2],'continueOnError':true,'itemTimeoutMs':100}");
     buf_clear(&s->seen);
     assert_int_equal(flow_run_due_ms(s->run), T0 + 100);
-    time_is(s, T0 + 100);
+    stage_time_is(s, T0 + 100);
     SEEN(s, "abort x@0.0, start x@1.0");
-    stage_done(s);
+    stage_free(s);
 }
 
 static void test_a_for_each_with_a_time_limit_ends_all(void **state)
@@ -630,10 +362,10 @@ static void test_a_for_each_with_a_time_limit_ends_all(void **state)
     struct stage *s = stage_new("t:trigger each:each{'timeout':70} x:effect@each", "t>each.items each.item>x", NULL);
     expand(s, "{'items':[1,2],'concurrency':2}");
     buf_clear(&s->seen);
-    time_is(s, T0 + 70);
+    stage_time_is(s, T0 + 70);
     SEEN(s, "abort x@0.0, abort x@1.0, end failed");
-    error_is(s, ERR_DEADLINE, "node each: The node took longer than 70 ms.");
-    stage_done(s);
+    stage_error_is(s, ERR_DEADLINE, "node each: The node took longer than 70 ms.");
+    stage_free(s);
 }
 
 static void test_cancel_and_pause_reach_inside(void **state)
@@ -642,14 +374,14 @@ static void test_cancel_and_pause_reach_inside(void **state)
     struct stage *s = stage_new(EACH, EACH_LINES, NULL);
     expand(s, "{'items':[1,2,3],'concurrency':1}");
     buf_clear(&s->seen);
-    advance(s, (struct run_event){.kind = RUN_EVENT_PAUSE});
-    done(s, "x@0.0", "{'out':1}");
+    stage_advance(s, (struct run_event){.kind = RUN_EVENT_PAUSE});
+    stage_done(s, "x@0.0", "{'out':1}");
     SEEN(s, "keep x@0.0 success");
-    advance(s, (struct run_event){.kind = RUN_EVENT_RESUME});
+    stage_advance(s, (struct run_event){.kind = RUN_EVENT_RESUME});
     SEEN(s, "start y@0.0");
-    advance(s, (struct run_event){.kind = RUN_EVENT_CANCEL});
+    stage_advance(s, (struct run_event){.kind = RUN_EVENT_CANCEL});
     SEEN(s, "abort y@0.0, end cancelled");
-    stage_done(s);
+    stage_free(s);
 }
 
 static void test_thousands_of_items_leave_little_behind(void **state)
@@ -668,14 +400,14 @@ static void test_thousands_of_items_leave_little_behind(void **state)
         char name[24];
         assert_true(s->running_count <= 3);
         (void)snprintf(name, sizeof name, "x@%d.0", i);
-        done(s, name, "{'out':1}");
+        stage_done(s, name, "{'out':1}");
     }
     assert_int_equal(flow_run_status(s->run), RUN_SUCCESS);
     AUTO_JSON struct json *document = flow_run_document(s->run);
     const struct json *x = json_at(json_get(document, "nodes"), 2);
     assert_int_equal(json_get_int(x, "iterationCount", 0), 5000);
     assert_int_equal(json_count(json_get(x, "iterations")), LIMIT_HISTORY_ITERATIONS);
-    stage_done(s);
+    stage_free(s);
 }
 
 static void test_distribute_runs_items_as_children_and_those_run_the_body(void **state)
@@ -685,25 +417,25 @@ static void test_distribute_runs_items_as_children_and_those_run_the_body(void *
         stage_new("t:trigger e:each{'distribute':true} x:effect@e", "t>e.items e.item>x x>e.result", NULL);
     expand(s, "{'items':['p','q'],'concurrency':2}");
     SEEN(s, "start t@0, start e@0, start e.item@0.0, start e.item@1.0");
-    inputs_are(s, "e.item@1.0", "{'body':'e','input':'q','index':1}");
-    waits(s, "e.item@0.0", RUN_WAKE_NEVER, "{'kind':'child','childId':'c0'}", "{}");
-    waits(s, "e.item@1.0", RUN_WAKE_NEVER, "{'kind':'child','childId':'c1'}", "{}");
+    stage_inputs_are(s, "e.item@1.0", "{'body':'e','input':'q','index':1}");
+    stage_waits(s, "e.item@0.0", RUN_WAKE_NEVER, "{'kind':'child','childId':'c0'}", "{}");
+    stage_waits(s, "e.item@1.0", RUN_WAKE_NEVER, "{'kind':'child','childId':'c1'}", "{}");
     buf_clear(&s->seen);
-    signalled(s, 1, true, NULL, "{'status':'success','result':'Q','executionId':'c1'}");
-    signalled(s, 2, true, NULL, "{'status':'success','result':'P','executionId':'c0'}");
+    stage_signalled(s, 1, true, NULL, "{'status':'success','result':'Q','executionId':'c1'}");
+    stage_signalled(s, 2, true, NULL, "{'status':'success','result':'P','executionId':'c0'}");
     SEEN(s, "keep e.item@1.0 success, keep e.item@0.0 success, end success");
-    result_is(s, "{'results':['P','Q'],'failures':[],'count':2}");
-    forget_running(s);
+    stage_result_is(s, "{'results':['P','Q'],'failures':[],'count':2}");
+    stage_forget_running(s);
     flow_run_free(s->run);
-    begin(s, (struct run_options){.body = "e"}, "{'item':'q','index':1}");
-    start(s);
+    stage_begin(s, (struct run_options){.body = "e"}, "{'item':'q','index':1}");
+    stage_start(s);
     SEEN(s, "start x@0");
-    inputs_are(s, "x@0", "{'data':'q'}");
-    done(s, "x@0", "{'out':'Q'}");
+    stage_inputs_are(s, "x@0", "{'data':'q'}");
+    stage_done(s, "x@0", "{'out':'Q'}");
     SEEN(s, "keep x@0 success, end success");
     AUTO_FREE char *text = json_dup_text(flow_run_result(s->run));
     assert_string_equal(text, "\"Q\"");
-    stage_done(s);
+    stage_free(s);
 }
 
 /* ---- waits */
@@ -713,8 +445,8 @@ static void test_distribute_runs_items_as_children_and_those_run_the_body(void *
 static struct stage *waiting_stage(void)
 {
     struct stage *s = stage_new("t:trigger w:wait a:pure b:pure", WAIT_LINES, NULL);
-    start(s);
-    done(s, "t@0", "{'out':1}");
+    stage_start(s);
+    stage_done(s, "t@0", "{'out':1}");
     return s;
 }
 
@@ -722,71 +454,71 @@ static void test_a_signal_ends_a_wait(void **state)
 {
     (void)state;
     struct stage *s = waiting_stage();
-    waits(s, "w@0", T0 + 500, "{'kind':'signal','name':'go'}", "{'timeout':1}");
+    stage_waits(s, "w@0", T0 + 500, "{'kind':'signal','name':'go'}", "{'timeout':1}");
     SEEN(s, "start t@0, start w@0, keep w@0 waiting");
-    signalled(s, 1, false, "other", "{}");
+    stage_signalled(s, 1, false, "other", "{}");
     SEEN(s, "");
-    signalled(s, 2, false, "go", "{'by':'me'}");
+    stage_signalled(s, 2, false, "go", "{'by':'me'}");
     SEEN(s, "keep w@0 success, start a@0");
-    inputs_are(s, "a@0", "{'in':{'by':'me'}}");
-    time_is(s, T0 + 500);
+    stage_inputs_are(s, "a@0", "{'in':{'by':'me'}}");
+    stage_time_is(s, T0 + 500);
     SEEN(s, "");
     assert_int_equal(flow_run_signals_seen(s->run), 2);
-    stage_done(s);
+    stage_free(s);
 }
 
 static void test_a_signal_before_the_wait_is_kept(void **state)
 {
     (void)state;
     struct stage *s = waiting_stage();
-    signalled(s, 7, false, "go", "1");
-    signalled(s, 7, false, "go", "2");
+    stage_signalled(s, 7, false, "go", "1");
+    stage_signalled(s, 7, false, "go", "2");
     buf_clear(&s->seen);
-    waits(s, "w@0", RUN_WAKE_NEVER, "{'kind':'signal','name':'go'}", "{'timeout':1}");
+    stage_waits(s, "w@0", RUN_WAKE_NEVER, "{'kind':'signal','name':'go'}", "{'timeout':1}");
     SEEN(s, "keep w@0 waiting, keep w@0 success, start a@0");
-    inputs_are(s, "a@0", "{'in':1}");
-    stage_done(s);
+    stage_inputs_are(s, "a@0", "{'in':1}");
+    stage_free(s);
 }
 
 static void test_a_wait_may_be_too_late(void **state)
 {
     (void)state;
     struct stage *s = waiting_stage();
-    waits(s, "w@0", T0 + 500, "{'kind':'signal','name':'go'}", "{'timeout':3}");
+    stage_waits(s, "w@0", T0 + 500, "{'kind':'signal','name':'go'}", "{'timeout':3}");
     buf_clear(&s->seen);
-    time_is(s, T0 + 500);
+    stage_time_is(s, T0 + 500);
     SEEN(s, "keep w@0 success, start b@0");
-    inputs_are(s, "b@0", "{'in':3}");
-    signalled(s, 1, false, "go", "1");
+    stage_inputs_are(s, "b@0", "{'in':3}");
+    stage_signalled(s, 1, false, "go", "1");
     SEEN(s, "");
-    stage_done(s);
+    stage_free(s);
 }
 
 static void test_a_wait_survives_a_crash(void **state)
 {
     (void)state;
     struct stage *s = waiting_stage();
-    waits(s, "w@0", T0 + 500, "{'kind':'signal','name':'go'}", "{'timeout':3}");
-    crash(s);
-    signalled(s, 4, false, NULL, "9");
-    start(s);
-    done(s, "t@0", "{'out':1}");
+    stage_waits(s, "w@0", T0 + 500, "{'kind':'signal','name':'go'}", "{'timeout':3}");
+    stage_crash(s);
+    stage_signalled(s, 4, false, NULL, "9");
+    stage_start(s);
+    stage_done(s, "t@0", "{'out':1}");
     SEEN(s, "start t@0, keep w@0 success, start a@0");
-    stage_done(s);
+    stage_free(s);
 }
 
 static void test_a_paused_run_takes_no_signal(void **state)
 {
     (void)state;
     struct stage *s = waiting_stage();
-    waits(s, "w@0", RUN_WAKE_NEVER, "{'kind':'signal','name':'go'}", "{'timeout':3}");
-    advance(s, (struct run_event){.kind = RUN_EVENT_PAUSE});
+    stage_waits(s, "w@0", RUN_WAKE_NEVER, "{'kind':'signal','name':'go'}", "{'timeout':3}");
+    stage_advance(s, (struct run_event){.kind = RUN_EVENT_PAUSE});
     buf_clear(&s->seen);
-    signalled(s, 1, false, "go", "1");
+    stage_signalled(s, 1, false, "go", "1");
     SEEN(s, "");
-    advance(s, (struct run_event){.kind = RUN_EVENT_RESUME});
+    stage_advance(s, (struct run_event){.kind = RUN_EVENT_RESUME});
     SEEN(s, "keep w@0 success, start a@0");
-    stage_done(s);
+    stage_free(s);
 }
 
 /* ---- children */
@@ -795,42 +527,42 @@ static void test_a_childs_failure_is_the_nodes(void **state)
 {
     (void)state;
     struct stage *s = stage_new("t:trigger c:sub-flow{'retry':{'maxAttempts':2,'delayMs':0}}", "t>c.input", NULL);
-    start(s);
-    done(s, "t@0", "{'out':1}");
-    waits(s, "c@0", RUN_WAKE_NEVER, "{'kind':'child','childId':'c1'}", "{}");
+    stage_start(s);
+    stage_done(s, "t@0", "{'out':1}");
+    stage_waits(s, "c@0", RUN_WAKE_NEVER, "{'kind':'child','childId':'c1'}", "{}");
     buf_clear(&s->seen);
-    signalled(s, 1, true, NULL, "{'status':'failed','executionId':'c1','error':{'message':'no'}}");
+    stage_signalled(s, 1, true, NULL, "{'status':'failed','executionId':'c1','error':{'message':'no'}}");
     SEEN(s, "keep c@0 backoff");
-    time_is(s, s->now_ms + 1);
+    stage_time_is(s, s->now_ms + 1);
     SEEN(s, "start c@0#2");
-    waits(s, "c@0", RUN_WAKE_NEVER, "{'kind':'child','childId':'c2'}", "{}");
-    signalled(s, 2, true, NULL, "{'status':'success','executionId':'c1','result':1}");
+    stage_waits(s, "c@0", RUN_WAKE_NEVER, "{'kind':'child','childId':'c2'}", "{}");
+    stage_signalled(s, 2, true, NULL, "{'status':'success','executionId':'c1','result':1}");
     SEEN(s, "keep c@0 waiting");
-    signalled(s, 3, true, NULL, "{'status':'cancelled','executionId':'c2'}");
+    stage_signalled(s, 3, true, NULL, "{'status':'cancelled','executionId':'c2'}");
     SEEN(s, "end failed");
-    error_is(s, ERR_NODE, "node c: The sub-flow's execution c2 ended as cancelled: it gave no reason");
-    stage_done(s);
+    stage_error_is(s, ERR_NODE, "node c: The sub-flow's execution c2 ended as cancelled: it gave no reason");
+    stage_free(s);
 }
 
 static void test_nobody_waits_for_a_child_any_more(void **state)
 {
     (void)state;
     struct stage *s = stage_new("t:trigger c:sub-flow", "t>c.input", NULL);
-    start(s);
-    done(s, "t@0", "{'out':1}");
-    waits(s, "c@0", T0 + 10, "{'kind':'child','childId':'c1'}", "{}");
+    stage_start(s);
+    stage_done(s, "t@0", "{'out':1}");
+    stage_waits(s, "c@0", T0 + 10, "{'kind':'child','childId':'c1'}", "{}");
     buf_clear(&s->seen);
-    time_is(s, T0 + 10);
+    stage_time_is(s, T0 + 10);
     SEEN(s, "drop c1, end failed");
-    stage_done(s);
+    stage_free(s);
     s = stage_new("t:trigger c:sub-flow", "t>c.input", NULL);
-    start(s);
-    done(s, "t@0", "{'out':1}");
-    waits(s, "c@0", T0 + 10, "{'kind':'child','childId':'c1'}", "{}");
+    stage_start(s);
+    stage_done(s, "t@0", "{'out':1}");
+    stage_waits(s, "c@0", T0 + 10, "{'kind':'child','childId':'c1'}", "{}");
     buf_clear(&s->seen);
-    advance(s, (struct run_event){.kind = RUN_EVENT_CANCEL});
+    stage_advance(s, (struct run_event){.kind = RUN_EVENT_CANCEL});
     SEEN(s, "drop c1, end cancelled");
-    stage_done(s);
+    stage_free(s);
 }
 
 /* ---- merge */
@@ -840,23 +572,23 @@ static void test_merge_may_take_the_first(void **state)
     (void)state;
     struct stage *s =
         stage_new("t:trigger a:pure b:pure m:merge{'mode':'first'} z:pure", "t>a t>b a>m.one b>m.two m>z", NULL);
-    start(s);
-    done(s, "t@0", "{'out':1}");
+    stage_start(s);
+    stage_done(s, "t@0", "{'out':1}");
     buf_clear(&s->seen);
-    done(s, "b@0", "{'out':2}");
+    stage_done(s, "b@0", "{'out':2}");
     SEEN(s, "start m@0");
-    inputs_are(s, "m@0", "{'mode':'first','two':2}");
-    done(s, "m@0", "{'out':2}");
+    stage_inputs_are(s, "m@0", "{'mode':'first','two':2}");
+    stage_done(s, "m@0", "{'out':2}");
     SEEN(s, "keep m@0 success, start z@0");
-    done(s, "a@0", "{'out':1}");
+    stage_done(s, "a@0", "{'out':1}");
     SEEN(s, "");
-    crash(s);
-    start(s);
-    done(s, "t@0", "{'out':1}");
-    done(s, "a@0", "{'out':1}");
+    stage_crash(s);
+    stage_start(s);
+    stage_done(s, "t@0", "{'out':1}");
+    stage_done(s, "a@0", "{'out':1}");
     SEEN(s, "start t@0, start a@0, start b@0, start z@0");
-    inputs_are(s, "z@0", "{'in':2}");
-    stage_done(s);
+    stage_inputs_are(s, "z@0", "{'in':2}");
+    stage_free(s);
 }
 
 int main(void)

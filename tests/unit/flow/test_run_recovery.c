@@ -1,0 +1,209 @@
+/* Going on from checkpoints, and retrying from what failed, inside for-each (docs/internals/engine.md). */
+#include "support/flow_kit.h"
+#include "support/flow_stage.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define CHANGING "t:trigger e:each{'v':'{{now}}'} x:effect@e"
+#define LINES "t>e.items e.item>x x>e.result"
+
+/* Up to the for-each, whose plan is given. */
+static struct stage *expanded(const char *nodes, const char *lines, const char *plan)
+{
+    struct stage *s = stage_new(nodes, lines, NULL);
+    stage_start(s);
+    stage_done(s, "t@0", "{'out':1}");
+    stage_done(s, "e@0", plan);
+    return s;
+}
+
+static void crash_and_start(struct stage *s)
+{
+    stage_crash(s);
+    stage_start(s);
+    stage_done(s, "t@0", "{'out':1}");
+}
+
+static void test_items_of_changing_expressions_are_kept(void **state)
+{
+    (void)state;
+    struct stage *s = expanded(CHANGING, LINES, "{'items':[7,8]}");
+    SEEN(s, "start t@0, start e@0, keep e@0 iterating, start x@0.0");
+    stage_done(s, "x@0.0", "{'out':70}");
+    crash_and_start(s);
+    SEEN(s, "start t@0, start x@1.0");
+    stage_inputs_are(s, "x@1.0", "{'data':8}");
+    stage_done(s, "x@1.0", "{'out':80}");
+    SEEN(s, "keep x@1.0 success, end success");
+    stage_result_is(s, "{'results':[70,80],'failures':[],'count':2}");
+    stage_free(s);
+}
+
+static void take_known(struct stage *s, const struct json *known)
+{
+    for (size_t i = 0; i < json_count(known); i++) {
+        const struct json *entry = json_at(known, i);
+        struct run_checkpoint point = {.node_id = json_get_str(entry, "nodeId"),
+                                       .iteration = json_get_str(entry, "iteration"),
+                                       .former = true,
+                                       .attempt = 1,
+                                       .outputs = json_get(entry, "outputs"),
+                                       .started_ms = json_get_int(entry, "startedMs", 0)};
+        assert_int_equal(node_state_parse(json_get_str(entry, "state"), &point.state), ERR_OK);
+        flow_run_restore(s->run, &point);
+    }
+}
+
+static void retry(struct stage *s)
+{
+    AUTO_JSON struct json *document = flow_run_document(s->run);
+    AUTO_JSON struct json *known = flow_run_known(json_get(document, "nodes"));
+    stage_forget_running(s);
+    flow_run_free(s->run);
+    stage_begin(s, (struct run_options){0}, NULL);
+    take_known(s, known);
+    buf_clear(&s->seen);
+    stage_start(s);
+}
+
+/* Iterations are known by their number: the third item must be the third again. */
+static void test_a_retry_keeps_the_items(void **state)
+{
+    (void)state;
+    struct stage *s = expanded(CHANGING, LINES, "{'items':[7,8]}");
+    stage_done(s, "x@0.0", "{'out':70}");
+    stage_failed(s, "x@1.0");
+    stage_error_is(s, ERR_NODE_RETRY, "node e: item 1: node x: planned");
+    retry(s);
+    SEEN(s, "start e@0");
+    stage_done(s, "e@0", "{'items':[1,2,3],'concurrency':2}");
+    SEEN(s, "keep e@0 iterating, start x@1.0");
+    stage_inputs_are(s, "x@1.0", "{'data':8}");
+    stage_done(s, "x@1.0", "{'out':80}");
+    SEEN(s, "keep x@1.0 success, end success");
+    stage_result_is(s, "{'results':[70,80],'failures':[],'count':2}");
+    stage_free(s);
+}
+
+#define WAITING "t:trigger e:each w:wait@e"
+#define WAITING_LINES "t>e.items e.item>w.data w.output>e.result"
+#define PLAN "{'items':[1,2],'continueOnError':true,'itemTimeoutMs':100}"
+
+/* A wait that is longer than its iteration may take: however often the run is taken up, the time is the same. */
+static void test_an_iterations_time_goes_on(void **state)
+{
+    (void)state;
+    struct stage *s = expanded(WAITING, WAITING_LINES, PLAN);
+    stage_waits(s, "w@0.0", RUN_WAKE_NEVER, "{'kind':'signal'}", "{}");
+    s->now_ms = T0 + 60;
+    crash_and_start(s);
+    stage_done(s, "e@0", PLAN);
+    SEEN(s, "start t@0, start e@0");
+    assert_int_equal(flow_run_due_ms(s->run), T0 + 100);
+    s->now_ms = T0 + 130;
+    crash_and_start(s);
+    stage_done(s, "e@0", PLAN);
+    stage_signalled(s, 1, false, NULL, "5");
+    SEEN(s, "start t@0, start e@0"); /* it comes too late for this iteration */
+    stage_time_is(s, T0 + 130);
+    SEEN(s, "start w@1.0");
+    assert_int_equal(flow_run_due_ms(s->run), T0 + 230);
+    stage_free(s);
+}
+
+static void test_a_for_eachs_time_goes_on(void **state)
+{
+    (void)state;
+    struct stage *s = expanded("t:trigger e:each{'timeout':100} w:wait@e", WAITING_LINES, "{'items':[1]}");
+    stage_waits(s, "w@0.0", RUN_WAKE_NEVER, "{'kind':'signal'}", "{}");
+    s->now_ms = T0 + 60;
+    crash_and_start(s);
+    stage_done(s, "e@0", "{'items':[1]}");
+    assert_int_equal(flow_run_due_ms(s->run), T0 + 100);
+    stage_time_is(s, T0 + 100);
+    stage_error_is(s, ERR_DEADLINE, "node e: The node took longer than 100 ms.");
+    stage_free(s);
+}
+
+static void test_limits_count_what_was_before(void **state)
+{
+    (void)state;
+    struct stage *s = stage_new("t:trigger a:effect b:effect", "t>a a>b", "{'maxSteps':2}");
+    stage_start(s);
+    stage_done(s, "t@0", "{'out':1}");
+    stage_crash(s);
+    stage_start(s);
+    stage_done(s, "t@0", "{'out':1}");
+    stage_done(s, "a@0", "{'out':1}");
+    stage_error_is(s, ERR_LIMIT, "The execution made more than 2 steps, which its settings allow.");
+    stage_crash(s);
+    stage_start(s);
+    stage_done(s, "t@0", "{'out':1}");
+    stage_error_is(s, ERR_LIMIT, "The execution made more than 2 steps, which its settings allow.");
+    stage_free(s);
+    s = stage_new("t:trigger a:effect b:effect", "t>a a>b", "{'maxOutputBytes':2000}");
+    AUTO_FREE char *half = mem_alloc(1500);
+    memset(half, 'x', 1400);
+    AUTO_FREE char *outputs = mem_printf("{'out':'%s'}", half);
+    stage_start(s);
+    stage_done(s, "t@0", "{'out':1}");
+    stage_done(s, "a@0", outputs);
+    stage_crash(s);
+    stage_start(s);
+    stage_done(s, "t@0", "{'out':1}");
+    stage_done(s, "b@0", outputs);
+    stage_error_is(s, ERR_LIMIT, "The execution made more than 2000 bytes of outputs, which its settings allow.");
+    stage_free(s);
+}
+
+/* Its iteration is over before anybody could start it, and then nobody could tell which iteration that was. */
+static void test_what_is_stopped_at_once_is_not_started(void **state)
+{
+    (void)state;
+    static const char plan[] = "{'items':[1,2],'continueOnError':true}";
+    struct stage *s = expanded("t:trigger e:each x:effect@e y:effect@e", "t>e.items e.item>x e.item>y", plan);
+    stage_failed(s, "y@0.0");
+    SEEN(s, "start t@0, start e@0, start x@0.0, start y@0.0, keep y@0.0 failed, abort x@0.0, start x@1.0, start "
+            "y@1.0");
+    crash_and_start(s);
+    stage_done(s, "e@0", plan);
+    SEEN(s, "start t@0, start e@0, start x@1.0, start y@1.0");
+    stage_free(s);
+}
+
+/* The word that the child is of no use any more was lost with the process. */
+static void test_children_of_failed_iterations_are_dropped_again(void **state)
+{
+    (void)state;
+    static const char plan[] = "{'items':[1],'continueOnError':true}";
+    struct stage *s = expanded("t:trigger e:each y:effect@e c:sub-flow@e f:each z:sub-flow@f",
+                               "t>e.items e.item>y e.item>c.input e>f.items f.item>z.input", plan);
+    stage_waits(s, "c@0.0", RUN_WAKE_NEVER, "{'kind':'child','childId':'c1'}", "{}");
+    stage_failed(s, "y@0.0");
+    stage_done(s, "f@0", "{'items':[1]}");
+    stage_waits(s, "z@0.0", RUN_WAKE_NEVER, "{'kind':'child','childId':'c2'}", "{}");
+    crash_and_start(s);
+    stage_done(s, "e@0", plan);
+    stage_done(s, "f@0", "{'items':[1]}");
+    SEEN(s, "start t@0, start e@0, drop c1, start f@0"); /* not that of the other for-each */
+    stage_signalled(s, 1, true, NULL, "{'status':'success','result':5,'executionId':'c2'}");
+    SEEN(s, "keep z@0.0 success, end success");
+    stage_free(s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_items_of_changing_expressions_are_kept),
+                                       cmocka_unit_test(test_a_retry_keeps_the_items),
+                                       cmocka_unit_test(test_an_iterations_time_goes_on),
+                                       cmocka_unit_test(test_a_for_eachs_time_goes_on),
+                                       cmocka_unit_test(test_limits_count_what_was_before),
+                                       cmocka_unit_test(test_what_is_stopped_at_once_is_not_started),
+                                       cmocka_unit_test(test_children_of_failed_iterations_are_dropped_again)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
