@@ -7,15 +7,19 @@ The history of a run is one JSON-able dictionary, written by tests/chaos/run and
   starts     {start key: [execution ids that were answered for it]}
   seen       [[time, execution id, status, end time or null], ...] in the order in which they were read
   details    {execution id: its detail as the API gives it at the end, or null when there is none}
+             children {node: [how many executions it starts, …]}, shuffled {node: items of its iterations}: may be missing
   calls      {"execution:node:iteration": how often the effect happened}, told by who was called
+  bodies     {"execution:node:iteration": [what was asked for, each once, the latest last]}: may be missing
+  children   {execution: {node: how many executions it has started}}: may be missing
   schedules  [{"name", "expected": [instants in ms], "fired": [instants in ms, one for each execution]}]
 """
 import collections
 import json
+import re
 import sys
 
 FINAL = ("success", "failed", "cancelled", "timeout")
-VERDICTS = ("lost", "stuck", "changed", "wrong", "miscounted", "restarted", "doubled", "missed")
+VERDICTS = ("lost", "stuck", "changed", "wrong", "miscounted", "children", "unlike", "restarted", "doubled", "missed")
 
 
 def attempts_of(detail):
@@ -65,6 +69,36 @@ def check_counts(execution, expected, detail, calls):
     return wrong
 
 
+def check_children(execution, expected, started):
+    """Each place starts one execution, once."""
+    wrong = []
+    for node in sorted(set(expected.get("children", {})) | set(started)):
+        wanted, found = expected.get("children", {}).get(node, [0])[0], started.get(node, 0)
+        if found > wanted or (found < wanted and expected["exact"]):
+            wrong.append(f"{execution} {node}: has started {found} executions instead of {wanted}")
+    return wrong
+
+
+# Told by a node whose end was lost with its worker: the second time it waits until another time, or for another child.
+CHANGING = re.compile(r'"(?:executionId|deadline)":"[^"]*"')
+
+
+def check_bodies(history):
+    """A repeat asks for the same as before. Items in any order may come in another one as long as it is not stored; in
+    the end each has been there once."""
+    bodies = history.get("bodies", {})
+    shuffled = {f"{execution}:{node}": items for execution, expected in history["accepted"].items() for node, items in expected.get("shuffled", {}).items()}
+    unlike = [f"{key}: asked for {asked}" for key, asked in sorted(bodies.items())
+              if key.rsplit(":", 1)[0] not in shuffled and len({CHANGING.sub("", body) for body in asked}) > 1]
+    for execution, expected in history["accepted"].items():
+        for node, items in expected.get("shuffled", {}).items():
+            place = f"{execution}:{node}:"
+            asked = sorted(json.loads(asked[-1]) for key, asked in bodies.items() if key.startswith(place))
+            if expected["exact"] and asked != items:
+                unlike.append(f"{place} ran for the items {asked} instead of {items}")
+    return unlike
+
+
 def check_changes(history):
     """A final status stays, with the end that it had."""
     changed = []
@@ -101,7 +135,9 @@ def check(history):
             if detail["status"] not in expected["statuses"]:
                 found["wrong"].append(f"{execution} ({expected['flow']}) is {detail['status']} instead of {expected['statuses']}: {detail.get('errorMessage')}")
             found["miscounted"] += check_counts(execution, expected, detail, calls.get(execution, {}))
+            found["children"] += check_children(execution, expected, history.get("children", {}).get(execution, {}))
     found["changed"] = check_changes(history)
+    found["unlike"] = check_bodies(history)
     found["restarted"] = [f"the start {key} gave {sorted(set(ids))}" for key, ids in history["starts"].items() if len(set(ids)) > 1]
     found["doubled"], found["missed"] = check_schedules(history)
     return found

@@ -18,21 +18,27 @@ class Flows(unittest.TestCase):
     maxDiff = None
 
     def test_counters_are_as_computed(self):
-        server = random_flows.Server()
         caudal = Caudal()
+        server = random_flows.Server(caudal)
         dice = random.Random(9)
+        types = set()
         url = f"http://127.0.0.1:{server.server_port}"
         history = {"accepted": {}, "starts": {}, "seen": [], "details": {}, "schedules": []}
         for n in range(40):
             drawn = random_flows.draw(dice, f"random {n}", url, webhook=n % 5 == 0)
-            flow = caudal.flow(drawn["name"], drawn["nodes"], drawn["connections"], active=True)
-            execution = caudal.post("/webhooks/" + drawn["path"], {}).data["executionId"] if drawn["path"] else caudal.run(flow)
-            history["accepted"][execution] = {"flow": drawn["name"], "exact": True, **{k: drawn[k] for k in ("statuses", "calls")}}
+            random_flows.make(caudal, drawn)
+            execution = caudal.post("/webhooks/" + drawn["path"], {}).data["executionId"] if drawn["path"] else caudal.run(drawn)
+            history["accepted"][execution] = random_flows.expected(drawn)
+            types |= {node["type"] for node in drawn["nodes"]}
         for execution in history["accepted"]:
             history["details"][execution] = caudal.wait(execution, 120)
+        random_flows.adopt(history, lambda parent: random_flows.ended_children(caudal, parent))
         history["calls"] = dict(server.calls.counts)
+        history["bodies"] = dict(server.calls.bodies)
         self.assertEqual({name: found for name, found in h.check(history).items() if found}, {})
         self.assertGreater(len(history["calls"]), 100)
+        self.assertGreater(len(history["children"]), 10)
+        self.assertGreaterEqual(types, {"for-each", "sub-flow", "wait", "merge", "if", "stop-with-error"})
         caudal.stop()
         server.shutdown()
         server.server_close()
