@@ -97,5 +97,7 @@ struct json *flow_run_document(const struct flow_run *run)
             json_push(nodes, entry);
     }
     json_set(document, "nodes", nodes);
+    if (flow_run_has_response(run))
+        json_set_bool(document, "responded", true);
     return document;
 }

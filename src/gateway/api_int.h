@@ -50,6 +50,7 @@ struct api {
     pthread_mutex_t lock;
     struct map waiters; /* execution id -> struct waiter: webhooks that answer with the result */
     struct loop_timer *waiter_timer;
+    struct ended_search *ended_search;
     struct webhook_index *webhooks;
     pthread_mutex_t activation; /* of two flows with one webhook path only one becomes active */
     struct map workers, orchestrators,

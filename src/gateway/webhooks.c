@@ -7,6 +7,7 @@
 
 #include "base/utf8.h"
 #include "gateway/api_int.h"
+#include "gateway/ended_search.h"
 #include "gateway/form.h"
 #include "gateway/ws.h"
 #include "broker/messages.h"
@@ -22,6 +23,10 @@
 
 #define ANSWER_WITHIN_MS 30000 /* then the caller gets 202 and the execution's id */
 #define LOOK_MS 500
+/* What was told and not heard (the broker was away, its sender died) is looked up in the store: not sooner than this,
+ * and for so many at a time. */
+#define SEARCH_EVERY_US INT64_C(1000000)
+#define SEARCH_MAX 1000
 #define FLOWS_KEPT 256 /* compiled, of one thread */
 
 /* A webhook's request between its commit and its answer. */
@@ -32,12 +37,13 @@ struct waiter {
     char id[ID_TEXT_BYTES];
     char *input_json;
     const char *idempotency_key;
-    int64_t created_ms, deadline_us;
+    int64_t created_ms, deadline_us, search_us; /* search_us: its end is looked up then */
     struct store_finish finish;
     struct pure_result result;
     bool finished; /* it ran here: `finish` is stored with the row */
     bool heard;    /* its failure has started flows that listen */
     bool waits;    /* it is in api->waiters */
+    bool missed;   /* its execution is not in the store any more */
     bool queued;   /* its execution waits for its turn, under the limits of its flow */
 };
 
@@ -267,6 +273,15 @@ static void complete(struct waiter *waiter)
     http_complete(request);
 }
 
+static void answer_end(struct waiter *waiter, enum run_status status, const char *result_json, const struct json *told)
+{
+    if (status == RUN_SUCCESS)
+        answer_result(waiter->request, waiter->id, result_json, json_get_bool(told, "responded", false));
+    else
+        answer_failure(waiter->request, waiter->id, json_get_str(told, "errorId"), json_get_str(told, "errorMessage"));
+    complete(waiter);
+}
+
 static void answer_waiter(struct api *api, const struct json *update)
 {
     enum run_status status;
@@ -276,13 +291,67 @@ static void answer_waiter(struct api *api, const struct json *update)
         return;
     const char *id = json_get_str(update, "executionId");
     struct waiter *waiter = id == NULL ? NULL : take_waiter(api, id);
-    if (waiter == NULL)
+    if (waiter != NULL)
+        answer_end(waiter, status, json_get_str(update, "result"), update);
+}
+
+/* Without history there is nothing left of a success: who did not hear of it, though there was time, is told that much.
+ */
+static bool is_missing_still(struct api *api, const char *id)
+{
+    pthread_mutex_lock(&api->lock);
+    struct waiter *waiter = map_get(&api->waiters, id);
+    bool still = waiter != NULL && waiter->missed;
+    if (waiter != NULL)
+        waiter->missed = true;
+    pthread_mutex_unlock(&api->lock);
+    return still;
+}
+
+static void on_ended(void *user, const struct json *ended)
+{
+    struct api *api = user;
+    const char *id = json_get_str(ended, "id"), *name = json_get_str(ended, "status");
+    enum run_status status;
+    struct waiter *waiter = NULL;
+    if (name == NULL) {
+        if (is_missing_still(api, id) && (waiter = take_waiter(api, id)) != NULL) {
+            answer_accepted(waiter->request, id, "discarded");
+            complete(waiter);
+        }
         return;
-    if (status == RUN_SUCCESS)
-        answer_result(waiter->request, id, json_get_str(update, "result"), json_get_bool(update, "responded", false));
-    else
-        answer_failure(waiter->request, id, json_get_str(update, "errorId"), json_get_str(update, "errorMessage"));
-    complete(waiter);
+    }
+    if (run_status_parse(name, &status) != ERR_OK || (waiter = take_waiter(api, id)) == NULL)
+        return;
+    const struct json *result = json_get(ended, "result");
+    AUTO_FREE char *text = result == NULL ? NULL : json_dup_text(result);
+    answer_end(waiter, status, text, ended);
+}
+
+struct due {
+    int64_t now_us, again_us;
+    struct json *ids;
+};
+
+static void find_due(void *user, const char *key, void *value)
+{
+    struct due *due = user;
+    struct waiter *waiter = value;
+    if (waiter->search_us > due->now_us || json_count(due->ids) == SEARCH_MAX)
+        return;
+    waiter->search_us = due->again_us;
+    json_push(due->ids, json_string_new(key));
+}
+
+/* The more wait, the less often each is looked for. */
+static void search_ended(struct api *api)
+{
+    struct due due = {.now_us = clock_monotonic_us(), .ids = json_array_new()};
+    pthread_mutex_lock(&api->lock);
+    due.again_us = due.now_us + SEARCH_EVERY_US * (int64_t)(1 + api->waiters.count / SEARCH_MAX);
+    map_each(&api->waiters, find_due, &due);
+    pthread_mutex_unlock(&api->lock);
+    ended_search_start(api->ended_search, due.ids);
 }
 
 static void on_live(void *user, const void *body, size_t size)
@@ -314,6 +383,7 @@ static void on_look(void *user)
 {
     struct api *api = user;
     loop_timer_set(api->waiter_timer, LOOK_MS);
+    search_ended(api);
     for (;;) {
         struct late late = {.now_us = clock_monotonic_us()};
         pthread_mutex_lock(&api->lock);
@@ -333,6 +403,7 @@ void api_waiters_start(struct api *api)
 {
     api->webhooks = webhook_index_new();
     broker_subscribe(api->connection, TOPIC_LIVE, on_live, api);
+    api->ended_search = ended_search_new(api->options.store, api->options.loop, on_ended, api);
     api->waiter_timer = loop_timer_new(api->options.loop, on_look, api);
     loop_timer_set(api->waiter_timer, LOOK_MS);
 }
@@ -357,6 +428,7 @@ void api_quiesced(void *user)
 void api_waiters_free(struct api *api)
 {
     loop_timer_free(api->waiter_timer);
+    ended_search_free(api->ended_search);
     webhook_index_free(api->webhooks);
 }
 
@@ -435,6 +507,7 @@ static void on_committed(void *user, enum err code, const struct error *error)
         bool waits = waiter->waits, queued = waiter->queued;
         pthread_mutex_lock(&api->lock);
         waiter->deadline_us = clock_monotonic_us() + ANSWER_WITHIN_MS * 1000;
+        waiter->search_us = clock_monotonic_us() + SEARCH_EVERY_US;
         pthread_mutex_unlock(&api->lock);
         if (!waits)
             answer_accepted(waiter->request, waiter->id, "pending");
@@ -494,7 +567,7 @@ static bool run_here(struct waiter *waiter, const struct json *input)
 static void wait_for_result(struct waiter *waiter)
 {
     waiter->waits = true;
-    waiter->deadline_us = INT64_MAX; /* until its row is committed nobody takes it */
+    waiter->deadline_us = waiter->search_us = INT64_MAX; /* until its row is committed nobody takes it */
     pthread_mutex_lock(&waiter->api->lock);
     (void)map_put(&waiter->api->waiters, waiter->id, waiter);
     pthread_mutex_unlock(&waiter->api->lock);

@@ -299,6 +299,10 @@ enum err
 store_execution_logs(struct store_session *s, const char *id, const char *level, const char *node_id, struct json **ret,
                      struct error *reterr) ERROR_MUST_CHECK; /* lines of LOGS events and of the history document's
                                                                 `logs`, newest first, at most LIMIT_LOG_LINES */
+/* Of executions (array of ids) those that are final: array of {id,status,errorId,errorMessage,
+ * result,responded}. One that is not there, such as one whose history is not kept, has status null and nothing else. */
+enum err store_executions_ended(struct store_session *s, const struct json *ids, struct json **ret,
+                                struct error *reterr) ERROR_MUST_CHECK;
 enum err store_execution_delete(struct store_session *s, const char *id,
                                 struct error *reterr) ERROR_MUST_CHECK; /* CONFLICT unless final */
 /* Cancel, pause and resume, by a person. cancel: final at once (status cancelled), epoch raised so that nothing later

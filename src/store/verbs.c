@@ -318,6 +318,12 @@ enum err store_children_orphaned(struct store_session *s, size_t limit, struct j
     return sql_children_orphaned(s, limit, ret, reterr);
 }
 
+enum err store_executions_ended(struct store_session *s, const struct json *ids, struct json **ret,
+                                struct error *reterr)
+{
+    return sql_executions_ended(s, ids, ret, reterr);
+}
+
 enum err store_execution_fail(struct store_session *s, const char *id, int64_t now_ms, const struct error *why,
                               struct error *reterr)
 {

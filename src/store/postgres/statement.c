@@ -411,6 +411,7 @@ static const struct sql_word words[] = {
     {"lock", " FOR UPDATE"},
     {"share", " FOR SHARE"},
     {"newline", "chr(10)"},
+    {"wanted", "jsonb_array_elements_text(?1::jsonb) w(value)"},
     {"by_idempotency_key", "SELECT execution FROM execution_keys WHERE flow_id=? AND idempotency_key=?"},
     /* Unique keys span all partitions, so they stand apart. */
     {"with_unique_keys", "WITH k AS (INSERT INTO execution_keys(flow_id, idempotency_key, execution) SELECT ?2, ?17, ?1"

@@ -375,6 +375,47 @@ enum err sql_execution_load_detail(struct store_session *s, const char *id, stru
     return code;
 }
 
+/* ---- how executions ended */
+
+static enum err add_ended(struct store_session *s, struct sql_rows *q, struct json *list, struct error *reterr)
+{
+    AUTO_JSON struct json *document = NULL;
+    struct json *ended = json_object_new(), *result = NULL;
+    const char *id = sql_text(q, 0);
+    bool gone = sql_text(q, 1) == NULL;
+    json_push(list, ended);
+    json_set_str(ended, "id", id);
+    json_set_str(ended, "status", gone ? NULL : store_status_name((int)sql_int(q, 2)));
+    if (gone)
+        return ERR_OK;
+    json_set_str(ended, "errorId", sql_text(q, 3));
+    json_set_str(ended, "errorMessage", sql_text(q, 4));
+    enum err code = sql_decompress_json(s, q, 5, id, &result, reterr);
+    json_set(ended, "result", result);
+    if (code == ERR_OK)
+        code = sql_decompress_json(s, q, 6, id, &document, reterr);
+    json_set_bool(ended, "responded", json_get_bool(document, "responded", false));
+    return code;
+}
+
+enum err sql_executions_ended(struct store_session *s, const struct json *ids, struct json **ret, struct error *reterr)
+{
+    AUTO_RESET struct sql_rows *q = NULL;
+    AUTO_JSON struct json *list = json_array_new();
+    AUTO_FREE char *wanted = json_dup_text(ids);
+    bool row = false;
+    enum err code = sql_query(s, &q, reterr,
+                              "SELECT w.value, e.id, e.status, e.error_id, e.error_message, n.result, n.document FROM "
+                              "{wanted} LEFT JOIN executions e ON e.id = w.value LEFT JOIN node_executions n ON"
+                              " n.execution = e.{key} WHERE e.id IS NULL OR e.status > 2",
+                              "t", wanted);
+    while (code == ERR_OK && (code = sql_step(s, q, &row, reterr)) == ERR_OK && row)
+        code = add_ended(s, q, list, reterr);
+    if (code == ERR_OK)
+        *ret = json_ref(list);
+    return code;
+}
+
 /* ---- lists and counts */
 
 enum err sql_execution_list(struct store_session *s, const struct json *filter, struct json **ret, struct error *reterr)

@@ -278,6 +278,7 @@ enum err sql_wait_answer(struct store_session *s, const char *token, const char 
 enum err sql_child_insert(struct store_session *s, const struct store_execution *row, struct error *reterr);
 enum err sql_child_drop(struct store_session *s, const char *parent_id, int epoch, const char *child_id, int64_t now_ms,
                         struct json **ret_ids, struct error *reterr);
+enum err sql_executions_ended(struct store_session *s, const struct json *ids, struct json **ret, struct error *reterr);
 enum err sql_children_orphaned(struct store_session *s, size_t limit, struct json **ret, struct error *reterr);
 enum err sql_execution_fail(struct store_session *s, const char *id, int64_t now_ms, const struct error *why,
                             struct error *reterr);

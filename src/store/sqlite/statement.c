@@ -245,6 +245,7 @@ static const struct sql_word words[] = {
     {"lock", ""},
     {"share", ""},
     {"newline", "char(10)"},
+    {"wanted", "json_each(?1) w"},
     {"by_idempotency_key", "SELECT id FROM executions WHERE flow_id=? AND idempotency_key=?"},
     {"with_unique_keys", ""},
     {NULL, NULL}};

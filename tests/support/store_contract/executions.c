@@ -65,6 +65,69 @@ static void keeps_an_execution_that_is_final_at_once(void **state)
     assert_int_equal(write_now(f, do_execution_insert, &row, &error_), ERR_INTERNAL);
 }
 
+static enum err read_ended(struct store_session *s, void *arg, struct error *reterr)
+{
+    struct json **value = arg;
+    AUTO_JSON struct json *ids = quoted("['%s','%s','%s','gone']", E1, E2, E3);
+    json_unref(*value);
+    *value = NULL;
+    return store_executions_ended(s, ids, value, reterr);
+}
+
+/* What was told of an end and not heard is asked for: by a reader, and by a writer between its writes. */
+static void tells_how_executions_ended(void **state)
+{
+    struct fixture *f = *state;
+    add_flow(f, F1, "orders", T0);
+    struct store_finish responded = {.status = RUN_SUCCESS,
+                                     .started_ms = T0,
+                                     .ended_ms = T0 + 1,
+                                     .document_json = "{\"nodes\":[],\"responded\":true}",
+                                     .result_json = "{\"statusCode\":201}"};
+    struct store_finish failed = {.status = RUN_FAILED,
+                                  .started_ms = T0,
+                                  .ended_ms = T0 + 1,
+                                  .error_id = "NODE_FAILED",
+                                  .error_message = "node 1: no"};
+    struct store_execution row = {
+        .id = E1, .flow_id = F1, .flow_version = 1, .trigger = "webhook", .created_ms = T0, .finish = &responded};
+    assert_ok(write_now(f, do_execution_insert, &row, &error_));
+    row.id = E2;
+    row.finish = &failed;
+    assert_ok(write_now(f, do_execution_insert, &row, &error_));
+    add_execution(f, E3, F1, T0);
+    for (int write = 0; write < 2; write++) {
+        AUTO_JSON struct json *ended = NULL;
+        struct store_session *s = NULL;
+        if (write) {
+            assert_ok(write_now(f, read_ended, &ended, &error_));
+        } else {
+            assert_ok(store_read_begin(f->store, &s, &error_));
+            assert_ok(read_ended(s, &ended, &error_));
+            store_read_end(f->store, s);
+        }
+        assert_int_equal(json_count(ended), 3);
+        for (size_t i = 0; i < 3; i++) {
+            const struct json *entry = json_at(ended, i);
+            const char *id = json_get_str(entry, "id"), *status = json_get_str(entry, "status");
+            if (strcmp(id, E1) == 0) {
+                assert_string_equal(status, "success");
+                assert_true(json_get_bool(entry, "responded", false));
+                assert_int_equal(json_get_int(json_get(entry, "result"), "statusCode", 0), 201);
+            } else if (strcmp(id, E2) == 0) {
+                assert_string_equal(status, "failed");
+                assert_false(json_get_bool(entry, "responded", true));
+                assert_null(json_get(entry, "result"));
+                assert_string_equal(json_get_str(entry, "errorId"), "NODE_FAILED");
+                assert_string_equal(json_get_str(entry, "errorMessage"), "node 1: no");
+            } else {
+                assert_string_equal(id, "gone");
+                assert_null(status);
+            }
+        }
+    }
+}
+
 static void accepts_an_idempotency_key_once(void **state)
 {
     struct fixture *f = *state;
@@ -202,6 +265,7 @@ static void bounds_ids(void **state)
 const struct CMUnitTest store_contract_executions[] = {
     CONTRACT_TEST(keeps_executions),
     CONTRACT_TEST(keeps_an_execution_that_is_final_at_once),
+    CONTRACT_TEST(tells_how_executions_ended),
     CONTRACT_TEST(accepts_an_idempotency_key_once),
     CONTRACT_TEST(lists_executions),
     CONTRACT_TEST(pages_by_cursor_while_rows_come),
