@@ -30,6 +30,12 @@ bool broker_always_ready(const struct broker *broker)
     return true;
 }
 
+bool broker_always_consumes(struct broker_consumer *consumer)
+{
+    (void)consumer;
+    return true;
+}
+
 bool broker_never_blocks(const struct broker *broker)
 {
     (void)broker;
@@ -80,6 +86,11 @@ struct broker_consumer *broker_consume(struct broker_connection *connection, con
 void broker_consumer_set_prefetch(struct broker_consumer *consumer, unsigned prefetch)
 {
     consumer->connection->broker->ops->set_prefetch(consumer, prefetch);
+}
+
+bool broker_consumer_is_ready(struct broker_consumer *consumer)
+{
+    return consumer->connection->broker->ops->is_consuming(consumer);
 }
 
 void broker_cancel(struct broker_consumer *consumer)

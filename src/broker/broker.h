@@ -72,6 +72,9 @@ struct broker_consumer *broker_consume(struct broker_connection *connection, con
                                        broker_delivery_fn on_delivery, void *user);
 void broker_consumer_set_prefetch(struct broker_consumer *consumer,
                                   unsigned prefetch); /* 0 stops further deliveries; what is on its way still comes */
+/* What comes is handed to it, as far as its prefetch lets it. Over a network false for a while: at first, after a lost
+ * connection, without prefetch; what is published to a ttl0 queue then is not for it. */
+bool broker_consumer_is_ready(struct broker_consumer *consumer);
 void broker_cancel(struct broker_consumer *consumer); /* unacknowledged deliveries stay the connection's until acked or
                                                          disconnect; none comes after, on the loop's thread */
 void broker_ack(struct broker_consumer *consumer, uint64_t tag);

@@ -33,6 +33,7 @@ struct broker_ops {
     struct broker_consumer *(*consume)(struct broker_connection *connection, const char *queue, unsigned prefetch,
                                        broker_delivery_fn on_delivery, void *user);
     void (*set_prefetch)(struct broker_consumer *consumer, unsigned prefetch);
+    bool (*is_consuming)(struct broker_consumer *consumer);
     void (*cancel)(struct broker_consumer *consumer);
     void (*ack)(struct broker_consumer *consumer, uint64_t tag);
     void (*nack)(struct broker_consumer *consumer, uint64_t tag, bool requeue);
@@ -48,8 +49,9 @@ struct broker_ops {
 void traffic_count_queue(struct broker *broker, const char *queue, size_t size);
 void traffic_count_topic(struct broker *broker, const char *topic, size_t size);
 
-/* is_ready and is_blocked of one that is no other program. */
+/* is_ready, is_blocked and is_consuming of one that is no other program. */
 bool broker_always_ready(const struct broker *broker);
 bool broker_never_blocks(const struct broker *broker);
+bool broker_always_consumes(struct broker_consumer *consumer);
 extern const struct broker_ops broker_memory_ops;
 extern const struct broker_ops broker_rabbitmq_ops, broker_rabbitmq_tls_ops;

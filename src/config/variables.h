@@ -179,6 +179,8 @@
       .help = "Memory of the worker and all it started; from 90 % of it on no further executions are taken.")                                            \
     X(CPU_LIMIT_CORES, .kind = CONFIG_INT, .services = ON_RUN, RANGE(1, 1024), SAME("2"), .unit = "cores",             \
       .help = "Processor cores of a worker and all it started; while it uses more, no further executions are taken.")                              \
+    X(DRAIN_TIMEOUT_MS, .kind = CONFIG_INT, .services = ON_RUN, RANGE(0, 86400000), SAME("20000"), .unit = "ms",         \
+      .help = "Time that a worker which is told to stop has to end or park what it runs; then it gives back the rest.") \
     X(HEALTH_REPORT_INTERVAL, .kind = CONFIG_INT, .services = ON_RUN, RANGE(100, 3600000), SAME("15000"),              \
       .unit = "ms", .help = "Time between two health reports of a worker.")                                            \
     X(ORCHESTRATOR_URL, .kind = CONFIG_URL, .services = ON_WORKER, .password = true, SCHEMES("http", "https"),         \

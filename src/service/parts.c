@@ -14,7 +14,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define DRAIN_MS 20000
 #define STORE_WITHIN_MS INT64_C(60000)
 #define STORE_AGAIN_MS 500
 #define CACHE_BYTES ((size_t)64 << 20)
@@ -280,7 +279,8 @@ static enum err open_engine(struct service_state *s, struct error *reterr)
 
 static void drain_engine(struct service_state *s)
 {
-    engine_stop(s->engine, DRAIN_MS);
+    bool runs = s->config.service != SERVICE_ORCHESTRATOR;
+    engine_stop(s->engine, runs ? config_int(&s->config, CONFIG_DRAIN_TIMEOUT_MS) : 0);
 }
 
 static void close_engine(struct service_state *s)

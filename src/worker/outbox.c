@@ -22,7 +22,8 @@ static void settle(struct delivery_group *group)
 {
     if (--group->open > 0)
         return;
-    broker_ack(group->worker->consumer, group->tag);
+    if (!group->returned)
+        broker_ack(group->worker->consumer, group->tag);
     free(group);
 }
 

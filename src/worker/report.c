@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #define OVERDUE_MS 10000 /* beyond its time limit, a node that has not come back hangs */
+#define REACH_MS 200     /* between two looks at whether work arrives */
+#define REACH_SOON_MS 5  /* while it does not */
 
 /* Progress is made while nothing is under way for longer than it may take: a worker may wait, but not hang. */
 static void note_progress(struct worker *worker)
@@ -17,9 +19,27 @@ static void note_progress(struct worker *worker)
     atomic_store(&worker->moved_ms, loop_now_ms(worker->options.loop));
 }
 
+/* Who hears of it may send work at once: it is told when that arrives, at first and after a lost connection. */
+void report_when_reachable(void *user)
+{
+    struct worker *worker = user;
+    bool ready = broker_consumer_is_ready(worker->consumer), before = worker->reachable;
+    worker->reachable = ready;
+    if (ready && !before)
+        report_send(worker);
+    if (ready && worker->reach_timer == NULL)
+        return; /* over no network it stays so */
+    if (worker->reach_timer == NULL)
+        worker->reach_timer = loop_timer_new(worker->options.loop, report_when_reachable, worker);
+    loop_timer_set(worker->reach_timer, ready ? REACH_MS : REACH_SOON_MS);
+}
+
 void report_send(void *user)
 {
     struct worker *worker = user;
+    loop_timer_set(worker->report_timer, worker->options.report_interval_ms);
+    if (!worker->reachable && !worker->draining)
+        return;
     struct worker_stats stats;
     char host[256] = "";
     struct json *report = json_object_new();
@@ -48,7 +68,6 @@ void report_send(void *user)
     json_unref(report);
     broker_broadcast(worker->connection, TOPIC_WORKERS, body.data, body.len);
     buf_done(&body);
-    loop_timer_set(worker->report_timer, worker->options.report_interval_ms);
 }
 
 void worker_stats(const struct worker *worker, struct worker_stats *ret)

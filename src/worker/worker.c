@@ -199,8 +199,20 @@ enum err worker_start(struct worker *worker, struct error *reterr)
     worker->consumer = broker_consume(worker->connection, worker->queue, worker->options.capacity, on_work, worker);
     worker->report_timer = loop_timer_new(worker->options.loop, report_send, worker);
     watch_start(worker);
-    report_send(worker);
+    report_when_reachable(worker);
     return ERR_OK;
+}
+
+/* Said in so many words it is not taken for work that brought its worker down. */
+static void give_back(void *user, const char *key, void *value)
+{
+    (void)key;
+    const struct worker *worker = user;
+    struct delivery_group *group = ((struct active *)value)->group;
+    if (group == NULL || group->returned)
+        return;
+    group->returned = true;
+    broker_nack(worker->consumer, group->tag, false);
 }
 
 static void check_drained(void *user)
@@ -213,6 +225,7 @@ static void check_drained(void *user)
         loop_timer_set(worker->drain_timer, 5);
         return;
     }
+    map_each(&worker->active, give_back, worker);
     worker->on_drained(worker->drained_user);
 }
 
@@ -288,6 +301,7 @@ void worker_free(struct worker *worker)
     recall_done(&worker->watched);
     loop_timer_free(worker->drain_timer);
     loop_timer_free(worker->report_timer);
+    loop_timer_free(worker->reach_timer);
     free(worker->id);
     free(worker->queue);
     free(worker);

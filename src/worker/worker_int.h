@@ -24,6 +24,7 @@ struct delivery_group {
     struct worker *worker;
     uint64_t tag;
     unsigned open;
+    bool returned; /* given back instead */
 };
 
 struct worker {
@@ -44,7 +45,8 @@ struct worker {
     int64_t drain_deadline_ms; /* monotonic */
     int64_t progress;          /* tells that it moves (broker/messages.h) */
     struct call *calls;        /* all node calls under way, also those whose run is gone */
-    struct loop_timer *drain_timer, *report_timer;
+    struct loop_timer *drain_timer, *report_timer, *reach_timer;
+    bool reachable; /* what is sent to its queue arrives */
     void (*on_drained)(void *user);
     void *drained_user;
     struct watch *watch; /* memory and processor */
@@ -155,7 +157,8 @@ void watch_start(struct worker *worker);
 void watch_stop(struct worker *worker);
 
 /* report.c: what the worker tells of itself */
-void report_send(void *worker); /* also a timer callback */
+void report_send(void *worker);           /* also a timer callback, as the next */
+void report_when_reachable(void *worker); /* from now on */
 
 /* calls.c */
 void call_execute(struct call *call);               /* the inputs are what they shall be: the node does its work */

@@ -74,6 +74,82 @@ static void a_full_disk_makes_publications_wait_and_then_fail(void **state)
     loop_free(loop);
 }
 
+/* ---- who is ready */
+
+struct ready {
+    struct loop *loop;
+    struct loop_timer *timer;
+    struct broker_consumer *consumer;
+    bool wanted;
+    unsigned taken, dead;
+};
+
+static void on_look(void *user)
+{
+    struct ready *ready = user;
+    if (broker_consumer_is_ready(ready->consumer) == ready->wanted)
+        loop_stop(ready->loop);
+    else
+        loop_timer_set(ready->timer, 1);
+}
+
+static void wait_ready(struct ready *ready, bool wanted)
+{
+    ready->wanted = wanted;
+    loop_timer_set(ready->timer, 0);
+    loop_run(ready->loop);
+}
+
+static void on_taken(void *user, struct broker_consumer *consumer, const struct broker_delivery *delivery)
+{
+    struct ready *ready = user;
+    ready->taken++;
+    broker_ack(consumer, delivery->tag);
+    loop_stop(ready->loop);
+}
+
+static void on_dead(void *user, struct broker_consumer *consumer, const struct broker_delivery *delivery)
+{
+    struct ready *ready = user;
+    ready->dead++;
+    broker_ack(consumer, delivery->tag);
+    loop_stop(ready->loop);
+}
+
+/* Work for a worker that is ready arrives; for one that is not it goes back. */
+static void who_is_ready_gets_what_comes(void **state)
+{
+    struct test_rabbitmq *server = *state;
+    struct broker *broker;
+    struct error error = {0};
+    struct ready ready = {.loop = loop_new()};
+    ready.timer = loop_timer_new(ready.loop, on_look, &ready);
+    assert_int_equal(broker_open(test_rabbitmq_url(server), "ready", &broker, &error), ERR_OK);
+    struct broker_connection *connection = broker_connect(broker, ready.loop);
+    struct broker_queue_options plain = {0}, ttl0 = {.ttl0 = true, .dead_letter_queue = "dead"};
+    assert_int_equal(broker_declare(connection, "dead", &plain, &error), ERR_OK);
+    assert_int_equal(broker_declare(connection, "work", &ttl0, &error), ERR_OK);
+    (void)broker_consume(connection, "dead", 5, on_dead, &ready);
+    ready.consumer = broker_consume(connection, "work", 5, on_taken, &ready);
+    for (unsigned i = 1; i <= 2; i++) {
+        wait_ready(&ready, true);
+        broker_publish(connection, "work", 0, "x", 1, NULL, NULL);
+        loop_run(ready.loop);
+        assert_int_equal(ready.taken, i);
+        broker_consumer_set_prefetch(ready.consumer, 0);
+        wait_ready(&ready, false);
+        broker_consumer_set_prefetch(ready.consumer, i == 1 ? 5 : 0);
+    }
+    assert_int_equal(ready.dead, 0);
+    broker_publish(connection, "work", 0, "x", 1, NULL, NULL);
+    loop_run(ready.loop);
+    assert_int_equal(ready.dead, 1);
+    loop_timer_free(ready.timer);
+    broker_disconnect(connection);
+    broker_close(broker);
+    loop_free(ready.loop);
+}
+
 static void without_a_broker_nothing_hangs(void **state)
 {
     (void)state;
@@ -113,6 +189,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bad_addresses_are_refused), cmocka_unit_test(without_a_broker_nothing_hangs),
         cmocka_unit_test_prestate(a_server_that_comes_back_has_what_it_confirmed, server),
+        cmocka_unit_test_prestate(who_is_ready_gets_what_comes, server),
         cmocka_unit_test_prestate(a_full_disk_makes_publications_wait_and_then_fail, server)};
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     test_rabbitmq_stop(server);

@@ -536,8 +536,7 @@ static void on_delay(void *user)
     pthread_mutex_unlock(&memory->lock);
 }
 
-/* Everything goes back before anything is handed out again: the order of a queue is that of all its consumers together.
- */
+/* Everything goes back before anything is handed out again: a queue's order is that of all its consumers together. */
 static void close_consumers(struct memory *memory, struct connection *connection)
 {
     for (struct consumer *consumer = connection->consumers; consumer != NULL; consumer = consumer->next)
@@ -852,6 +851,7 @@ const struct broker_ops broker_memory_ops = {.scheme = "memory:",
                                              .publish = memory_publish,
                                              .consume = memory_consume,
                                              .set_prefetch = memory_set_prefetch,
+                                             .is_consuming = broker_always_consumes,
                                              .cancel = memory_cancel,
                                              .ack = memory_ack,
                                              .nack = memory_nack,

@@ -111,6 +111,7 @@ static bool begin_consuming(struct link *link, struct rabbit_consumer *consumer,
     feed->held_before = feed->held;
     feed->prefetch = prefetch;
     feed->partial = partial;
+    feed->begun = false;
     pthread_mutex_unlock(&rabbit->lock);
     format_tag(feed, tag);
     (void)amqp_basic_qos(link->amqp, feed->channel, 0, (uint16_t)prefetch, 0);
@@ -120,6 +121,9 @@ static bool begin_consuming(struct link *link, struct rabbit_consumer *consumer,
                                  amqp_empty_table);
         answer = link_last_answer(link, feed->channel, &error);
     }
+    pthread_mutex_lock(&rabbit->lock);
+    feed->begun = answer == ANSWER_OK;
+    pthread_mutex_unlock(&rabbit->lock);
     return answer == ANSWER_OK || (answer == ANSWER_REFUSED && refused(link, consumer, number, &error));
 }
 
@@ -495,6 +499,17 @@ void rabbit_set_prefetch(struct broker_consumer *base, unsigned prefetch)
         touch(consumer->rabbit);
     }
     pthread_mutex_unlock(&consumer->rabbit->lock);
+}
+
+bool rabbit_is_consuming(struct broker_consumer *base)
+{
+    struct rabbit_consumer *consumer = (struct rabbit_consumer *)base;
+    bool consuming = true;
+    pthread_mutex_lock(&consumer->rabbit->lock);
+    for (unsigned i = 0; i < consumer->feed_count; i++)
+        consuming &= consumer->feeds[i].prefetch > 0 && consumer->feeds[i].begun;
+    pthread_mutex_unlock(&consumer->rabbit->lock);
+    return consuming;
 }
 
 /* Under the lock. */

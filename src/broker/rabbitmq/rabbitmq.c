@@ -167,9 +167,9 @@ static void rabbit_set_fault_hook(struct broker *broker, int (*hook)(void *user,
         .scheme = url_scheme, .open = rabbit_open, .close = rabbit_close, .is_ready = rabbit_is_ready,                 \
         .is_blocked = rabbit_is_blocked, .connect = rabbit_connect, .disconnect = rabbit_disconnect,                   \
         .declare = rabbit_declare, .delete_queue = rabbit_delete_queue, .publish = rabbit_publish,                     \
-        .consume = rabbit_consume, .set_prefetch = rabbit_set_prefetch, .cancel = rabbit_cancel, .ack = rabbit_ack,    \
-        .nack = rabbit_nack, .subscribe = rabbit_subscribe, .broadcast = rabbit_broadcast,                             \
-        .has_subscribers = rabbit_has_subscribers, .queue_depth = rabbit_queue_depth,                                  \
+        .consume = rabbit_consume, .set_prefetch = rabbit_set_prefetch, .is_consuming = rabbit_is_consuming,           \
+        .cancel = rabbit_cancel, .ack = rabbit_ack, .nack = rabbit_nack, .subscribe = rabbit_subscribe,                \
+        .broadcast = rabbit_broadcast, .has_subscribers = rabbit_has_subscribers, .queue_depth = rabbit_queue_depth,   \
         .queue_unacked = rabbit_queue_unacked, .set_fault_hook = rabbit_set_fault_hook                                 \
     }
 

@@ -160,6 +160,7 @@ struct feed {
     unsigned prefetch;          /* of the present consuming; 0: none */
     unsigned consuming;         /* counts beginnings */
     unsigned held, held_before; /* under the lock; held_before: of former consumings, which prefetch does not count */
+    bool begun;                 /* the broker has confirmed the present consuming */
     bool partial;               /* prefetch is less than wanted because of held_before */
     int64_t retry_at_us;
     struct { /* a message on its way */
@@ -258,6 +259,7 @@ extern const struct link_ops consuming_ops;
 struct broker_consumer *rabbit_consume(struct broker_connection *connection, const char *queue, unsigned prefetch,
                                        broker_delivery_fn on_delivery, void *user);
 void rabbit_set_prefetch(struct broker_consumer *consumer, unsigned prefetch);
+bool rabbit_is_consuming(struct broker_consumer *consumer);
 void rabbit_cancel(struct broker_consumer *consumer);
 void rabbit_ack(struct broker_consumer *consumer, uint64_t tag);
 void rabbit_nack(struct broker_consumer *consumer, uint64_t tag, bool requeue);
