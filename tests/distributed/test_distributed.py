@@ -1,8 +1,11 @@
 #!/usr/bin/env python3
-"""The distributed system over real servers (tests/support/cluster.py): the API's tests through nginx, what each strategy
-hands to whom, and that the death of any one process of ours loses nothing."""
+"""The distributed system over real servers (tests/support/cluster.py): the API's tests through nginx, that the death of
+any one process of ours loses nothing, what each strategy hands to whom, and workers that are full, leave, or read from
+a replica."""
 import collections
+import concurrent.futures
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,21 +17,37 @@ os.environ.setdefault("CAUDAL_CHECK_ANSWERS", "0")
 from api.test_websocket import Client  # noqa: E402
 from support import caudal as support  # noqa: E402
 from support.caudal import FINAL, chain, node  # noqa: E402
-from support.cluster import Cluster, ROOT  # noqa: E402
+from support.cluster import POSTGRES, Cluster, Part, ROOT, free_ports  # noqa: E402
+from support.gate import Gate  # noqa: E402
 from support.tap import Tap  # noqa: E402
 
 PATIENCE = 120  # seconds; only a defect waits so long
 
 
+class Ear(Tap):
+    """Keeps what was told of work that came back."""
+
+    def __init__(self, cluster):
+        self.returned = []
+        super().__init__(cluster)
+
+    def check(self, name, key, message):
+        if name == "returned":
+            self.returned.append(message)
+        super().check(name, key, message)
+
+
 def setUpModule():
-    global cluster, client, tap
-    cluster = Cluster().up()
-    tap = Tap(cluster)
+    global cluster, client, tap, gate
+    gate = Gate()
+    cluster = Cluster(environment={"COMMAND_NODE_ENABLED": "true"}).up()
+    tap = Ear(cluster)
     support.AT = str(cluster.port)
     client = support.Caudal()
 
 
 def tearDownModule():
+    gate.close()
     bad = tap.stop()  # every message that was on the wire
     missing = {"work", "returned", "events", "control", "worker", "orchestrator", "gateway", "live"} - set(tap.seen)
     bad += [f"no message was seen: {missing}"] if missing else []
@@ -67,10 +86,6 @@ class Distributed(unittest.TestCase):
         nodes = [node("1", "manual-trigger"), node("wait", "delay", {"durationMs": ms}), node("2", "set-fields", {"fields": [{"field": "done", "value": True}]})]
         return client.flow(name, nodes, chain("1", "wait", "2"))
 
-    def handed_out(self, flow, count):
-        """How many of so many executions each worker ended."""
-        return collections.Counter(detail["workerId"] for detail in ended(start(flow, count)).values())
-
     def test_1_the_api_through_nginx(self):
         for suite in ("tests/api/test_api.py",):
             result = subprocess.run([sys.executable, suite], cwd=ROOT, capture_output=True, text=True, check=False,
@@ -88,18 +103,6 @@ class Distributed(unittest.TestCase):
         def shares():
             return sorted(len(o["shards"]) for o in client.get("/orchestrators").data if o["status"] == "online")
         until("both own some, and all is owned once", lambda: len(shares()) == 2 and sum(shares()) == 16 and shares()[0] > 0)
-
-    def test_3_a_strategy_can_be_changed_while_running(self):
-        flow = self.sleepy("evenly", 1)
-        for strategy in ("least_busy", "weighted", "round_robin"):
-            answer = client.call("PUT", "/settings", {"loadBalanceStrategy": strategy})
-            self.assertEqual((answer.status, answer.data["loadBalanceStrategy"]), (200, strategy))
-            until("both use it", lambda s=strategy: {o["strategy"] for o in client.get("/orchestrators").data if o["status"] == "online"} == {s})
-            got = self.handed_out(flow, 40)
-            # Each of the two orchestrators takes turns by itself: they may be at different places of theirs.
-            self.assertEqual(sum(got.values()), 40, got)
-            if strategy != "least_busy":
-                self.assertLessEqual(max(got.values()) - min(got.values()), 2, (strategy, got))
 
     def test_3_what_one_gateway_is_told_the_other_knows(self):
         here, there = (self.at(cluster.parts[name].port) for name in ("gateway0", "gateway1"))
@@ -189,6 +192,136 @@ class Distributed(unittest.TestCase):
                 self.assertEqual(states["success"], 1, entry)
                 self.assertLessEqual(set(states), {"success", "waiting", "unknown"}, entry)
         self.assertEqual(client.post("/workers/nobody/drain").status, 404)
+
+
+def held_flow(name):
+    """Runs until the gate lets it go."""
+    nodes = [node("1", "manual-trigger"), node("call", "http-request", {"url": gate.url(name)}), node("2", "set-fields", {"fields": [{"field": "done", "value": True}]})]
+    return client.flow(name, nodes, chain("1", "call", "2"))
+
+
+def start_held(flow, name, count):
+    """So many at once, from several clients; all of them are on workers when this returns."""
+    before = gate.count(name)
+    with concurrent.futures.ThreadPoolExecutor(6) as clients:
+        ids = list(clients.map(lambda _: client.run(flow), range(count)))
+    gate.await_arrivals(name, before + count)
+    return ids
+
+
+def leave(name, code=0):
+    """SIGTERM, and gone from the cluster's list."""
+    assert cluster.kill(name, signal.SIGTERM) == code, cluster.log_text(name)[-2000:]
+
+
+class Placement(unittest.TestCase):
+    """One orchestrator and three workers, of 20, 40 and 60 places, so that everything has one exact answer."""
+    PLACES = {"worker5": 20, "worker6": 40, "worker7": 60}
+
+    @classmethod
+    def setUpClass(cls):
+        for name in ("worker0", "worker1", "orchestrator1"):
+            leave(name)
+        for name, places in cls.PLACES.items():
+            cluster.start_service("worker", int(name[-1]), MAX_CONCURRENT_FLOWS=str(places))
+        cluster.wait_for_workers(3)
+
+    @classmethod
+    def tearDownClass(cls):
+        for name in cls.PLACES:
+            leave(name)
+            cluster.parts.pop(name)
+        for name in ("orchestrator1", "worker0", "worker1"):
+            cluster.restart(name)
+        cluster.wait_for_workers(2)
+        assert client.call("PUT", "/settings", {"loadBalanceStrategy": "round_robin"}).status == 200
+
+    def switch(self, strategy):
+        answer = client.call("PUT", "/settings", {"loadBalanceStrategy": strategy})
+        self.assertEqual((answer.status, answer.data["loadBalanceStrategy"]), (200, strategy))
+        until("it is used", lambda: {o["strategy"] for o in client.get("/orchestrators").data if o["status"] == "online"} == {strategy})
+
+    def places_of(self, ids):
+        def told():
+            return [client.get(f"/scheduler/executions/{i}").data["workerId"] for i in ids]
+        until("all have started", lambda: None not in told())
+        return dict(collections.Counter(told()))
+
+    def test_1_each_strategy_switched_under_load(self):
+        """Nothing ends meanwhile: each strategy decides on top of all that the others have handed out."""
+        flow = held_flow("placed")
+        wanted = {"least_busy": {"worker5": 5, "worker6": 10, "worker7": 15}, "weighted": {"worker5": 5, "worker6": 10, "worker7": 15},
+                  "round_robin": {"worker5": 10, "worker6": 10, "worker7": 10}}
+        ids = []
+        for strategy, shares in wanted.items():
+            self.switch(strategy)
+            mine = start_held(flow, "placed", 30)
+            self.assertEqual(self.places_of(mine), shares, strategy)
+            ids += mine
+        self.assertEqual(self.places_of(ids), {"worker5": 20, "worker6": 30, "worker7": 40})
+        type(self).held = ids
+
+    def test_2_what_is_urgent_goes_first(self):
+        """All places are taken; each that is given back goes to the most urgent that waits, the oldest first."""
+        fill = start_held(held_flow("filling"), "filling", 30)
+        names = ("prio-low", "prio-normal", "prio-high")
+        flows = {name: held_flow(name) for name in names}
+        waiting = [client.run(flows[name], priority=name[5:]) for _ in range(8) for name in names]
+        until("they wait", lambda: client.get("/health").json["work"]["waiting"] >= len(waiting))
+        before = len(gate.arrived)
+        for n in range(len(waiting)):
+            gate.let_one_go()
+            until("the next one runs", lambda n=n: len(gate.arrived) > before + n)
+        self.assertEqual(gate.arrived[before:], ["prio-high"] * 8 + ["prio-normal"] * 8 + ["prio-low"] * 8)
+        for name in ("placed", "filling", *names):
+            gate.open(name)
+        statuses = collections.Counter(d["status"] for d in ended(self.held + fill + waiting).values())
+        self.assertEqual(statuses, {"success": 90 + 30 + 24})
+
+    def test_3_a_worker_that_leaves_hands_back_what_is_left(self):
+        self.switch("round_robin")
+        cluster.start_service("worker", 8, DRAIN_TIMEOUT_MS="300")
+        cluster.wait_for_workers(4)
+        ids = start_held(held_flow("handed-back"), "handed-back", 12)
+        delayed = start(client.flow("delayed", [node("1", "manual-trigger"), node("d", "delay", {"durationMs": 4000}), node("2", "log", {"message": "on"})],
+                                    chain("1", "d", "2")), 12)
+        here = self.places_of(ids)["worker8"]
+        self.assertEqual(here, 3)
+        del tap.returned[:]
+        leave("worker8")
+        gate.await_arrivals("handed-back", 12 + here)  # others have them now
+        self.assertNotIn("worker8", self.places_of(ids))
+        gate.open("handed-back")
+        for detail in ended(ids + delayed).values():
+            self.assertEqual(detail["status"], "success")
+            self.assertNotEqual(detail["workerId"], "worker8")
+        told = [message for message in tap.returned if any(item["id"] in ids for item in message["work"])]
+        self.assertEqual({message["reason"] for message in told}, {"rejected"})  # which does not count as a lost worker
+        cluster.parts.pop("worker8")
+
+    def test_4_a_worker_near_its_memory_limit_takes_nothing(self):
+        """Its command holds the memory; others have no such limit."""
+        self.switch("round_robin")
+        cluster.start_service("worker", 9, MEMORY_LIMIT_MB="300")
+        cluster.wait_for_workers(4)
+
+        def is_full():
+            return next(w for w in client.get("/workers").data if w["id"] == "worker9")["full"]
+        self.assertFalse(is_full())
+        code = f"import urllib.request; kept = b'x' * (280 << 20); urllib.request.urlopen('{gate.url('memory')}').read()"
+        flow = client.flow("heavy", [node("1", "manual-trigger"), node("2", "command", {"command": [sys.executable, "-c", code]})], chain("1", "2"))
+        ids = start_held(flow, "memory", 4)
+        self.assertEqual(self.places_of(ids)["worker9"], 1)
+        until("it is full", is_full)
+        light = client.flow("light", [node("1", "manual-trigger"), node("d", "delay", {"durationMs": 1}), node("2", "log", {"message": "x"})], chain("1", "d", "2"))
+        self.assertNotIn("worker9", self.places_of(list(ended(start(light, 40)))))
+        gate.open("memory")
+        self.assertEqual({d["status"] for d in ended(ids).values()}, {"success"})
+        until("it has room again", lambda: not is_full())
+        self.assertIn("worker9", self.places_of(list(ended(start(light, 40)))))
+        self.assertEqual(cluster.parts["worker9"].process.poll(), None)
+        leave("worker9")
+        cluster.parts.pop("worker9")
 
 
 if __name__ == "__main__":

@@ -190,10 +190,14 @@ class Cluster:
                     "disk_free_limit.absolute = 1MB\n")
         self.start(Part("epmd", ["epmd", "-port", str(self.epmd_port), "-address", "127.0.0.1"], port=self.epmd_port,
                         ready=lambda: answers(self.epmd_port)))
-        for i, (port, _) in enumerate(self.rabbit_ports):
-            name = f"rabbit{i}"
-            self.start(Part(name, [RABBITMQ + "rabbitmq-server"], self._rabbit_environment(i), port=port,
-                            ready=lambda port=port, name=name: answers(port) and "completed with" in self.log_text(name)))
+        nodes = [Part(f"rabbit{i}", [RABBITMQ + "rabbitmq-server"], self._rabbit_environment(i), port=port,
+                      ready=lambda port=port, name=f"rabbit{i}": answers(port) and "completed with" in self.log_text(name))
+                 for i, (port, _) in enumerate(self.rabbit_ports)]
+        self.start(nodes[0])
+        for node in nodes[1:]:  # they join the first one, side by side
+            self._start(node)
+        for node in nodes[1:]:
+            self._wait(node)
 
     def rabbit_url(self):
         return ",".join(f"amqp://guest:guest@127.0.0.1:{port}/" for port, _ in self.rabbit_ports)
