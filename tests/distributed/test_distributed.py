@@ -5,7 +5,6 @@ a replica."""
 import collections
 import concurrent.futures
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -17,7 +16,7 @@ os.environ.setdefault("CAUDAL_CHECK_ANSWERS", "0")
 from api.test_websocket import Client  # noqa: E402
 from support import caudal as support  # noqa: E402
 from support.caudal import FINAL, chain, node  # noqa: E402
-from support.cluster import POSTGRES, Cluster, Part, ROOT, free_ports  # noqa: E402
+from support.cluster import Cluster, ROOT, free_ports  # noqa: E402
 from support.gate import Gate  # noqa: E402
 from support.tap import Tap  # noqa: E402
 
@@ -38,9 +37,13 @@ class Ear(Tap):
 
 
 def setUpModule():
-    global cluster, client, tap, gate
+    global cluster, client, tap, gate, replica_port
     gate = Gate()
-    cluster = Cluster(environment={"COMMAND_NODE_ENABLED": "true"}).up()
+    replica_port, = free_ports(1)
+    cluster = Cluster(environment={"COMMAND_NODE_ENABLED": "true"})
+    # Both servers of the database, of which one is started later.
+    cluster.adapt = lambda name: {"DATABASE_URL": f"postgresql://caudal@127.0.0.1:{cluster.postgres_port},127.0.0.1:{replica_port}/postgres"}
+    cluster.up()
     tap = Ear(cluster)
     support.AT = str(cluster.port)
     client = support.Caudal()
@@ -322,6 +325,120 @@ class Placement(unittest.TestCase):
         self.assertEqual(cluster.parts["worker9"].process.poll(), None)
         leave("worker9")
         cluster.parts.pop("worker9")
+
+
+class Replica(unittest.TestCase):
+    def test_a_worker_at_a_replica_waits_for_what_has_not_come_yet(self):
+        cluster.start_replica(replica_port)
+        for name in ("worker0", "worker1"):
+            leave(name)
+        cluster.start_service("worker", 4, DATABASE_URL=cluster.database_url(replica_port))
+        cluster.wait_for_workers(1)
+        nodes = [node("1", "manual-trigger"), node("d", "delay", {"durationMs": 1}), node("2", "set-fields", {"fields": [{"field": "version", "value": 1}]})]
+        flow = client.flow("read at the replica", nodes, chain("1", "d", "2"))
+        self.assertEqual({d["workerId"] for d in ended(start(flow, 5)).values()}, {"worker4"})
+        cluster.sql("SELECT pg_wal_replay_pause()", replica_port)
+        until("it is behind", lambda: cluster.sql("SELECT pg_get_wal_replay_pause_state()", replica_port) == "paused")
+        nodes[2]["config"]["fields"][0]["value"] = 2
+        self.assertEqual(client.call("PUT", f"/flows/{flow['id']}", {"nodes": nodes}).status, 200)
+        ids = start(flow, 5) + start(client.flow("not there yet", nodes, chain("1", "d", "2")), 5)
+
+        def refused():
+            return {item["id"] for message in tap.returned for item in message["work"] if message["reason"] == "rejected"}
+        until("all have been given back", lambda: refused() >= set(ids))
+        self.assertEqual({client.get(f"/scheduler/executions/{i}").data["status"] for i in ids}, {"pending"})
+        cluster.sql("SELECT pg_wal_replay_resume()", replica_port)
+        for detail in ended(ids).values():
+            self.assertEqual((detail["status"], detail["workerId"], detail["result"]["output"]["version"]), ("success", "worker4", 2), detail)
+        leave("worker4")
+        cluster.parts.pop("worker4")
+        for name in ("worker0", "worker1"):
+            cluster.restart(name)
+        cluster.wait_for_workers(2)
+
+
+class Sessions(unittest.TestCase):
+    """Two gateways with logins: what is so at one of them is so at the other at once, with Redis and without."""
+    PASSWORD = "correct horse battery"
+
+    @classmethod
+    def setUpClass(cls):
+        for index in (5, 6):
+            cluster.start_service("gateway", index, JWT_SECRET="the same at both " + "x" * 32, ADMIN_PASSWORD=cls.PASSWORD, API_RATE_LIMIT="200")
+        cls.here, cls.there = (Distributed.at(cluster.parts[name].port) for name in ("gateway5", "gateway6"))
+
+    @classmethod
+    def tearDownClass(cls):
+        for name in ("gateway5", "gateway6"):
+            leave(name)
+            cluster.parts.pop(name)
+
+    @staticmethod
+    def as_user(gateway, method, path, token, body=None):
+        return gateway.call(method, path, body, headers={"Authorization": "Bearer " + token})
+
+    def login(self, gateway, name="admin"):
+        answer = gateway.post("/auth/login", {"username": name, "password": self.PASSWORD})
+        self.assertEqual(answer.status, 200, answer.text)
+        return answer.data
+
+    def status(self, gateway, token):
+        return self.as_user(gateway, "GET", "/flows", token).status
+
+    def shared(self, name):
+        admin = self.login(self.here)["accessToken"]
+        made = self.as_user(self.here, "POST", "/users", admin, {"username": name, "password": self.PASSWORD, "role": "editor"})
+        self.assertEqual(made.status, 201, made.text)
+        tokens = self.login(self.there, name)
+        self.assertEqual((self.status(self.here, tokens["accessToken"]), self.status(self.there, tokens["accessToken"])), (200, 200))
+        again = self.here.post("/auth/refresh", {"refreshToken": tokens["refreshToken"]})
+        self.assertEqual(again.status, 200, again.text)
+        token = again.data["accessToken"]
+        self.assertEqual(self.status(self.there, token), 200)
+        key = self.as_user(self.there, "POST", "/api-keys", token, {"name": "k"}).data
+        self.assertEqual((self.status(self.here, key["key"]), self.status(self.there, key["key"])), (200, 200))
+        self.assertEqual(self.as_user(self.here, "DELETE", "/api-keys/" + key["id"], token).status, 204)
+        self.assertEqual((self.status(self.here, key["key"]), self.status(self.there, key["key"])), (401, 401))
+        self.assertEqual(self.as_user(self.here, "PUT", "/users/" + made.data["id"], admin, {"role": "viewer"}).status, 200)
+        self.assertEqual(self.as_user(self.there, "POST", "/flows", token, {"name": "no", "nodes": [], "connections": []}).status, 403)
+        self.assertEqual(self.as_user(self.here, "POST", "/auth/logout", token).status, 204)
+        self.assertEqual((self.status(self.here, token), self.status(self.there, token)), (401, 401))
+        self.assertEqual(self.there.post("/auth/refresh", {"refreshToken": again.data["refreshToken"]}).status, 401)
+
+    def test_1_with_redis(self):
+        self.shared("editor-with")
+
+    def test_2_a_limit_is_one_for_both(self):
+        answers = []
+        while not answers or answers[-1] != 429:
+            for gateway in (self.here, self.there):
+                answers.append(gateway.call("GET", "/flows", headers={"X-Forwarded-For": "192.0.2.7"}).status)
+            self.assertLess(len(answers), 300)
+        self.assertLessEqual(len(answers), 202)
+        self.assertEqual(set(answers), {401, 429})
+
+    def test_3_without_redis(self):
+        cluster.kill("redis")
+        self.addCleanup(cluster.restart, "redis")
+        self.shared("editor-without")
+
+
+class Takeover(unittest.TestCase):
+    def test_the_replica_becomes_the_database(self):
+        """The last test: the former server does not come back. Commits wait for the replica, so none is lost."""
+        cluster.sql("ALTER SYSTEM SET synchronous_standby_names = '*'")
+        cluster.sql("SELECT pg_reload_conf()")
+        until("commits wait for the replica", lambda: cluster.sql("SELECT sync_state FROM pg_stat_replication") == "sync")
+        flow = held_flow("taken-over")
+        ids = start_held(flow, "taken-over", 20)
+        cluster.kill("postgres", signal.SIGQUIT)
+        cluster.parts.pop("postgres")
+        self.assertEqual(cluster.sql("SELECT pg_promote()", replica_port), "t")
+        cluster.postgres_port = replica_port
+        gate.open("taken-over")
+        until("the API answers", lambda: client.get("/flows").status == 200)
+        statuses = collections.Counter(detail["status"] for detail in ended(ids + start(flow, 10)).values())
+        self.assertEqual(statuses, {"success": 30})
 
 
 if __name__ == "__main__":

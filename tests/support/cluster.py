@@ -127,6 +127,22 @@ class Cluster:
 
     # ---- the servers that others wrote
 
+    def _run_postgres(self, name, data, port, owner):
+        self.start(Part(name, [POSTGRES + "postgres", "-D", data, "-p", str(port), "-c", "listen_addresses=127.0.0.1", "-c",
+                               "unix_socket_directories=" + data, "-c", "max_connections=300"], user=owner, port=port,
+                        ready=lambda: subprocess.run([POSTGRES + "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port)], check=False).returncode == 0))
+
+    def start_replica(self, port):
+        """A streaming replica of the database on that port."""
+        owner = "postgres" if os.geteuid() == 0 else None
+        data = os.path.join(self.folder, "replica")
+        os.makedirs(data, mode=0o700)
+        if owner:
+            shutil.chown(data, owner, owner)
+        subprocess.run([POSTGRES + "pg_basebackup", "-R", "-D", data, "-h", "127.0.0.1", "-p", str(self.postgres_port), "-U", "caudal", "-c", "fast",
+                        "--no-sync"], user=owner, group=owner, check=True, capture_output=True, cwd="/")
+        self._run_postgres("replica", data, port, owner)
+
     def start_postgres(self):
         owner = "postgres" if os.geteuid() == 0 else None
         data = os.path.join(self.folder, "postgres")
@@ -137,16 +153,13 @@ class Cluster:
             subprocess.run([POSTGRES + "initdb", "-D", data, "-U", "caudal", "-A", "trust", "-E", "UTF8", "--no-sync", "--locale=C"],
                            user=owner, group=owner, check=True, stdout=subprocess.DEVNULL, cwd="/")
         self.postgres_port, = free_ports(1)
-        port = self.postgres_port
-        self.start(Part("postgres", [POSTGRES + "postgres", "-D", data, "-p", str(port), "-c", "listen_addresses=127.0.0.1", "-c",
-                                     "unix_socket_directories=" + data, "-c", "max_connections=300"], user=owner, port=port,
-                        ready=lambda: subprocess.run([POSTGRES + "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port)], check=False).returncode == 0))
+        self._run_postgres("postgres", data, self.postgres_port, owner)
 
-    def database_url(self):
-        return f"postgresql://caudal@127.0.0.1:{self.postgres_port}/postgres"
+    def database_url(self, port=None):
+        return f"postgresql://caudal@127.0.0.1:{port or self.postgres_port}/postgres"
 
-    def sql(self, query):
-        return subprocess.run([POSTGRES + "psql", "-XAtq", "-d", self.database_url(), "-c", query], check=True, capture_output=True,
+    def sql(self, query, port=None):
+        return subprocess.run([POSTGRES + "psql", "-XAtq", "-d", self.database_url(port), "-c", query], check=True, capture_output=True,
                               text=True, cwd="/").stdout.strip()
 
     def start_redis(self):
@@ -310,7 +323,7 @@ class Cluster:
         bad = self.stop_services()
         for name in reversed(list(self.parts)):
             part = self.parts.pop(name)
-            how = signal.SIGINT if name == "postgres" else signal.SIGTERM
+            how = signal.SIGINT if name in ("postgres", "replica") else signal.SIGTERM
             try:
                 if name.startswith("rabbit"):
                     os.killpg(part.pid, signal.SIGKILL)
