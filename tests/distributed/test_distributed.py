@@ -21,6 +21,7 @@ from support.gate import Gate  # noqa: E402
 from support.tap import Tap  # noqa: E402
 
 PATIENCE = 120  # seconds; only a defect waits so long
+HELD_MS = 600000  # how long a call may be held; no test waits for its end
 
 
 class Ear(Tap):
@@ -199,7 +200,7 @@ class Distributed(unittest.TestCase):
 
 def held_flow(name):
     """Runs until the gate lets it go."""
-    nodes = [node("1", "manual-trigger"), node("call", "http-request", {"url": gate.url(name)}), node("2", "set-fields", {"fields": [{"field": "done", "value": True}]})]
+    nodes = [node("1", "manual-trigger"), node("call", "http-request", {"url": gate.url(name), "timeout": HELD_MS}), node("2", "set-fields", {"fields": [{"field": "done", "value": True}]})]
     return client.flow(name, nodes, chain("1", "call", "2"))
 
 
@@ -312,7 +313,7 @@ class Placement(unittest.TestCase):
             return next(w for w in client.get("/workers").data if w["id"] == "worker9")["full"]
         self.assertFalse(is_full())
         code = f"import urllib.request; kept = b'x' * (280 << 20); urllib.request.urlopen('{gate.url('memory')}').read()"
-        flow = client.flow("heavy", [node("1", "manual-trigger"), node("2", "command", {"command": [sys.executable, "-c", code]})], chain("1", "2"))
+        flow = client.flow("heavy", [node("1", "manual-trigger"), node("2", "command", {"command": [sys.executable, "-c", code], "timeout": HELD_MS})], chain("1", "2"))
         ids = start_held(flow, "memory", 4)
         self.assertEqual(self.places_of(ids)["worker9"], 1)
         until("it is full", is_full)
@@ -364,7 +365,7 @@ class Sessions(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         for index in (5, 6):
-            cluster.start_service("gateway", index, JWT_SECRET="the same at both " + "x" * 32, ADMIN_PASSWORD=cls.PASSWORD, API_RATE_LIMIT="200")
+            cluster.start_service("gateway", index, JWT_SECRET="the same at both " + "x" * 32, ADMIN_PASSWORD=cls.PASSWORD, API_RATE_LIMIT="30")
         cls.here, cls.there = (Distributed.at(cluster.parts[name].port) for name in ("gateway5", "gateway6"))
 
     @classmethod
@@ -413,8 +414,8 @@ class Sessions(unittest.TestCase):
         while not answers or answers[-1] != 429:
             for gateway in (self.here, self.there):
                 answers.append(gateway.call("GET", "/flows", headers={"X-Forwarded-For": "192.0.2.7"}).status)
-            self.assertLess(len(answers), 300)
-        self.assertLessEqual(len(answers), 202)
+            self.assertLess(len(answers), 60)
+        self.assertLessEqual(len(answers), 32)
         self.assertEqual(set(answers), {401, 429})
 
     def test_3_without_redis(self):
