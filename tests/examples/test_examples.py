@@ -2,6 +2,7 @@
 import csv
 import email
 import email.utils
+import http.client
 import json
 import os
 import pathlib
@@ -17,6 +18,7 @@ import unittest
 ROOT = pathlib.Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 from support.caudal import PROGRAM, Caudal  # noqa: E402
+from support.cluster import POSTGRES, Cluster  # noqa: E402
 
 EXAMPLES = ROOT / "examples"
 
@@ -164,6 +166,51 @@ class Examples(unittest.TestCase):
         fetches = [r for r in self.caudal.get(f"/scheduler/executions/{run}/attempts").data if r["nodeId"] == "fetch" and r["outcome"] == "success"]
         self.assertEqual(len({r["iteration"] for r in fetches}), pages)
 
+    def shop(self):
+        """PostgreSQL with the example's shop."""
+        cluster = Cluster()
+        self.addCleanup(cluster.remove)
+        self.addCleanup(cluster.down)
+        cluster.start_postgres()
+        subprocess.run([POSTGRES + "psql", "-Xq", "-v", "ON_ERROR_STOP=1", "-d", cluster.database_url(), "-f", str(EXAMPLES / "shop.sql")], check=True, stdout=subprocess.DEVNULL)
+        self.assertEqual(self.caudal.post("/variables", {"name": "shop_database", "value": cluster.database_url()}).status, 201)
+        return cluster
+
+    def answer(self, run, decision, **fields):
+        """As a person does it, under the link of the execution's waits."""
+        end = time.monotonic() + 60
+        while not (waits := self.caudal.get(f"/scheduler/executions/{run}").data["waits"]):
+            self.assertLess(time.monotonic(), end, waits)
+            self.assertNotIn((detail := self.caudal.get(f"/scheduler/executions/{run}").data)["status"], ("failed", "success"), detail)
+            time.sleep(0.02)
+        connection = http.client.HTTPConnection("127.0.0.1", self.caudal.port, timeout=40)
+        form = "&".join(f"{name}={value}" for name, value in {"decision": decision, **fields}.items())
+        connection.request("POST", waits[0]["url"], form, {"Content-Type": "application/x-www-form-urlencoded"})
+        self.assertEqual(connection.getresponse().status, 200)
+        connection.close()
+        return waits[0]
+
+    def test_synchronisation_with_an_approval(self):
+        """Killed while somebody is asked, and after the answer: every order is there once."""
+        shop = self.shop()
+        flow = self.flow("sync.json")
+        run = self.caudal.run(flow)
+        self.answer(run, "reject")
+        self.assertEqual(self.caudal.wait(run)["result"]["body"], {"copied": 0})
+        self.assertFalse((self.files / "warehouse.db").exists())
+        run = self.caudal.run(flow)
+        self.caudal.kill()
+        self.caudal.start()
+        total = shop.sql("SELECT sum(total) FROM orders")
+        self.assertEqual(self.answer(run, "approve", **{"field.ticket": "T-1"})["title"], "Copy 250 orders?")
+        self.caudal.kill()
+        self.caudal.start()
+        self.assertEqual(self.caudal.wait(run)["result"]["body"], {"copied": 250, "ticket": "T-1"})
+        kept = subprocess.run(["sqlite3", str(self.files / "warehouse.db"), "SELECT count(*), count(DISTINCT id), printf('%.2f', sum(total)) FROM orders"], capture_output=True, text=True, check=True)
+        self.assertEqual(kept.stdout.strip(), f"250|250|{total}")
+        self.assertEqual(shop.sql("SELECT count(*) FROM orders WHERE copied_at IS NULL"), "0")
+        self.assertEqual(self.caudal.wait(self.caudal.run(flow))["result"]["body"], {"copied": 0})
+
     def test_nightly_report(self):
         mails = MailServer()
         self.addCleanup(mails.close)
@@ -201,7 +248,7 @@ class Examples(unittest.TestCase):
         process.stdout.close()
         self.assertEqual(process.wait(timeout=60), 0)
         text = "".join(lines)
-        for expected in ("Loaded Orders by country", "Loaded Products in stock", "Loaded Watch the product API", "Loaded Nightly sales report", "Loaded Import products page by page", "success", '"country": "ES"'):
+        for expected in ("Loaded Orders by country", "Loaded Products in stock", "Loaded Watch the product API", "Loaded Nightly sales report", "Loaded Import products page by page", "Loaded Synchronise orders after an approval", "success", '"country": "ES"'):
             self.assertIn(expected, text)
         self.assertTrue(re.search(r"^Open http://127\.0\.0\.1:\d+ ", text, re.M))
 
