@@ -217,7 +217,7 @@ static void add_attempt(struct sql_rows *q, struct json *nodes, const struct jso
         attempt = json_object_new();
         json_set_int(attempt, "attempt", sql_int(q, 2));
         json_set_int(attempt, "epoch", sql_int(q, 1));
-        if (strcmp(iteration, "0") != 0)
+        if (strcmp(iteration, "0") != 0 || json_get_str(node, "iteration") != NULL) /* the node's latest is another */
             json_set_str(attempt, "iteration", iteration);
         json_push(attempts, attempt);
     }
