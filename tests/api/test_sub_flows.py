@@ -83,6 +83,34 @@ class SubFlows(ApiTest):
         self.assertEqual(total, 17)
         self.assertIn("ended as failed", detail["errorMessage"])
 
+    def test_a_child_does_not_wait_for_the_slot_of_its_parent(self):
+        """Its own flow again, through another one, and distributed items: all within the slot that is held."""
+        limits = {"concurrency": 1, "concurrencyKey": "{{ input.key }}"}
+        again = [node("t", "manual-trigger"), node("i", "if", {"conditions": [{"field": "n", "operator": "greater_than", "value": 0}]}),
+                 node("s", "set-fields", {"fields": [{"field": "n", "value": 0}]})]
+        lines = [link("t", "i", "output", "data"), link("i", "s", "true", "data"), link("s", "c")]
+        name, other = self.name(), self.name()
+        itself = self.caudal.flow(name, [*again, node("c", "sub-flow", {"flow": name})], lines, settings=limits)
+        self.assertEqual(self.caudal.wait(self.caudal.run(itself, input={"n": 1, "key": "a"}))["status"], "success")
+        between = self.caudal.flow(other, [*again, node("c", "sub-flow", {"flow": other + " back"})], lines, settings=limits)
+        self.caudal.flow(other + " back", [node("t", "manual-trigger"), node("c", "sub-flow", {"flow": other})], chain("t", "c"))
+        self.assertEqual(self.caudal.wait(self.caudal.run(between, input={"n": 1, "key": "b"}))["status"], "success")
+        items = [node("t", "manual-trigger"), node("e", "for-each", {"distribute": True, "concurrency": 2}), {**node("d", "delay", {"durationMs": 20}), "parentId": "e"}]
+        spread = self.make(items, [link("t", "e", "output", "items"), link("e", "d", "item", "data"), link("d", "e", "output", "result")], settings={"concurrency": 1})
+        self.assertEqual(self.caudal.wait(self.caudal.run(spread, input=[1, 2, 3]))["status"], "success")
+
+    def test_a_retry_of_a_failed_sub_flow_starts_a_new_one(self):
+        nodes = [node("t", "manual-trigger"), node("before", "delay", {"durationMs": 20}), node("c", "sub-flow", {"flow": self.failing()["id"]})]
+        execution = self.caudal.run(self.make(nodes, chain("t", "before", "c")))
+        self.assertEqual(self.caudal.wait(execution)["status"], "failed")
+        retried = self.caudal.post(f"/scheduler/executions/{execution}/retry", {"from": "failed"}).data["executionId"]
+        detail = self.caudal.wait(retried)
+        self.assertEqual(detail["status"], "failed")
+        first, second = (self.children(one)[0] for one in (execution, retried))
+        self.assertNotEqual(first["id"], second["id"])
+        before = next(n for n in detail["nodeExecutions"] if n["nodeId"] == "before")
+        self.assertEqual([a.get("epoch") for a in before["attempts"]], [None])  # taken over
+
     def test_cancelling_reaches_the_children(self):
         inner = self.calling({"flow": self.stuck()["id"]})
         execution = self.caudal.run(self.calling({"flow": inner["id"]}))

@@ -1,7 +1,9 @@
 /* Executions: the hot insert, dispatching again, what a person does to them. Reading them stands in history.c. */
 #include "store/sql/sql_int.h"
 
+#include "base/limits.h"
 #include "base/mem.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -173,10 +175,38 @@ static enum err insert_all(struct store_session *s, const struct store_execution
     return code == ERR_OK && row->finish != NULL ? sql_insert_document(s, &key, row->finish, reterr) : code;
 }
 
+/* Whether an execution of the same flow waits for it, directly or through others. */
+static enum err is_awaited_by_its_flow(struct store_session *s, const struct store_execution *row, bool *ret,
+                                       struct error *reterr)
+{
+    char id[STORE_ID_BYTES] = "";
+    enum err code = ERR_OK;
+    *ret = false;
+    if (row->parent_id != NULL && row->parent_waits)
+        (void)snprintf(id, sizeof id, "%s", row->parent_id);
+    for (int depth = 0; code == ERR_OK && !*ret && id[0] != '\0' && depth <= LIMIT_SUB_FLOW_DEPTH; depth++) {
+        AUTO_RESET struct sql_rows *q = NULL;
+        bool found = false;
+        code = sql_query(s, &q, reterr, "SELECT flow_id, parent_id, parent_waits FROM executions WHERE id=?", "t", id);
+        if (code == ERR_OK)
+            code = sql_step(s, q, &found, reterr);
+        id[0] = '\0';
+        if (code != ERR_OK || !found)
+            break;
+        *ret = strcmp(sql_text(q, 0), row->flow_id) == 0;
+        if (sql_text(q, 1) != NULL && sql_int(q, 2) != 0)
+            sql_copy(q, 1, id, sizeof id);
+    }
+    return code;
+}
+
 enum err sql_execution_insert(struct store_session *s, const struct store_execution *row, struct error *reterr)
 {
-    /* A part of a flow that runs belongs to its slot: it must not wait for it. */
-    if (row->finish == NULL && !row->unlimited && row->body == NULL)
+    bool within = row->body != NULL; /* it belongs to the slot of one that runs: that must not wait for it for ever */
+    enum err code = within ? ERR_OK : is_awaited_by_its_flow(s, row, &within, reterr);
+    if (code != ERR_OK)
+        return code;
+    if (row->finish == NULL && !row->unlimited && !within)
         return sql_limits_insert(s, row, insert_all, reterr);
     if (row->ret_waits != NULL)
         *row->ret_waits = row->wake_ms > 0;
