@@ -21,6 +21,7 @@ try {
     const flow = await service.call('POST', '/flows', { name: `${count} nodes`, nodes, connections });
     const began = Date.now();
     const page = await open(browser, service, { path: `/flows/${flow.id}` });
+    page.setDefaultTimeout(120_000); // a machine that does other work shows little in a minute
     await page.locator('.react-flow__node').nth(5).waitFor();
     await page.waitForFunction(
         () =>

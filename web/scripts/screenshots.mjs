@@ -66,10 +66,25 @@ async function fill() {
         connections: [link('start', 'stop')],
     });
     const approval = await service.call('POST', '/flows', {
-        name: 'Remind later',
-        description: 'Waits for an hour, then goes on.',
-        nodes: [node('start', 'manual-trigger'), node('wait', 'delay', { durationMs: 3_600_000 })],
-        connections: [link('start', 'wait')],
+        name: 'Refunds',
+        description: 'Asks somebody before money goes back, and waits for the bank.',
+        nodes: [
+            node('start', 'manual-trigger'),
+            {
+                ...node('ask', 'wait', {
+                    mode: 'approval',
+                    title: 'Refund 129 € to Ana?',
+                    message: 'Order 1042, returned on Monday.',
+                    timeoutMs: 86_400_000,
+                }),
+                position: { x: 260, y: 0 },
+            },
+            { ...node('bank', 'wait', { mode: 'signal', name: 'booked' }), position: { x: 260, y: 160 } },
+        ],
+        connections: [
+            { ...link('start', 'ask'), toInput: 'data' },
+            { ...link('start', 'bank'), toInput: 'data' },
+        ],
     });
     for (const [name, flowId, cronExpression] of [
         ['Every five minutes', watch.id, '*/5 * * * *'],
@@ -103,15 +118,16 @@ async function fill() {
     };
     const execution = (await service.call('POST', `/flows/${orders.id}/run`, {})).executionId;
     await Promise.all([call(), call(), call(), call()]);
+    let failed;
     for (let i = 0; i < 3; i++) {
-        const { executionId } = await service.call('POST', `/flows/${stock.id}/run`, {});
-        await service.finished(executionId);
+        failed = (await service.call('POST', `/flows/${stock.id}/run`, {})).executionId;
+        await service.finished(failed);
     }
-    await service.call('POST', `/flows/${approval.id}/run`, {});
+    const waiting = (await service.call('POST', `/flows/${approval.id}/run`, {})).executionId;
     await service.finished((await service.call('POST', `/flows/${orders.id}/run`, {})).executionId);
     await service.finished(execution);
     await Promise.all([call(), call()]);
-    return { orders, execution };
+    return { orders, execution, waiting, failed };
 }
 
 async function fillAccess() {
@@ -127,12 +143,14 @@ async function fillAccess() {
         await guarded.call('POST', '/users', { username, role, password: 'a long password' }, accessToken);
 }
 
-function pictures({ orders, execution }) {
-    const spanish = { language: 'es', theme: 'dark' };
+/** Each page in English and light, in Spanish and dark, and on a narrow screen. */
+function pictures({ orders, execution, waiting, failed }) {
     const pages = [
         ['overview', '/'],
         ['executions', '/executions'],
         ['execution', `/executions/${execution}`],
+        ['waiting', `/executions/${waiting}`],
+        ['compare', `/executions/compare?a=${execution}&b=${failed}`],
         ['flows', '/flows'],
         ['editor', `/flows/${orders.id}`],
         ['schedules', '/schedules'],
@@ -142,38 +160,30 @@ function pictures({ orders, execution }) {
         ['workers', '/workers'],
         ['dead-letters', '/dead-letters'],
         ['settings', '/settings'],
-    ];
-    return [
-        ...pages.map(([name, path]) => [name, path]),
         ['access', '/access', { login: true }],
         ['login', '/', { on: guarded }],
-        ...['overview', 'editor', 'executions'].map((name) => [
-            `${name}-dark`,
-            pages.find(([one]) => one === name)[1],
-            { theme: 'dark' },
-        ]),
-        ...['overview', 'editor', 'schedules'].map((name) => [
-            `${name}-es`,
-            pages.find(([one]) => one === name)[1],
-            spanish,
-        ]),
-        ['overview-narrow', '/', { viewport: { width: 360, height: 780 } }],
-        ['executions-narrow', '/executions', { viewport: { width: 360, height: 780 } }],
     ];
+    return pages.flatMap(([name, path, options]) => [
+        [name, path, options],
+        [`${name}-es`, path, { ...options, language: 'es', theme: 'dark' }],
+        [`${name}-narrow`, path, { ...options, viewport: { width: 360, height: 780 } }],
+    ]);
 }
 
 async function picture(name, path, { login, on, ...options }) {
     const page = await open(browser, login || on ? guarded : service, { path, ...options });
     if (login) {
-        await page.getByLabel('User name').fill('admin');
-        await page.getByLabel('Password').fill('correct horse');
-        await page.getByRole('button', { name: 'Log in' }).click();
-        await page.getByRole('cell', { name: 'marta', exact: true }).waitFor();
+        await page.getByLabel(/User name|Nombre de usuario/).fill('admin');
+        await page.getByLabel(/Password|Contraseña/).fill('correct horse');
+        await page.getByRole('button', { name: /Log in|Iniciar sesión/ }).click();
+        await page.getByText('marta', { exact: true }).waitFor();
     }
     await page.waitForLoadState('networkidle');
     await page.locator('h1').first().waitFor({ state: 'attached' });
     if (path === '/' && on === undefined) await page.locator('canvas').nth(3).waitFor({ state: 'attached' });
     if (path.startsWith('/flows/')) await page.locator('.react-flow__node').first().waitFor();
+    // Grey lines stand where text will be.
+    await page.waitForFunction(() => document.querySelector('[class*="skeleton"]') === null);
     await page.evaluate(() => document.fonts.ready);
     // What was drawn last moves no more.
     await page.waitForTimeout(700);
