@@ -36,6 +36,13 @@ def conclude(**figures):
         print(" ".join(f"{k}={v}" for k, v in figures.items()), flush=True)
 
 
+def write_history(path, detail):
+    """The history of an execution as the store keeps it, for bench_store_limit."""
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump({"nodes": detail["nodeExecutions"], "logs": []}, file, separators=(",", ":"))
+    return str(path)
+
+
 def memory_mib(process, field="VmRSS"):
     with open(f"/proc/{process.pid}/status", encoding="ascii") as file:
         return round(int(re.search(field + r":\s+(\d+)", file.read()).group(1)) / 1024, 1)

@@ -1,6 +1,7 @@
 /* What the store alone does with the rows of a finished three-node flow: inserted in status pending, finished with its
  * history, in two writes, as the engine does when all nodes ran in one go. Prints flows a second:
- * bench_store_limit URL SECONDS DOCUMENT_BYTES [WRITERS], where the URL is sqlite:PATH or postgresql://… */
+ * bench_store_limit URL SECONDS DOCUMENT [WRITERS], where DOCUMENT is a file with a history, and the URL is sqlite:PATH
+ * or postgresql://… */
 #include "base/clock.h"
 #include "base/mem.h"
 #include "store/store.h"
@@ -80,6 +81,22 @@ static void on_done(void *user, enum err code, const struct error *error)
     pthread_mutex_unlock(&lock);
 }
 
+static bool read_document(const char *path)
+{
+    char part[4096];
+    size_t got;
+    struct buf text;
+    FILE *file = fopen(path, "rb");
+    if (file == NULL)
+        return false;
+    buf_init(&text, 0);
+    while ((got = fread(part, 1, sizeof part, file)) > 0)
+        buf_add(&text, part, got);
+    (void)fclose(file);
+    document = buf_take(&text);
+    return true;
+}
+
 static bool open_stores(struct store **stores, unsigned count, const char *url, struct error *reterr)
 {
     for (unsigned i = 0; i < count; i++)
@@ -96,23 +113,13 @@ int main(int argc, char **argv)
     unsigned writers = argc > 4 ? (unsigned)strtoul(argv[4], NULL, 10) : 1, next = 0;
     static const char text[] =
         "{\"id\":\"01900000-0000-7000-8000-000000000001\",\"name\":\"bench\",\"nodes\":[],\"connections\":[]}";
-    if (argc < 4 || writers == 0 || writers > WRITERS_MAX || !open_stores(stores, writers, argv[1], &error) ||
-        json_parse(text, strlen(text), &flow, &error) != ERR_OK ||
+    if (argc < 4 || !read_document(argv[3]) || writers == 0 || writers > WRITERS_MAX ||
+        !open_stores(stores, writers, argv[1], &error) || json_parse(text, strlen(text), &flow, &error) != ERR_OK ||
         store_write(stores[0], write_flow, flow, &error) != ERR_OK) {
         (void)fprintf(stderr, "bench_store_limit: %s\n",
-                      error.code == ERR_OK ? "URL SECONDS DOCUMENT_BYTES [WRITERS]" : error.message);
+                      error.code == ERR_OK ? "URL SECONDS DOCUMENT [WRITERS]" : error.message);
         return 1;
     }
-    size_t bytes = (size_t)strtoul(argv[3], NULL, 10);
-    struct rng rng = {.state = 1};
-    struct buf body;
-    buf_init(&body, 0);
-    buf_add_str(&body, "{\"nodes\":[],\"logs\":[\"");
-    while (body.len < bytes) /* as compressible as a history: words and times */
-        buf_printf(&body, "node %llu succeeded 2026-01-01T00:00:%02llu ", (unsigned long long)rng_below(&rng, 3),
-                   (unsigned long long)rng_below(&rng, 60));
-    buf_add_str(&body, "\"]}");
-    document = buf_take(&body);
     int64_t start = clock_monotonic_us(), end = start + strtol(argv[2], NULL, 10) * 1000000;
     while (clock_monotonic_us() < end) {
         pthread_mutex_lock(&lock);

@@ -3,7 +3,7 @@ alone does with the same messages and the store alone with the same rows, in thi
 import subprocess
 import time
 
-from common import FILTER, MAP, ROWS, chain, conclude, node, report
+from common import FILTER, MAP, ROWS, chain, conclude, node, report, write_history
 from installation import Installation, build, program
 
 CONNECTIONS = 256
@@ -44,7 +44,7 @@ def run(seconds):
     build("bench_store_limit", "bench_broker_limit")
     with Installation() as installation:
         flow = installation.api.flow("three", [node("start", "manual-trigger", {"output": ROWS}), FILTER, MAP], chain("start", "filter", "map"))
-        size = len(installation.api.get(f"/scheduler/executions/{installation.api.wait(installation.api.run(flow))['id']}").text)
+        detail = installation.api.wait(installation.api.run(flow))
         installation.run_load(flow, CONNECTIONS, WARM_UP)
         wait_for_all(installation)
         figures, messages, used = measure(installation, flow, seconds)
@@ -56,7 +56,8 @@ def run(seconds):
         broker = int(subprocess.run([program("bench_broker_limit"), str(cluster.rabbit_ports[0][0]), str(seconds), *kinds], capture_output=True, text=True, check=True).stdout)
         cluster.sql("CREATE DATABASE alone")
         url = cluster.database_url().rsplit("/", 1)[0] + "/alone"
-        store = int(subprocess.run([program("bench_store_limit"), url, str(seconds), str(size), str(WRITERS)], capture_output=True, text=True, check=True).stdout)
+        history = write_history(f"{cluster.folder}/history.json", detail)
+        store = int(subprocess.run([program("bench_store_limit"), url, str(seconds), history, str(WRITERS)], capture_output=True, text=True, check=True).stdout)
     ratio = round(figures["flows_per_s"] / min(broker, store), 2)
     report("throughput distributed", **figures, broker_alone_per_s=broker, store_alone_per_s=store, ratio=ratio,
            **{f"{kind}_per_flow": round(number, 2) for kind, (number, _) in messages.items()}, **{f"{kind}_bytes": size for kind, (_, size) in messages.items()})

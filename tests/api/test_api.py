@@ -521,11 +521,13 @@ class Operation(ApiTest):
                 self.assertEqual(self.caudal.call("POST", f"/webhooks/{path}", {"a": 1}).status, 200)
             if not AT:  # of several gateways each tells its own
                 self.assertEqual(total() - ended, 20)
+            told = 0  # each question may reach another gateway, which hears a little later
             for _ in range(600):
-                if counted() - before >= 20:
+                told = max(told, counted() - before)
+                if told >= 20:
                     break
                 time.sleep(0.1)
-            self.assertGreaterEqual(counted() - before, 20, history)
+            self.assertGreaterEqual(told, 20, history)
 
     def test_monitoring(self):
         done = self.caudal.wait(self.caudal.run(self.flow()))
