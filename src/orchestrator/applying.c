@@ -12,6 +12,17 @@
 
 #define WRITE_AGAIN_MS 200
 
+/* Whoever looks for what nobody is at finds the same until it is written: once is enough. False: it is under way. */
+static bool begin_reassign(struct orchestrator *o, struct entry *entry, const char *id, int epoch)
+{
+    if ((intptr_t)map_get(&o->reassigning, id) >= epoch)
+        return false;
+    (void)map_put(&o->reassigning, id, (void *)(intptr_t)epoch); /* NOLINT(performance-no-int-to-ptr) */
+    entry->reassign_id = mem_dup(id);
+    entry->reassign_epoch = epoch;
+    return true;
+}
+
 /* Work that came back goes out again, but for what brings its workers down. */
 static void take_back(struct orchestrator *o, struct entry *entry, const struct json *item, const char *reason)
 {
@@ -22,8 +33,7 @@ static void take_back(struct orchestrator *o, struct entry *entry, const struct 
         entry->event = entry->given_up = poison_event(o, item);
         entry->letter = letter_of_lost(o, item, json_get_str(entry->event, "errorMessage"));
     } else {
-        entry->reassign_id = mem_dup(id);
-        entry->reassign_epoch = epoch;
+        entry->skip = !begin_reassign(o, entry, id, epoch);
     }
 }
 
@@ -54,9 +64,8 @@ void apply_message(struct shard *shard, struct broker_consumer *consumer, struct
 
 void apply_reassign(struct orchestrator *o, const char *id, int epoch)
 {
-    struct entry *entry = batch_add(batch_gathering(o));
-    entry->reassign_id = mem_dup(id);
-    entry->reassign_epoch = epoch;
+    if ((intptr_t)map_get(&o->reassigning, id) < epoch)
+        (void)begin_reassign(o, batch_add(batch_gathering(o)), id, epoch);
 }
 
 void apply_cancel(struct orchestrator *o, const char *id)
@@ -295,6 +304,8 @@ static void note_ended(struct orchestrator *o, const struct json *event)
 
 static void conclude_entry(struct orchestrator *o, struct entry *entry)
 {
+    if (entry->reassign_id != NULL && (intptr_t)map_get(&o->reassigning, entry->reassign_id) <= entry->reassign_epoch)
+        (void)map_put(&o->reassigning, entry->reassign_id, NULL);
     children_tell_cancelled(o, entry->cancelled);
     if (entry->dispatch != NULL) {
         dispatch_submit(o, entry->dispatch, NULL);
@@ -409,4 +420,5 @@ void apply_free(struct orchestrator *o)
         batch_free(batch);
     }
     batch_free(o->writing);
+    map_done(&o->reassigning);
 }

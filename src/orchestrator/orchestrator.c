@@ -119,6 +119,7 @@ struct orchestrator *orchestrator_new(const struct orchestrator_options *options
     o->wake_at_ms = INT64_MAX;
     map_init(&o->flights);
     map_init(&o->held);
+    map_init(&o->reassigning);
     recall_init(&o->submitted, RECALLED);
     recall_init(&o->orders, RECALLED);
     recall_init(&o->suspects, RECALLED);

@@ -163,6 +163,7 @@ struct orchestrator {
     struct handover *handovers;
     struct batch *gathering, *gathering_last; /* in the order in which they are written; last: while there is one */
     struct batch *writing;                    /* the one that is handed to the store until it is committed */
+    struct map reassigning;                   /* execution id -> the epoch that is to end; gathered or being written */
     bool write_under_way;                     /* the store has it now */
     struct recall submitted;                  /* execution id -> latest epoch taken: a message may come twice */
     struct buf updates;                       /* a live message in the making */
