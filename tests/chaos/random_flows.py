@@ -351,20 +351,20 @@ def expected(drawn):
     return {"flow": drawn["name"], "exact": True, **{k: drawn[k] for k in ("statuses", "calls", "children", "shuffled")}}
 
 
-def ended_children(api, execution, seconds=240):
-    """Details of what an execution has started, once all of it has ended (or time is over)."""
+def ended_children(get, execution, seconds=240):
+    """Details of what an execution has started, once all of it has ended (or time is over); `get` gives the data at a path."""
     found = {}
     end = time.monotonic() + seconds
     while True:
         rows, page = [], 0
         while len(rows) == 100 * page:
             page += 1
-            rows += api.get(f"/scheduler/executions?parentExecutionId={execution}&limit=100&page={page}").data["data"]
+            rows += get(f"/scheduler/executions?parentExecutionId={execution}&limit=100&page={page}")["data"]
         for row in rows:
             if row["status"] in FINAL and row["id"] not in found:
-                found[row["id"]] = api.get(f"/scheduler/executions/{row['id']}").data
+                found[row["id"]] = get(f"/scheduler/executions/{row['id']}")
         if len(found) == len(rows) or time.monotonic() > end:
-            return [found.get(row["id"]) or api.get(f"/scheduler/executions/{row['id']}").data for row in rows]
+            return [found.get(row["id"]) or get(f"/scheduler/executions/{row['id']}") for row in rows]
         time.sleep(0.1)
 
 

@@ -32,7 +32,7 @@ class Flows(unittest.TestCase):
             types |= {node["type"] for node in drawn["nodes"]}
         for execution in history["accepted"]:
             history["details"][execution] = caudal.wait(execution, 120)
-        random_flows.adopt(history, lambda parent: random_flows.ended_children(caudal, parent))
+        random_flows.adopt(history, lambda parent: random_flows.ended_children(lambda path: caudal.get(path).data, parent))
         history["calls"] = dict(server.calls.counts)
         history["bodies"] = dict(server.calls.bodies)
         self.assertEqual({name: found for name, found in h.check(history).items() if found}, {})
