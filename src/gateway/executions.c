@@ -597,31 +597,19 @@ static enum err retry_execution(struct api *api, struct http_request *request, s
     return code;
 }
 
-static enum err read_counts(struct store_session *session, void *arg, struct error *reterr)
-{
-    struct access *access = arg;
-    return store_execution_counts(session, 0, &access->loaded, reterr);
-}
-
 enum err api_job_stats(struct store *store, struct json **ret, struct error *reterr)
 {
-    struct access access = {0};
-    struct store_session *session;
-    enum err code = store_read_begin(store, &session, reterr);
-    if (code != ERR_OK)
-        return code;
-    code = read_counts(session, &access, reterr);
-    store_read_end(store, session);
+    AUTO_JSON struct json *counts = NULL;
+    enum err code = store_counts(store, &counts, reterr);
     if (code != ERR_OK)
         return code;
     struct json *stats = json_object_new();
-    json_set_int(stats, "waiting", json_get_int(access.loaded, "pending", 0));
-    json_set_int(stats, "active", json_get_int(access.loaded, "running", 0));
-    json_set_int(stats, "completed", json_get_int(access.loaded, "success", 0));
-    json_set_int(stats, "failed", json_get_int(access.loaded, "failed", 0) + json_get_int(access.loaded, "timeout", 0));
-    json_set_int(stats, "delayed", json_get_int(access.loaded, "waiting", 0));
-    json_set_int(stats, "paused", json_get_int(access.loaded, "paused", 0));
-    json_unref(access.loaded);
+    json_set_int(stats, "waiting", json_get_int(counts, "pending", 0));
+    json_set_int(stats, "active", json_get_int(counts, "running", 0));
+    json_set_int(stats, "completed", json_get_int(counts, "success", 0));
+    json_set_int(stats, "failed", json_get_int(counts, "failed", 0) + json_get_int(counts, "timeout", 0));
+    json_set_int(stats, "delayed", json_get_int(counts, "waiting", 0));
+    json_set_int(stats, "paused", json_get_int(counts, "paused", 0));
     *ret = stats;
     return ERR_OK;
 }

@@ -127,7 +127,7 @@ static enum err read_sample(struct store_session *session, void *arg, struct err
     if (sample->flow_id != NULL)
         json_set_str(filter, "flowId", sample->flow_id);
     sample->rows = json_array_new();
-    enum err code = store_execution_counts(session, 0, &sample->counts, reterr);
+    enum err code = ERR_OK;
     while (code == ERR_OK && json_count(sample->rows) < SAMPLE_MAX) {
         AUTO_JSON struct json *page = NULL;
         code = store_execution_list(session, filter, &page, reterr);
@@ -153,7 +153,9 @@ static void sample_done(struct sample *sample)
 
 static enum err take_sample(struct api *api, struct sample *sample, struct error *reterr)
 {
-    enum err code = api_read(api, read_sample, sample, reterr);
+    enum err code = store_counts(api->options.store, &sample->counts, reterr);
+    if (code == ERR_OK)
+        code = api_read(api, read_sample, sample, reterr);
     if (code != ERR_OK)
         sample_done(sample);
     return code;

@@ -2,8 +2,10 @@
  */
 #include "store/store_int.h"
 
+#include "base/clock.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "json/json.h"
 #include <errno.h>
 #include <pthread.h>
 #include <semaphore.h>
@@ -43,6 +45,10 @@ struct store {
     pthread_cond_t reader_free;
     enum store_fault (*fault)(void *user);
     void *fault_user;
+
+    pthread_mutex_t counts_lock; /* the next two */
+    struct json *counts;
+    int64_t counts_until_us;
 
     pthread_t thread;
     atomic_size_t pending;
@@ -430,6 +436,8 @@ static void store_free(struct store *store)
         store->ops->session_close(store->writer);
     if (store->backend != NULL)
         store->ops->close(store->backend);
+    json_unref(store->counts);
+    pthread_mutex_destroy(&store->counts_lock);
     pthread_mutex_destroy(&store->lock);
     pthread_cond_destroy(&store->wake);
     pthread_cond_destroy(&store->reader_free);
@@ -452,6 +460,7 @@ enum err store_open(const char *url, const struct store_options *options, struct
     store->readers_max = options->max_readers == 0 ? READERS_MAX : options->max_readers;
     store->max_batch = options->max_batch == 0 ? LIMIT_BATCH : options->max_batch;
     store->tail = &store->head;
+    pthread_mutex_init(&store->counts_lock, NULL);
     pthread_mutex_init(&store->lock, NULL);
     pthread_cond_init(&store->wake, NULL);
     pthread_cond_init(&store->reader_free, NULL);
@@ -483,6 +492,43 @@ void store_close(struct store *store)
         pthread_join(store->thread, NULL);
     }
     store_free(store);
+}
+
+/* ---- counts that are asked for often */
+
+#define COUNTS_REST 19 /* times as long as counting took it rests */
+#define COUNTS_AGE_MAX_US INT64_C(5000000)
+
+/* Whoever comes meanwhile waits for the same answer: counts_lock is held. */
+static enum err count_anew(struct store *store, struct error *reterr)
+{
+    struct store_session *session;
+    struct json *fresh = NULL;
+    int64_t began_us = clock_monotonic_us();
+    enum err code = store_read_begin(store, &session, reterr);
+    if (code != ERR_OK)
+        return code;
+    code = store_execution_counts(session, 0, &fresh, reterr);
+    store_read_end(store, session);
+    if (code != ERR_OK)
+        return code;
+    int64_t now_us = clock_monotonic_us(), rest_us = (now_us - began_us) * COUNTS_REST;
+    json_unref(store->counts);
+    store->counts = fresh;
+    store->counts_until_us = now_us + (rest_us < COUNTS_AGE_MAX_US ? rest_us : COUNTS_AGE_MAX_US);
+    return ERR_OK;
+}
+
+enum err store_counts(struct store *store, struct json **ret, struct error *reterr)
+{
+    pthread_mutex_lock(&store->counts_lock);
+    enum err code = ERR_OK;
+    if (store->counts == NULL || clock_monotonic_us() >= store->counts_until_us)
+        code = count_anew(store, reterr);
+    if (code == ERR_OK)
+        *ret = json_dup(store->counts);
+    pthread_mutex_unlock(&store->counts_lock);
+    return code;
 }
 
 void store_stats(struct store *store, struct store_stats *ret)

@@ -350,6 +350,27 @@ static void counts_by_status(void **state)
     }
 }
 
+/* What rests is given again for a while; what has changed shows in the end, and whoever has an answer owns it. */
+static void counts_that_rest(void **state)
+{
+    struct fixture *f = *state;
+    add_flow(f, F1, "orders", T0);
+    for (int n = 1; n <= 3; n++) {
+        char id[8];
+        int64_t pending = -1;
+        (void)snprintf(id, sizeof id, "e%d", n);
+        add_execution(f, id, F1, T0 + n);
+        while (pending != n) {
+            AUTO_JSON struct json *counts = NULL;
+            assert_ok(store_counts(f->store, &counts, &error_));
+            pending = json_get_int(counts, "pending", -1);
+            assert_in_range(pending, n == 1 ? 1 : n - 1, n);
+            assert_int_equal(json_get_int(counts, "success", -1), 0);
+            json_set_int(counts, "success", 7);
+        }
+    }
+}
+
 /* ---- lost epochs */
 
 static unsigned reassign_lost(struct fixture *f, const char *id)
@@ -616,6 +637,7 @@ const struct CMUnitTest store_contract_events[] = {
     CONTRACT_TEST(keeps_logs),
     CONTRACT_TEST(bounds_logs),
     CONTRACT_TEST(counts_by_status),
+    CONTRACT_TEST(counts_that_rest),
     CONTRACT_TEST(marks_lost_epochs),
     CONTRACT_TEST(keeps_track_of_the_latest_lost_epochs),
     CONTRACT_TEST(keeps_attempts_of_unknown_outcome),
