@@ -99,7 +99,7 @@ for (const [language, theme] of [
         const page = await entered('vera', { path: '/flows', language, theme });
         await page.getByRole('link', { name: 'Sign off' }).waitFor();
         for (const path of texts.pages) {
-            await to(page, path, page.locator('main h1').first());
+            await to(page, path, page.locator('#main h1'));
             await page.waitForLoadState('networkidle');
             const pressed = (await buttons(page)).filter((name) => texts.changes.test(name));
             assert.deepEqual(pressed, [], path);
