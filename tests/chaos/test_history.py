@@ -96,6 +96,30 @@ class Checker(unittest.TestCase):
     def test_a_cancelled_one_may_have_done_less(self):
         self.planted(lambda x: x["calls"].update({"b:call:0": 1}))
 
+    def test_a_place_that_started_too_many_or_too_few(self):
+        def children(history, started, exact=True):
+            history["accepted"]["a"].update(children={"sub": [1]}, exact=exact)
+            history["children"] = {"a": started}
+        self.planted(lambda x: children(x, {"sub": 1}))
+        self.planted(lambda x: children(x, {"sub": 2}), children=1)
+        self.planted(lambda x: children(x, {}), children=1)
+        self.planted(lambda x: children(x, {}, exact=False))
+        self.planted(lambda x: children(x, {"sub": 1, "call": 1}), children=1)
+
+    def test_a_repeat_that_asks_for_something_else(self):
+        self.planted(lambda x: x.update(bodies={"a:call:0": ['{"n":1}']}))
+        self.planted(lambda x: x.update(bodies={"a:call:0": ['{"n":1}', '{"n":2}']}), unlike=1)
+        self.planted(lambda x: x.update(bodies={"a:call:0": ['{"deadline":"T1","n":1}', '{"deadline":"T2","n":1}']}))
+
+    def test_shuffled_items_come_once_each(self):
+        def shuffled(history, *asked):
+            history["accepted"]["a"]["shuffled"] = {"in": [1, 2]}
+            history["bodies"] = {f"a:in:{place}.0": list(bodies) for place, bodies in enumerate(asked)}
+        self.planted(lambda x: shuffled(x, ["2"], ["1"]))
+        self.planted(lambda x: shuffled(x, ["1", "2"], ["1"]))
+        self.planted(lambda x: shuffled(x, ["1"], ["1"]), unlike=1)
+        self.planted(lambda x: shuffled(x, ["1"]), unlike=1)
+
     def test_a_start_that_gave_two_executions(self):
         self.planted(lambda x: x["starts"]["k2"].append("c"), restarted=1)
 
@@ -104,7 +128,7 @@ class Checker(unittest.TestCase):
         self.planted(lambda x: x["schedules"][0]["fired"].remove(2000), missed=1)
 
     def test_the_last_line_and_the_exit_code(self):
-        for change, code, text in ((lambda x: None, 0, "lost=0 stuck=0 changed=0 wrong=0 miscounted=0 restarted=0 doubled=0 missed=0"),
+        for change, code, text in ((lambda x: None, 0, "lost=0 stuck=0 changed=0 wrong=0 miscounted=0 children=0 unlike=0 restarted=0 doubled=0 missed=0"),
                                    (lambda x: x["details"].update(a=None), 1, "lost=1 stuck=0 changed=0")):
             history = good()
             change(history)
