@@ -83,6 +83,12 @@ static void set_pick(const struct node_call *call, struct json *waiting)
     json_set(waiting, "pick", pick);
 }
 
+/* Looking a flow up may block; the nodes of a for-each are of the flow that runs. */
+static enum node_mode mode_of(const struct json *inputs)
+{
+    return json_get_str(inputs, "body") != NULL ? NODE_INLINE : NODE_BLOCKING;
+}
+
 static enum err execute(struct node_call *call, struct error *reterr)
 {
     AUTO_JSON struct json *waiting = json_object_new();
@@ -185,6 +191,7 @@ const struct node_type node_sub_flow = {
     .best_practices = (const char *const[]){"Set a deadline where the other flow may wait for a person.", NULL},
     .examples = examples,
     .troubles = troubles,
-    .mode = NODE_INLINE,
+    .mode = NODE_BLOCKING,
+    .mode_of = mode_of,
     .execute = execute,
 };

@@ -323,9 +323,9 @@ enum err store_execution_fail(struct store_session *s, const char *id, int64_t n
 /* Counts by status since a time: {pending,running,paused,success,failed,cancelled,timeout,waiting}. */
 enum err store_execution_counts(struct store_session *s, int64_t since_ms, struct json **ret,
                                 struct error *reterr) ERROR_MUST_CHECK;
-/* The same of all executions, without a session, for any thread. Counting takes longer the more rows there are: what was
- * found is given again for nineteen times as long as it took to find, 5 s at the most, so that who asks often (pages,
- * monitors) takes a twentieth of a processor at the most. ERR_STORE, ERR_UNAVAILABLE; yours. */
+/* The same of all executions, without a session, for any thread. Counting takes longer the more rows there are: what
+ * was found is given again for nineteen times as long as it took to find, 5 s at the most, so that who asks often
+ * (pages, monitors) takes a twentieth of a processor at the most. ERR_STORE, ERR_UNAVAILABLE; yours. */
 enum err store_counts(struct store *store, struct json **ret, struct error *reterr) ERROR_MUST_CHECK;
 /* Retention leaves it alone from now on, or no longer. */
 enum err store_execution_keep(struct store_session *s, const char *id, bool keep,

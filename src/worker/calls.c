@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define STORE_AGAIN_MS 500
+
 static struct call *call_new(struct active *active, const struct run_command *command)
 {
     struct worker *worker = active->worker;
@@ -63,6 +65,7 @@ static void call_free(struct call *call)
         call->next->place = call->place;
     if (call->active != NULL)
         call->active->calls--;
+    loop_timer_free(call->again);
     node_call_free_results(&call->node_call);
     json_unref(call->inputs);
     json_unref(call->own_inputs);
@@ -85,12 +88,38 @@ static void hide_secrets(const struct mask *mask, struct node_call *result)
     mask_error(mask, &result->error);
 }
 
+static void on_again(void *user)
+{
+    struct call *call = user;
+    struct active *active = call->active;
+    AUTO_JSON struct json *inputs = json_ref(call->inputs);
+    struct run_command command = {.kind = RUN_COMMAND_START_NODE,
+                                  .scope = call->scope,
+                                  .node = call->node,
+                                  .attempt = call->node_call.attempt,
+                                  .inputs = inputs};
+    call_free(call);
+    calls_start(active, &command);
+}
+
+/* The platform's own store was away: no fault of the node, which begins anew within the same attempt. */
+static void begin_again(struct call *call)
+{
+    call->pooled = false; /* it can be stopped */
+    call->again = loop_timer_new(call->worker->options.loop, on_again, call);
+    loop_timer_set(call->again, STORE_AGAIN_MS);
+}
+
 void call_finish(struct call *call, enum err code)
 {
     struct active *active = call->active;
     struct node_call *result = &call->node_call;
     if (active == NULL) {
         call_free(call);
+        return;
+    }
+    if (code == ERR_STORE_BUSY) {
+        begin_again(call);
         return;
     }
     hide_secrets(&active->mask, result);
@@ -202,6 +231,8 @@ static void stop(struct call *call)
 {
     if (call->script != NULL || call->resolving != NULL)
         call_prepare_abort(call); /* the node has not begun */
+    else if (call->again != NULL)
+        loop_timer_set(call->again, -1);
     else if (call->node_call.type != NULL && call->node_call.type->abort != NULL)
         call->node_call.type->abort(&call->node_call);
     call_free(call);

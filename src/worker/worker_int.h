@@ -118,8 +118,9 @@ struct call {
     struct call_names names;
     struct expression_job *job; /* waits for a script */
     struct script_call *script;
-    void *resolving;    /* waits for variables and secrets */
-    struct json *asked; /* object: the secrets that the node itself names; NULL: none */
+    void *resolving;          /* waits for variables and secrets */
+    struct loop_timer *again; /* waits for the store to come back */
+    struct json *asked;       /* object: the secrets that the node itself names; NULL: none */
     bool needs_variables;
     char iteration[RUN_ITERATION_BYTES_MAX];
     int64_t started_us; /* monotonic */
