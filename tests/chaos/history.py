@@ -83,19 +83,26 @@ def check_children(execution, expected, started):
 CHANGING = re.compile(r'"(?:executionId|deadline)":"[^"]*"')
 
 
+def told_bodies(detail, node):
+    """What each iteration of a step asked for, as the execution's history tells: {iteration: body}"""
+    entries = [one for entry in detail.get("nodeExecutions") or [] if entry["nodeId"] == node for one in [entry, *(entry.get("iterations") or [])]]
+    return {one["iteration"]: one["input"]["body"] for one in entries if "iteration" in one and "body" in (one.get("input") or {})}
+
+
 def check_bodies(history):
-    """A repeat asks for the same as before. Items in any order may come in another one as long as it is not stored; in
-    the end each has been there once."""
+    """A repeat asks for the same as before. Items in any order may come in another one as long as it is not stored, and a
+    worker that was thought lost may ask by its own order even later; what counts in the end has each once."""
     bodies = history.get("bodies", {})
     shuffled = {f"{execution}:{node}": items for execution, expected in history["accepted"].items() for node, items in expected.get("shuffled", {}).items()}
     unlike = [f"{key}: asked for {asked}" for key, asked in sorted(bodies.items())
               if key.rsplit(":", 1)[0] not in shuffled and len({CHANGING.sub("", body) for body in asked}) > 1]
     for execution, expected in history["accepted"].items():
-        for node, items in expected.get("shuffled", {}).items():
-            place = f"{execution}:{node}:"
-            asked = sorted(json.loads(asked[-1]) for key, asked in bodies.items() if key.startswith(place))
-            if expected["exact"] and asked != items:
-                unlike.append(f"{place} ran for the items {asked} instead of {items}")
+        for node, items in expected.get("shuffled", {}).items() if expected["exact"] else ():
+            told = told_bodies(history["details"].get(execution) or {}, node)
+            if sorted(told.values()) != items:
+                unlike.append(f"{execution}:{node}: ran for the items {sorted(told.values())} instead of {items}")
+            unlike += [f"{execution}:{node}:{iteration}: is told to have asked for {body} and has not" for iteration, body in sorted(told.items())
+                       if body not in map(json.loads, bodies.get(f"{execution}:{node}:{iteration}", []))]
     return unlike
 
 

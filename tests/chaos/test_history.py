@@ -111,14 +111,17 @@ class Checker(unittest.TestCase):
         self.planted(lambda x: x.update(bodies={"a:call:0": ['{"n":1}', '{"n":2}']}), unlike=1)
         self.planted(lambda x: x.update(bodies={"a:call:0": ['{"deadline":"T1","n":1}', '{"deadline":"T2","n":1}']}))
 
-    def test_shuffled_items_come_once_each(self):
-        def shuffled(history, *asked):
+    def test_shuffled_items_come_once_each_in_what_counts(self):
+        def shuffled(history, told, *asked):
             history["accepted"]["a"]["shuffled"] = {"in": [1, 2]}
             history["bodies"] = {f"a:in:{place}.0": list(bodies) for place, bodies in enumerate(asked)}
-        self.planted(lambda x: shuffled(x, ["2"], ["1"]))
-        self.planted(lambda x: shuffled(x, ["1", "2"], ["1"]))
-        self.planted(lambda x: shuffled(x, ["1"], ["1"]), unlike=1)
-        self.planted(lambda x: shuffled(x, ["1"]), unlike=1)
+            nested = [{"iteration": f"{place}.0", "input": {"body": item}, "attempts": [{"attempt": 1, "epoch": 1}]} for place, item in enumerate(told)]
+            history["details"]["a"]["nodeExecutions"][3] = {"nodeId": "in", **nested[-1], "iterations": nested[:-1]}
+        self.planted(lambda x: shuffled(x, [2, 1], ["2"], ["1"]))
+        self.planted(lambda x: shuffled(x, [2, 1], ["2", "1"], ["1"]))  # the latest is of a worker that was thought lost
+        self.planted(lambda x: shuffled(x, [1, 1], ["1"], ["1"]), unlike=1)
+        self.planted(lambda x: shuffled(x, [1], ["1"]), unlike=1)
+        self.planted(lambda x: shuffled(x, [1, 2], ["1"], ["1"]), unlike=1)
 
     def test_a_start_that_gave_two_executions(self):
         self.planted(lambda x: x["starts"]["k2"].append("c"), restarted=1)
