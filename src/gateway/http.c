@@ -21,12 +21,16 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+/* While it stops: answers end their connections, so that none is kept; then nothing is begun any more. */
+enum serving { SERVING, LAST_ANSWERS, CLOSED };
+
 struct http_server {
     struct http_options options;
     struct MHD_Daemon *daemon;
     struct pool *pool;
     struct http_watch *watch;
     atomic_int open;
+    atomic_int serving; /* enum serving */
 };
 
 /* A request with its transport. */
@@ -142,7 +146,7 @@ static enum MHD_Result send_answer(struct exchange *exchange)
     for (unsigned i = 0; i < answer->header_count; i++)
         MHD_add_response_header(response, answer->headers[i].name, answer->headers[i].value);
     add_cors(exchange, response);
-    if (exchange->too_large)
+    if (exchange->too_large || atomic_load(&exchange->server->serving) != SERVING)
         MHD_add_response_header(response, "Connection", "close");
     exchange->state = ANSWERED;
     if (exchange->server->options.finished != NULL)
@@ -203,7 +207,9 @@ static enum MHD_Result dispatch(struct exchange *exchange)
     give_all_time(exchange);
     if (strcmp(request->method, "OPTIONS") == 0)
         return answer_preflight(exchange);
-    if (exchange->too_large) {
+    if (atomic_load(&server->serving) == CLOSED) {
+        (void)error_set(&error, ERR_UNAVAILABLE, NULL, "This server is stopping; ask another one, or again later.");
+    } else if (exchange->too_large) {
         (void)error_set(&error, ERR_TOO_LARGE, NULL, "The body has more than the %zu bytes that are allowed.",
                         server->options.max_body);
     } else if (server->options.admit(server->options.app, request, &at_once, &error) == ERR_OK &&
@@ -373,16 +379,24 @@ int http_port(const struct http_server *server)
     return info == NULL ? 0 : info->port;
 }
 
+static void wait_for_answers(struct http_server *server, int most_ms)
+{
+    for (int ms = 0; ms < most_ms && atomic_load(&server->open) > 0; ms += 10) {
+        if (server->options.quiesced != NULL)
+            server->options.quiesced(server->options.app);
+        usleep(10000);
+    }
+}
+
 void http_stop(struct http_server *server)
 {
     if (server == NULL)
         return;
     MHD_socket fd = MHD_quiesce_daemon(server->daemon);
-    for (int i = 0; i < 1000 && atomic_load(&server->open) > 0; i++) {
-        if (server->options.quiesced != NULL)
-            server->options.quiesced(server->options.app);
-        usleep(10000);
-    }
+    atomic_store(&server->serving, LAST_ANSWERS);
+    wait_for_answers(server, 10000);
+    atomic_store(&server->serving, CLOSED); /* a kept connection may have brought one more meanwhile */
+    wait_for_answers(server, 2000);
     pool_free(server->pool);
     MHD_stop_daemon(server->daemon);
     http_watch_free(server->watch);

@@ -1,12 +1,14 @@
 """The HTTP API against shared contract: every route, its answers, its refusals."""
 import base64
 import contextlib
+import http.client
 import json
 import os
 import pathlib
 import re
 import sqlite3
 import sys
+import threading
 import time
 import unittest
 
@@ -272,6 +274,34 @@ class Executions(ApiTest):
         detail = self.caudal.wait(self.caudal.run(flow))
         self.assertEqual(detail["status"], "success", detail)
         self.assertEqual([n["nodeId"] for n in detail["nodeExecutions"]], ["1", "bad", "rescue"])
+
+
+@unittest.skipIf(AT, "stops a process of its own")
+class Stopping(unittest.TestCase):
+    def test_kept_connections_that_go_on_asking_do_not_disturb_a_stop(self):
+        for _ in range(4):
+            caudal, answered, codes = Caudal(), threading.Barrier(9), set()
+
+            def ask():
+                connection = http.client.HTTPConnection("127.0.0.1", caudal.port, timeout=40)
+                first = True
+                with contextlib.suppress(OSError, http.client.HTTPException):
+                    while True:
+                        connection.request("GET", "/api/v1/scheduler/jobs/stats")
+                        answer = connection.getresponse()
+                        answer.read()
+                        codes.add(answer.status)
+                        if first:
+                            answered.wait(40)
+                        first = False
+            threads = [threading.Thread(target=ask) for _ in range(8)]
+            for thread in threads:
+                thread.start()
+            answered.wait(40)
+            caudal.stop()
+            for thread in threads:
+                thread.join(40)
+            self.assertLessEqual(codes, {200, 503})
 
 
 @unittest.skipIf(AT, "opens the database of a process of its own")
