@@ -71,7 +71,8 @@ void broker_publish(struct broker_connection *connection, const char *queue, int
 struct broker_consumer *broker_consume(struct broker_connection *connection, const char *queue, unsigned prefetch,
                                        broker_delivery_fn on_delivery, void *user);
 void broker_consumer_set_prefetch(struct broker_consumer *consumer,
-                                  unsigned prefetch); /* 0 stops further deliveries; what is on its way still comes */
+                                  unsigned prefetch); /* 0 stops further deliveries; what is on its way still comes.
+                                                         Of a single_active queue it keeps its place until cancelled */
 /* What comes is handed to it, as far as its prefetch lets it. Over a network false for a while: at first, after a lost
  * connection, without prefetch; what is published to a ttl0 queue then is not for it. */
 bool broker_consumer_is_ready(struct broker_consumer *consumer);

@@ -212,8 +212,6 @@ static enum err apply_event(struct store_session *session, struct entry *entry, 
     enum err code = store_event_apply(session, &event, &entry->applied, reterr);
     if (code == ERR_OK && entry->applied && entry->letter != NULL)
         code = letter_put(session, entry->letter, event.at_ms, reterr);
-    if (code == ERR_OK && event.kind == STORE_EVENT_CHECKPOINT && event.checkpoint_waiting_json != NULL)
-        return children_start(session, &event, entry->applied, &entry->wakes, reterr);
     if (code != ERR_OK || !entry->applied)
         return code;
     if (event.kind == STORE_EVENT_FINISHED) {
@@ -223,7 +221,7 @@ static enum err apply_event(struct store_session *session, struct entry *entry, 
             code = failures_start(session, event.execution_id, event.at_ms, &entry->wakes, reterr);
         return code;
     }
-    return ERR_OK;
+    return event.checkpoint_waiting_json == NULL ? ERR_OK : children_start(session, &event, &entry->wakes, reterr);
 }
 
 static bool is_kind(const struct json *event, const char *kind)

@@ -21,7 +21,7 @@ static bool is_start(const struct store_event *event, const struct json *waiting
     return *ret_waits || (kind != NULL && strcmp(kind, "start") == 0 && event->checkpoint.state == NODE_SUCCEEDED);
 }
 
-enum err children_start(struct store_session *session, const struct store_event *event, bool counts, bool *ret_started,
+enum err children_start(struct store_session *session, const struct store_event *event, bool *ret_started,
                         struct error *reterr)
 {
     AUTO_JSON struct json *waiting = NULL, *parent = NULL;
@@ -30,17 +30,9 @@ enum err children_start(struct store_session *session, const struct store_event 
     if (json_parse(event->checkpoint_waiting_json, strlen(event->checkpoint_waiting_json), &waiting, NULL) != ERR_OK ||
         !is_start(event, waiting, &waits))
         return ERR_OK;
-    if (!counts && waits)
-        return ERR_OK;
-    struct error error = {0};
-    enum err code = counts ? store_execution_load(session, event->execution_id, &parent, &error)
-                           : store_execution_load_detail(session, event->execution_id, &parent, &error);
-    if (!counts && (code == ERR_NOT_FOUND || json_get_int(parent, "epoch", 0) != event->epoch))
-        return ERR_OK;
-    if (code != ERR_OK) {
-        *reterr = error;
+    enum err code = store_execution_load(session, event->execution_id, &parent, reterr);
+    if (code != ERR_OK)
         return code;
-    }
     const char *iteration = event->checkpoint.iteration;
     AUTO_FREE char *input = json_has(waiting, "input") ? json_dup_text(json_get(waiting, "input")) : NULL;
     const struct store_execution row = {.id = json_get_str(waiting, "childId"),

@@ -273,10 +273,8 @@ void waking_at(struct orchestrator *orchestrator, int64_t at_ms); /* something i
 void waking_more(struct orchestrator *orchestrator);              /* recovery goes on when there is room */
 void waking_take_over(void *orchestrator); /* timer callback: what a former owner had taken from its queues */
 
-/* children.c: executions that others have started, and signals. The first two in the write that applies the event.
- * counts: the checkpoint was applied. One that came behind the end of its own epoch (a shard changed hands meanwhile)
- * still starts what nobody waits for. */
-enum err children_start(struct store_session *session, const struct store_event *event, bool counts, bool *ret_started,
+/* children.c: executions that others have started, and signals. The first two in the write that applies the event. */
+enum err children_start(struct store_session *session, const struct store_event *event, bool *ret_started,
                         struct error *reterr) ERROR_MUST_CHECK;
 enum err children_drop(struct store_session *session, const struct json *event, int64_t now_ms, struct json **ret_ids,
                        struct error *reterr) ERROR_MUST_CHECK;

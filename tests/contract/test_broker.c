@@ -291,6 +291,35 @@ static void single_active_lets_only_the_longest_standing_receive(void **state)
     kit_expect_bodies(&c, "3' 4' 5");
 }
 
+/* Whoever is asked to stop keeps its place until it is cancelled, with what it holds written down; then the next one
+ * goes on right behind. */
+static void single_active_is_handed_over_in_order(void **state)
+{
+    struct broker_kit *f = *state;
+    kit_declare(f, "q", (struct broker_queue_options){.single_active = true});
+    struct kit_sink a = {0}, b = {.ack = true};
+    struct broker_consumer *first = kit_consume(f, f->first, "q", 2, &a);
+    kit_settle(f);
+    (void)kit_consume(f, f->second, "q", 2, &b);
+    kit_settle(f);
+    kit_publish(f, "q", "1 2 3 4 5 6");
+    kit_wait_count(f, &a, 2);
+    broker_consumer_set_prefetch(first, 0);
+    kit_settle(f);
+    kit_expect_bodies(&b, "");
+    for (int i = 0; i < 2; i++) {
+        broker_ack(first, a.seen[i].tag);
+        kit_settle(f);
+        kit_expect_bodies(&a, "1 2");
+        kit_expect_bodies(&b, "");
+    }
+    broker_cancel(first);
+    kit_wait_count(f, &b, 4);
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(b.seen[i].body[0], (char)('3' + i));
+    kit_expect_bodies(&a, "1 2");
+}
+
 static void a_closed_connection_gives_back_in_order(void **state)
 {
     struct broker_kit *f = *state;
@@ -804,6 +833,7 @@ int main(void)
                                        TEST(dead_letters_do_not_go_in_circles),
                                        TEST(a_full_queue_refuses),
                                        TEST(single_active_lets_only_the_longest_standing_receive),
+                                       TEST(single_active_is_handed_over_in_order),
                                        TEST(a_closed_connection_gives_back_in_order),
                                        TEST(a_closed_connection_passes_ttl0_work_on),
                                        TEST(a_cancelled_consumer_gets_nothing_more),

@@ -65,7 +65,7 @@ static void forget_channel(struct rabbit *rabbit, struct rabbit_consumer *consum
     pthread_mutex_lock(&rabbit->lock);
     feed->channel = 0;
     feed->prefetch = 0;
-    feed->partial = false;
+    feed->partial = feed->unshown = false;
     consuming_drop_held(consumer, number);
     pthread_mutex_unlock(&rabbit->lock);
 }
@@ -180,10 +180,16 @@ static unsigned wanted_of(const struct rabbit_consumer *consumer)
                                                      : consumer->wanted;
 }
 
+bool feed_keeps_place(const struct rabbit_consumer *consumer, const struct feed *feed)
+{
+    return consumer->single_active && !consumer->orphaned &&
+           (consumer->cancelled ? feed->held == 0 : consumer->wanted == 0 || feed->unshown);
+}
+
 /* What the broker was told is no longer what is wanted. */
 static bool must_end(const struct rabbit_consumer *consumer, const struct feed *feed)
 {
-    if (feed->prefetch == 0 || consumer->queue == NULL)
+    if (feed->prefetch == 0 || consumer->queue == NULL || feed_keeps_place(consumer, feed))
         return false;
     unsigned wanted = wanted_of(consumer);
     bool all_new = feed->partial && feed->held_before == 0;
@@ -196,6 +202,8 @@ static enum step next_step(const struct rabbit_consumer *consumer, const struct 
                            unsigned *ret_prefetch, bool *ret_partial)
 {
     unsigned wanted = wanted_of(consumer);
+    if (feed->prefetch > 0 && feed_keeps_place(consumer, feed))
+        return feed->held == 0 && (consumer->cancelled || wanted > 0) ? STEP_CLOSE : STEP_NONE;
     if (feed->prefetch > 0)
         return must_end(consumer, feed) ? STEP_END : STEP_NONE;
     if (feed->channel != 0 && wanted == 0 && feed->held == 0 && consumer->cancelled)
@@ -205,30 +213,6 @@ static enum step next_step(const struct rabbit_consumer *consumer, const struct 
     *ret_prefetch = wanted - feed->held;
     *ret_partial = feed->held > 0;
     return feed->channel == 0 ? STEP_OPEN : STEP_BEGIN;
-}
-
-static bool take_step(struct link *link, struct rabbit_consumer *consumer, unsigned number, bool *ret_more)
-{
-    unsigned prefetch = 0;
-    bool partial = false;
-    pthread_mutex_lock(&link->rabbit->lock);
-    enum step step = next_step(consumer, &consumer->feeds[number], clock_monotonic_us(), &prefetch, &partial);
-    pthread_mutex_unlock(&link->rabbit->lock);
-    *ret_more |= step != STEP_NONE;
-    switch (step) {
-    case STEP_NONE:
-        return true;
-    case STEP_OPEN:
-        return open_channel(link, consumer, number);
-    case STEP_BEGIN:
-        return consumer->queue == NULL ? begin_listening(link, consumer)
-                                       : begin_consuming(link, consumer, number, prefetch, partial);
-    case STEP_END:
-        return end_consuming(link, consumer, number);
-    case STEP_CLOSE:
-        return close_channel(link, consumer, number);
-    }
-    return true;
 }
 
 /* Places that a verdict frees are for as many deliveries as are wanted by then, not as were before: who lowered the
@@ -269,6 +253,30 @@ static bool send_verdicts(struct link *link)
         free(verdict);
         if (status != AMQP_STATUS_OK)
             return false;
+    }
+    return true;
+}
+
+static bool take_step(struct link *link, struct rabbit_consumer *consumer, unsigned number, bool *ret_more)
+{
+    unsigned prefetch = 0;
+    bool partial = false;
+    pthread_mutex_lock(&link->rabbit->lock);
+    enum step step = next_step(consumer, &consumer->feeds[number], clock_monotonic_us(), &prefetch, &partial);
+    pthread_mutex_unlock(&link->rabbit->lock);
+    *ret_more |= step != STEP_NONE;
+    switch (step) {
+    case STEP_NONE:
+        return true;
+    case STEP_OPEN:
+        return open_channel(link, consumer, number);
+    case STEP_BEGIN:
+        return consumer->queue == NULL ? begin_listening(link, consumer)
+                                       : begin_consuming(link, consumer, number, prefetch, partial);
+    case STEP_END:
+        return end_consuming(link, consumer, number);
+    case STEP_CLOSE:
+        return send_verdicts(link) && close_channel(link, consumer, number);
     }
     return true;
 }
@@ -482,6 +490,7 @@ struct broker_consumer *rabbit_consume(struct broker_connection *base, const cha
     if (known != NULL && known->declared) {
         consumer = consumer_new(rabbit, (struct rabbit_connection *)base, queue_levels(&known->options));
         consumer->queue = bytes_new(queue, strlen(queue) + 1);
+        consumer->single_active = known->options.single_active;
         consumer->wanted = prefetch;
         consumer->on_delivery = on_delivery;
         consumer->user = user;
@@ -507,21 +516,34 @@ bool rabbit_is_consuming(struct broker_consumer *base)
     bool consuming = true;
     pthread_mutex_lock(&consumer->rabbit->lock);
     for (unsigned i = 0; i < consumer->feed_count; i++)
-        consuming &= consumer->feeds[i].prefetch > 0 && consumer->feeds[i].begun;
+        consuming &= consumer->feeds[i].prefetch > 0 && consumer->feeds[i].begun &&
+                     !feed_keeps_place(consumer, &consumer->feeds[i]);
     pthread_mutex_unlock(&consumer->rabbit->lock);
     return consuming;
+}
+
+/* Under the lock. Yours; NULL: a second time, or of a lost connection. */
+static struct held *take_held(struct rabbit_consumer *consumer, uint64_t tag)
+{
+    char text[20];
+    tag_format(tag, text);
+    struct held *held = map_put(&consumer->unacked, text, NULL);
+    if (held == NULL)
+        return NULL;
+    struct feed *feed = &consumer->feeds[held->feed];
+    feed->held--;
+    feed->held_before -= held->consuming != feed->consuming;
+    return held;
 }
 
 /* Under the lock. */
 static void judge(struct rabbit_consumer *consumer, uint64_t tag, bool ack, bool requeue)
 {
     struct rabbit *rabbit = consumer->rabbit;
-    char text[20];
-    tag_format(tag, text);
-    struct held *held = map_put(&consumer->unacked, text, NULL);
+    struct held *held = take_held(consumer, tag);
     if (held == NULL)
-        return; /* a second time, or of a lost connection */
-    struct feed *feed = &consumer->feeds[held->feed];
+        return;
+    const struct feed *feed = &consumer->feeds[held->feed];
     struct verdict *verdict = mem_alloc(sizeof *verdict);
     *verdict = (struct verdict){.consumer = consumer,
                                 .feed = held->feed,
@@ -531,12 +553,19 @@ static void judge(struct rabbit_consumer *consumer, uint64_t tag, bool ack, bool
                                 .requeue = requeue};
     *rabbit->last_verdict = verdict;
     rabbit->last_verdict = &verdict->next;
-    feed->held--;
-    feed->held_before -= held->consuming != feed->consuming;
-    if (feed->partial || feed->prefetch == 0)
+    if (feed->partial || feed->unshown || feed->prefetch == 0)
         rabbit->dirty = true;
     free(held);
     link_wake(&rabbit->consuming);
+}
+
+/* Under the lock: what is given back alone would come again behind what is kept back. */
+static void keep_back(struct rabbit_consumer *consumer, uint64_t tag)
+{
+    struct held *held = take_held(consumer, tag);
+    if (held != NULL)
+        consumer->feeds[held->feed].unshown = true;
+    free(held);
 }
 
 void rabbit_ack(struct broker_consumer *base, uint64_t tag)
@@ -560,9 +589,13 @@ void rabbit_cancel(struct broker_consumer *base)
     struct rabbit_consumer *consumer = (struct rabbit_consumer *)base;
     pthread_mutex_lock(&consumer->rabbit->lock);
     consumer->cancelled = true;
+    bool keeps = consumer->single_active && inbox_count_of(consumer->connection, consumer) == consumer->unacked.count;
     struct call *call;
     while ((call = inbox_take_of(consumer->connection, consumer)) != NULL) { /* not shown is not delivered */
-        judge(consumer, call->delivery.tag, false, true);
+        if (keeps)
+            keep_back(consumer, call->delivery.tag);
+        else
+            judge(consumer, call->delivery.tag, false, true);
         call_free(call);
     }
     touch(consumer->rabbit);

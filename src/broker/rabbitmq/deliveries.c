@@ -130,6 +130,9 @@ static bool complete(struct link *link, struct rabbit_consumer *consumer, unsign
     int status = AMQP_STATUS_OK;
     pthread_mutex_lock(&rabbit->lock);
     bool wanted = consumer->connection != NULL && !consumer->cancelled;
+    bool keeps = consumer->connection != NULL && feed_keeps_place(consumer, feed);
+    feed->unshown |= keeps;
+    wanted &= !keeps;
     if (wanted && !feed->message.refused && consumer->queue == NULL)
         announce(consumer, feed);
     else if (wanted && !feed->message.refused)
@@ -140,7 +143,7 @@ static bool complete(struct link *link, struct rabbit_consumer *consumer, unsign
                   LOG_STR("queue", consumer->queue == NULL ? NULL : (const char *)consumer->queue->data), LOG_END);
         if (consumer->queue != NULL)
             status = amqp_basic_nack(link->amqp, feed->channel, feed->message.tag, 0, 0);
-    } else if (!wanted && consumer->queue != NULL) {
+    } else if (!wanted && !keeps && consumer->queue != NULL) {
         status = amqp_basic_nack(link->amqp, feed->channel, feed->message.tag, 0, 1);
     }
     reset(feed);

@@ -107,6 +107,14 @@ struct call *inbox_take_of(struct rabbit_connection *connection, const struct ra
     return NULL;
 }
 
+size_t inbox_count_of(const struct rabbit_connection *connection, const struct rabbit_consumer *consumer)
+{
+    size_t count = 0;
+    for (const struct call *call = connection->first; call != NULL; call = call->next)
+        count += call->consumer == consumer;
+    return count;
+}
+
 void inbox_drop_void(struct rabbit_connection *connection, const struct rabbit_consumer *consumer)
 {
     char text[20];

@@ -88,6 +88,7 @@ struct call {
 };
 /* All under the lock. */
 struct call *inbox_add(struct rabbit_connection *connection);
+size_t inbox_count_of(const struct rabbit_connection *connection, const struct rabbit_consumer *consumer);
 struct call *inbox_take_of(struct rabbit_connection *connection,
                            const struct rabbit_consumer *consumer); /* the first of it; yours; NULL: none */
 void inbox_drop_void(struct rabbit_connection *connection,
@@ -162,6 +163,8 @@ struct feed {
     unsigned held, held_before; /* under the lock; held_before: of former consumings, which prefetch does not count */
     bool begun;                 /* the broker has confirmed the present consuming */
     bool partial;               /* prefetch is less than wanted because of held_before */
+    bool unshown;               /* the broker's deliveries were kept from a stopped consumer: they go back, in their
+                                 * place, with the channel */
     int64_t retry_at_us;
     struct { /* a message on its way */
         bool active, redelivered, refused;
@@ -181,6 +184,7 @@ struct rabbit_consumer {
     char *topic;
     unsigned wanted;
     bool cancelled, orphaned; /* orphaned: its queue was deleted */
+    bool single_active;       /* stopped, it keeps its place in the queue until it is cancelled */
     broker_delivery_fn on_delivery;
     void (*on_message)(void *user, const void *body, size_t size);
     void *user;
@@ -188,6 +192,11 @@ struct rabbit_consumer {
     unsigned feed_count;
     struct feed feeds[];
 };
+
+/* The one of its queue that receives is to get no more, or wants what was kept from it: nothing is shown to it. To end
+ * its consuming would let the next one receive at once, before what this one holds is acknowledged and before what it
+ * was not shown is back; the end of its channel does both in one step. The lock is held. */
+bool feed_keeps_place(const struct rabbit_consumer *consumer, const struct feed *feed);
 
 struct held {
     uint64_t tag;
