@@ -4,6 +4,7 @@
 #include "broker/messages.h"
 #include "broker/queues.h"
 #include "orchestrator/orchestrator.h"
+#include "support/engine_kit.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,31 +14,18 @@
 #include <stdio.h>
 #include <string.h>
 
-#define START_MS INT64_C(1750000000000)
-#define EXECUTION "01a20f48-c81a-78e6-8438-9674670d7159"
-#define FLOW "01a20f48-c7e6-7aac-8e22-94bbacee6be7"
 #define QUEUE QUEUE_WORKER_PREFIX "w"
 #define LIMIT 3
 #define PATIENCE_MS 30000 /* of the virtual clock */
 
 struct scene {
-    struct loop *loop;
-    struct store *store;
-    struct broker *broker;
-    struct broker_connection *connection, *worker;
+    struct engine_kit kit;
+    struct broker_connection *worker;
     struct broker_consumer *consumer;
     struct orchestrator *orchestrator;
-    int64_t now;
     uint64_t tag;
     int epoch; /* of the work that came; 0: none */
 };
-
-static void pass(struct scene *scene, int64_t ms)
-{
-    for (int64_t end = scene->now + ms; scene->now < end; scene->now += 10)
-        while (loop_virtual_step(scene->loop, scene->now) || store_pump(scene->store) > 0)
-            ;
-}
 
 static void on_work(void *user, struct broker_consumer *consumer, const struct broker_delivery *delivery)
 {
@@ -54,25 +42,25 @@ static void on_work(void *user, struct broker_consumer *consumer, const struct b
 static void report(struct scene *scene)
 {
     static const char text[] = "{\"v\":1,\"id\":\"w\",\"capacity\":5,\"active\":0,\"progress\":1,\"intervalMs\":1000}";
-    broker_broadcast(scene->connection, TOPIC_WORKERS, text, sizeof text - 1);
+    broker_broadcast(scene->kit.connection, TOPIC_WORKERS, text, sizeof text - 1);
 }
 
 static void start_worker(struct scene *scene)
 {
     struct error error = {0};
-    scene->worker = broker_connect(scene->broker, scene->loop);
+    scene->worker = broker_connect(scene->kit.broker, scene->kit.loop);
     assert_int_equal(queues_declare_worker(scene->worker, QUEUE, &error), ERR_OK);
     scene->consumer = broker_consume(scene->worker, QUEUE, 5, on_work, scene);
     assert_non_null(scene->consumer);
-    pass(scene, 100);
+    engine_kit_pass(&scene->kit, 100);
     report(scene);
 }
 
 static bool has_work(struct scene *scene)
 {
-    for (int64_t end = scene->now + PATIENCE_MS; scene->epoch == 0 && scene->now < end;) {
+    for (int64_t end = scene->kit.now + PATIENCE_MS; scene->epoch == 0 && scene->kit.now < end;) {
         report(scene);
-        pass(scene, 200);
+        engine_kit_pass(&scene->kit, 200);
     }
     return scene->epoch > 0;
 }
@@ -83,57 +71,23 @@ static void lose_worker(struct scene *scene)
     scene->epoch = 0;
     broker_disconnect(scene->worker);
     scene->worker = NULL;
-    pass(scene, 500);
-}
-
-static enum err write_rows(struct store_session *session, void *arg, struct error *reterr)
-{
-    (void)arg;
-    static const char text[] =
-        "{\"id\":\"" FLOW "\",\"name\":\"f\",\"version\":1,\"status\":\"active\",\"createdBy\":\"x\","
-        "\"settings\":{},\"nodes\":[],\"connections\":[]}";
-    AUTO_JSON struct json *flow = NULL;
-    assert_int_equal(json_parse(text, sizeof text - 1, &flow, reterr), ERR_OK);
-    enum err code = store_flow_insert(session, flow, START_MS, reterr);
-    if (code == ERR_OK)
-        code = store_execution_insert(session,
-                                      &(struct store_execution){.id = EXECUTION,
-                                                                .flow_id = FLOW,
-                                                                .flow_version = 1,
-                                                                .trigger = "manual",
-                                                                .priority = 1,
-                                                                .created_ms = START_MS},
-                                      reterr);
-    return code;
-}
-
-static void on_done(void *user, enum err code, const struct error *error)
-{
-    if (code != ERR_OK)
-        fail_msg("%s (%s)", error->message, error->field);
-    *(bool *)user = true;
+    engine_kit_pass(&scene->kit, 500);
 }
 
 static void open_scene(struct scene *scene, unsigned limit)
 {
     struct error error = {0};
-    bool done = false;
-    *scene = (struct scene){.loop = loop_virtual_new(START_MS), .now = START_MS};
-    assert_int_equal(store_open("sqlite::memory:", &(struct store_options){.manual = true}, &scene->store, &error),
-                     ERR_OK);
-    store_write_async(scene->store, write_rows, NULL, on_done, &done);
-    while (!done)
-        (void)store_pump(scene->store);
-    assert_int_equal(broker_open("memory:", "", &scene->broker, &error), ERR_OK);
-    scene->connection = broker_connect(scene->broker, scene->loop);
-    scene->orchestrator = orchestrator_new(&(struct orchestrator_options){.loop = scene->loop,
-                                                                          .broker = scene->broker,
-                                                                          .store = scene->store,
+    *scene = (struct scene){0};
+    engine_kit_open(&scene->kit, "[]", "[]");
+    engine_kit_insert(&scene->kit);
+    scene->orchestrator = orchestrator_new(&(struct orchestrator_options){.loop = scene->kit.loop,
+                                                                          .broker = scene->kit.broker,
+                                                                          .store = scene->kit.store,
                                                                           .worker_timeout_ms = 600000,
                                                                           .loss_limit = limit,
                                                                           .strategy = "round_robin"});
     assert_int_equal(orchestrator_start(scene->orchestrator, &error), ERR_OK); /* it takes over what is unfinished */
-    pass(scene, 2000);
+    engine_kit_pass(&scene->kit, 2000);
     start_worker(scene);
 }
 
@@ -141,11 +95,7 @@ static void close_scene(struct scene *scene)
 {
     orchestrator_free(scene->orchestrator);
     broker_disconnect(scene->worker);
-    broker_disconnect(scene->connection);
-    pass(scene, 1000);
-    broker_close(scene->broker);
-    store_close(scene->store);
-    loop_free(scene->loop);
+    engine_kit_close(&scene->kit);
 }
 
 /* The execution; `letters` of it. */
@@ -154,10 +104,10 @@ static struct json *look(struct scene *scene, struct json **letters)
     struct store_session *session;
     struct error error = {0};
     struct json *execution = NULL;
-    assert_int_equal(store_read_begin(scene->store, &session, &error), ERR_OK);
-    assert_int_equal(store_execution_load(session, EXECUTION, &execution, &error), ERR_OK);
+    assert_int_equal(store_read_begin(scene->kit.store, &session, &error), ERR_OK);
+    assert_int_equal(store_execution_load(session, KIT_EXECUTION, &execution, &error), ERR_OK);
     assert_int_equal(store_all(session, STORE_DEAD_LETTERS, letters, &error), ERR_OK);
-    store_read_end(scene->store, session);
+    store_read_end(scene->kit.store, session);
     return execution;
 }
 
@@ -185,10 +135,10 @@ static void what_brings_its_workers_down_is_given_up(void **state)
     assert_string_equal(json_get_str(execution, "status"), "failed");
     const struct json *letter = json_at(letters, 0);
     assert_int_equal(json_count(letters), 1);
-    assert_string_equal(json_get_str(letter, "executionId"), EXECUTION);
+    assert_string_equal(json_get_str(letter, "executionId"), KIT_EXECUTION);
     assert_string_equal(json_get_str(letter, "status"), "open");
     assert_non_null(strstr(json_get_str(letter, "reason"), "lost 3 times in a row"));
-    assert_non_null(strstr(json_get_str(letter, "payload"), EXECUTION));
+    assert_non_null(strstr(json_get_str(letter, "payload"), KIT_EXECUTION));
     assert_false(json_has(letter, "queue"));
     close_scene(&scene);
 }
@@ -202,11 +152,11 @@ static void what_gets_on_is_not(void **state)
         assert_true(has_work(&scene));
         if (i % 2 == 1) {
             AUTO_FREE char *step =
-                mem_printf("{\"v\":1,\"worker\":\"w\",\"events\":[{\"kind\":\"checkpoint\",\"id\":\"" EXECUTION
+                mem_printf("{\"v\":1,\"worker\":\"w\",\"events\":[{\"kind\":\"checkpoint\",\"id\":\"" KIT_EXECUTION
                            "\",\"epoch\":%d,\"at\":%lld,\"nodeId\":\"n\",\"state\":\"success\"}]}",
-                           scene.epoch, (long long)scene.now);
-            broker_publish(scene.connection, QUEUE_EVENTS_PREFIX "0", 0, step, strlen(step), NULL, NULL);
-            pass(&scene, 200);
+                           scene.epoch, (long long)scene.kit.now);
+            broker_publish(scene.kit.connection, QUEUE_EVENTS_PREFIX "0", 0, step, strlen(step), NULL, NULL);
+            engine_kit_pass(&scene.kit, 200);
         }
         lose_worker(&scene);
         start_worker(&scene);
@@ -225,7 +175,7 @@ static void who_refuses_is_not_lost(void **state)
         assert_true(has_work(&scene));
         scene.epoch = 0;
         broker_nack(scene.consumer, scene.tag, false);
-        pass(&scene, 500);
+        engine_kit_pass(&scene.kit, 500);
     }
     assert_true(has_work(&scene));
     expect_unfinished(&scene);

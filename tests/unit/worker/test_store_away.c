@@ -3,6 +3,7 @@
 #include "broker/messages.h"
 #include "broker/queues.h"
 #include "nodes/node.h"
+#include "support/engine_kit.h"
 #include "worker/worker.h"
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,15 +13,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define START_MS INT64_C(1750000000000)
-#define EXECUTION "01977420-dc00-7422-8c70-158200bb127a"
-#define FLOW "01977420-dc00-7000-8000-000000000001"
-
 struct scene {
-    struct loop *loop;
-    struct broker *broker;
-    struct broker_connection *connection;
-    struct store *store;
+    struct engine_kit kit;
     struct worker *worker;
     struct node_host host;
     unsigned away, asked; /* the store is away for so many questions */
@@ -57,46 +51,24 @@ static void on_events(void *user, struct broker_consumer *consumer, const struct
     broker_ack(consumer, delivery->tag);
 }
 
-static void pass(struct scene *scene, int64_t ms)
-{
-    static int64_t now = START_MS;
-    now += ms;
-    while (loop_virtual_step(scene->loop, now)) {
-    }
-}
-
-static enum err write_flow(struct store_session *session, void *arg, struct error *reterr)
-{
-    return store_flow_insert(session, arg, START_MS, reterr);
-}
-
 static void open_scene(struct scene *scene, unsigned away)
 {
-    static const char document[] =
-        "{\"id\":\"" FLOW
-        "\",\"name\":\"parent\",\"version\":1,\"status\":\"active\",\"createdBy\":\"test\",\"settings\":{},"
-        "\"nodes\":[{\"id\":\"start\",\"type\":\"manual-trigger\",\"version\":\"1.0.0\",\"config\":{},\"position\":{"
-        "\"x\":0,\"y\":0}},"
-        "{\"id\":\"sub\",\"type\":\"sub-flow\",\"version\":\"1.0.0\",\"config\":{\"flow\":\"" FLOW
-        "\",\"mode\":\"start\"},\"position\":{\"x\":0,\"y\":0}}],"
-        "\"connections\":[{\"fromNodeId\":\"start\",\"fromOutput\":\"output\",\"toNodeId\":\"sub\",\"toInput\":"
-        "\"input\"}]}";
     struct error error;
-    AUTO_JSON struct json *flow = NULL;
-    *scene = (struct scene){.loop = loop_virtual_new(START_MS), .away = away};
+    *scene = (struct scene){.away = away};
     scene->host = (struct node_host){.find_flow = find, .find_flow_user = scene};
-    assert_int_equal(store_open("sqlite::memory:", &(struct store_options){.manual = true}, &scene->store, &error),
-                     ERR_OK);
-    assert_int_equal(json_parse(document, sizeof document - 1, &flow, &error), ERR_OK);
-    assert_int_equal(store_write(scene->store, write_flow, flow, &error), ERR_OK);
-    assert_int_equal(broker_open("memory:", "", &scene->broker, &error), ERR_OK);
-    scene->connection = broker_connect(scene->broker, scene->loop);
-    assert_int_equal(queues_declare(scene->connection, 1, &error), ERR_OK);
-    assert_non_null(broker_consume(scene->connection, QUEUE_EVENTS_PREFIX "0", 10, on_events, scene));
+    engine_kit_open(
+        &scene->kit,
+        "[{\"id\":\"start\",\"type\":\"manual-trigger\",\"version\":\"1.0.0\",\"config\":{},\"position\":{\"x\":0,"
+        "\"y\":0}},"
+        "{\"id\":\"sub\",\"type\":\"sub-flow\",\"version\":\"1.0.0\",\"config\":{\"flow\":\"" KIT_FLOW
+        "\",\"mode\":\"start\"},\"position\":{\"x\":0,\"y\":0}}]",
+        "[{\"fromNodeId\":\"start\",\"fromOutput\":\"output\",\"toNodeId\":\"sub\",\"toInput\":\"input\"}]");
+    assert_int_equal(queues_declare(scene->kit.connection, 1, &error), ERR_OK);
+    assert_non_null(broker_consume(scene->kit.connection, QUEUE_EVENTS_PREFIX "0", 10, on_events, scene));
     scene->worker = worker_new(&(struct worker_options){.id = "w",
-                                                        .loop = scene->loop,
-                                                        .broker = scene->broker,
-                                                        .store = scene->store,
+                                                        .loop = scene->kit.loop,
+                                                        .broker = scene->kit.broker,
+                                                        .store = scene->kit.store,
                                                         .shards = 1,
                                                         .catalog = node_registry_catalog(),
                                                         .find_type = node_registry_find,
@@ -104,20 +76,16 @@ static void open_scene(struct scene *scene, unsigned away)
                                                         .capacity = 10,
                                                         .report_interval_ms = 100000});
     assert_int_equal(worker_start(scene->worker, &error), ERR_OK);
-    pass(scene, 1000);
-    static const char work[] = "{\"v\":1,\"work\":[{\"id\":\"" EXECUTION "\",\"flowId\":\"" FLOW
+    engine_kit_pass(&scene->kit, 1000);
+    static const char work[] = "{\"v\":1,\"work\":[{\"id\":\"" KIT_EXECUTION "\",\"flowId\":\"" KIT_FLOW
                                "\",\"flowVersion\":1,\"epoch\":1,\"triggerType\":\"manual\"}]}";
-    broker_publish(scene->connection, QUEUE_WORKER_PREFIX "w", 0, work, sizeof work - 1, NULL, NULL);
+    broker_publish(scene->kit.connection, QUEUE_WORKER_PREFIX "w", 0, work, sizeof work - 1, NULL, NULL);
 }
 
 static void close_scene(struct scene *scene)
 {
     worker_free(scene->worker);
-    broker_disconnect(scene->connection);
-    pass(scene, 1000);
-    broker_close(scene->broker);
-    store_close(scene->store);
-    loop_free(scene->loop);
+    engine_kit_close(&scene->kit);
 }
 
 static void test_it_waits_for_the_store(void **state)
@@ -125,10 +93,10 @@ static void test_it_waits_for_the_store(void **state)
     (void)state;
     struct scene scene;
     open_scene(&scene, 5);
-    pass(&scene, 1000);
+    engine_kit_pass(&scene.kit, 1000);
     assert_true(scene.asked > 0 && scene.asked <= 5);
     assert_string_equal(scene.status, "");
-    pass(&scene, 10000);
+    engine_kit_pass(&scene.kit, 10000);
     assert_int_equal(scene.asked, 6);
     assert_string_equal(scene.status, "success");
     assert_int_equal(scene.attempts, 1);
@@ -140,7 +108,7 @@ static void test_it_can_be_left_while_it_waits(void **state)
     (void)state;
     struct scene scene;
     open_scene(&scene, 1000);
-    pass(&scene, 2000);
+    engine_kit_pass(&scene.kit, 2000);
     assert_true(scene.asked > 1);
     assert_string_equal(scene.status, "");
     close_scene(&scene);

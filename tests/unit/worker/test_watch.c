@@ -4,6 +4,7 @@
 #include "broker/queues.h"
 #include "metrics/process.h"
 #include "nodes/node.h"
+#include "support/engine_kit.h"
 #include "worker/worker.h"
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,13 +17,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define START_MS INT64_C(1750000000000)
-
 struct scene {
-    struct loop *loop;
-    struct broker *broker;
-    struct broker_connection *connection;
-    struct store *store;
+    struct engine_kit kit;
     struct worker *worker;
     bool full;
     unsigned reports, returned;
@@ -48,46 +44,31 @@ static void on_return(void *user, struct broker_consumer *consumer, const struct
     broker_ack(consumer, delivery->tag);
 }
 
-static void pass(struct scene *scene, int64_t ms)
-{
-    static int64_t now = START_MS;
-    now += ms;
-    while (loop_virtual_step(scene->loop, now)) {
-    }
-}
-
 static void open_scene(struct scene *scene, int64_t memory_limit_bytes)
 {
     struct error error;
-    *scene = (struct scene){.loop = loop_virtual_new(START_MS)};
-    assert_int_equal(store_open("sqlite::memory:", &(struct store_options){.manual = true}, &scene->store, &error),
-                     ERR_OK);
-    assert_int_equal(broker_open("memory:", "", &scene->broker, &error), ERR_OK);
-    scene->connection = broker_connect(scene->broker, scene->loop);
-    assert_int_equal(queues_declare(scene->connection, 1, &error), ERR_OK);
-    broker_subscribe(scene->connection, TOPIC_WORKERS, on_report, scene);
-    assert_non_null(broker_consume(scene->connection, QUEUE_REASSIGN, 10, on_return, scene));
+    *scene = (struct scene){0};
+    engine_kit_open(&scene->kit, "[]", "[]");
+    assert_int_equal(queues_declare(scene->kit.connection, 1, &error), ERR_OK);
+    broker_subscribe(scene->kit.connection, TOPIC_WORKERS, on_report, scene);
+    assert_non_null(broker_consume(scene->kit.connection, QUEUE_REASSIGN, 10, on_return, scene));
     scene->worker = worker_new(&(struct worker_options){.id = "w",
-                                                        .loop = scene->loop,
-                                                        .broker = scene->broker,
-                                                        .store = scene->store,
+                                                        .loop = scene->kit.loop,
+                                                        .broker = scene->kit.broker,
+                                                        .store = scene->kit.store,
                                                         .catalog = node_registry_catalog(),
                                                         .find_type = node_registry_find,
                                                         .capacity = 10,
                                                         .report_interval_ms = 100000,
                                                         .memory_limit_bytes = memory_limit_bytes});
     assert_int_equal(worker_start(scene->worker, &error), ERR_OK);
-    pass(scene, 1000);
+    engine_kit_pass(&scene->kit, 1000);
 }
 
 static void close_scene(struct scene *scene)
 {
     worker_free(scene->worker);
-    broker_disconnect(scene->connection);
-    pass(scene, 1000);
-    broker_close(scene->broker);
-    store_close(scene->store);
-    loop_free(scene->loop);
+    engine_kit_close(&scene->kit);
 }
 
 static void send_work(struct scene *scene)
@@ -95,8 +76,8 @@ static void send_work(struct scene *scene)
     static const char work[] =
         "{\"v\":1,\"work\":[{\"id\":\"01977420-dc00-7422-8c70-158200bb127a\",\"flowId\":\"none\","
         "\"flowVersion\":1,\"epoch\":1}]}";
-    broker_publish(scene->connection, QUEUE_WORKER_PREFIX "w", 0, work, sizeof work - 1, NULL, NULL);
-    pass(scene, 1000);
+    broker_publish(scene->kit.connection, QUEUE_WORKER_PREFIX "w", 0, work, sizeof work - 1, NULL, NULL);
+    engine_kit_pass(&scene->kit, 1000);
 }
 
 static void test_without_room_work_is_given_back(void **state)
