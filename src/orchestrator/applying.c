@@ -12,29 +12,35 @@
 
 #define WRITE_AGAIN_MS 200
 
-/* Whoever looks for what nobody is at finds the same until it is written: once is enough. False: it is under way. */
-static bool begin_reassign(struct orchestrator *o, struct entry *entry, const char *id, int epoch)
+/* Whoever looks for what nobody is at finds the same until it is written: once is enough. NULL: what is gathered. */
+static void reassign(struct orchestrator *o, struct batch *batch, const char *id, int epoch)
 {
     if ((intptr_t)map_get(&o->reassigning, id) >= epoch)
-        return false;
+        return;
     (void)map_put(&o->reassigning, id, (void *)(intptr_t)epoch); /* NOLINT(performance-no-int-to-ptr) */
+    struct entry *entry = batch_add(batch == NULL ? batch_gathering(o) : batch);
     entry->reassign_id = mem_dup(id);
     entry->reassign_epoch = epoch;
-    return true;
+}
+
+void apply_reassign(struct orchestrator *o, const char *id, int epoch)
+{
+    reassign(o, NULL, id, epoch);
 }
 
 /* Work that came back goes out again, but for what brings its workers down. */
-static void take_back(struct orchestrator *o, struct entry *entry, const struct json *item, const char *reason)
+static void take_back(struct orchestrator *o, struct batch *batch, const struct json *item, const char *reason)
 {
     const char *id = json_get_str(item, "id");
     int epoch = (int)json_get_int(item, "epoch", 1);
     dispatch_forget(o, id, epoch);
-    if (poison_is_limit(o, reason, item)) {
-        entry->event = entry->given_up = poison_event(o, item);
-        entry->letter = letter_of_lost(o, item, json_get_str(entry->event, "errorMessage"));
-    } else {
-        entry->skip = !begin_reassign(o, entry, id, epoch);
+    if (!poison_is_limit(o, reason, item)) {
+        reassign(o, batch, id, epoch);
+        return;
     }
+    struct entry *entry = batch_add(batch);
+    entry->event = entry->given_up = poison_event(o, item);
+    entry->letter = letter_of_lost(o, item, json_get_str(entry->event, "errorMessage"));
 }
 
 void apply_message(struct shard *shard, struct broker_consumer *consumer, struct json *take_message, uint64_t tag)
@@ -59,13 +65,7 @@ void apply_message(struct shard *shard, struct broker_consumer *consumer, struct
             dispatch_adopt(o, json_get_str(take_message, "worker"), json_at(events, i));
     }
     for (size_t i = 0; i < json_count(work); i++)
-        take_back(o, batch_add(batch), json_at(work, i), json_get_str(take_message, "reason"));
-}
-
-void apply_reassign(struct orchestrator *o, const char *id, int epoch)
-{
-    if ((intptr_t)map_get(&o->reassigning, id) < epoch)
-        (void)begin_reassign(o, batch_add(batch_gathering(o)), id, epoch);
+        take_back(o, batch, json_at(work, i), json_get_str(take_message, "reason"));
 }
 
 void apply_cancel(struct orchestrator *o, const char *id)
@@ -313,7 +313,7 @@ static void conclude_entry(struct orchestrator *o, struct entry *entry)
         atomic_fetch_add(&o->reassigned, 1);
         return;
     }
-    if (entry->reassign_id != NULL && !entry->skip) /* it is final, or another epoch's */
+    if (entry->reassign_id != NULL) /* it is final, or another epoch's */
         dispatch_forget(o, entry->reassign_id, entry->reassign_epoch);
     if (entry->event == NULL)
         return;

@@ -50,25 +50,15 @@ void batch_free(struct batch *batch)
 }
 
 /* What is to go out again goes behind what is told in the same write: an end that was told makes it needless, and the
- * store need not answer in between. Once is enough. */
+ * store need not answer in between. */
 static void order_reassigns(struct batch *batch)
 {
     struct entry *ordered = mem_array(batch->cap, sizeof *ordered);
-    struct map seen;
     size_t count = 0;
-    map_init(&seen);
-    for (size_t i = 0; i < batch->count; i++)
-        if (batch->entries[i].reassign_id == NULL)
-            ordered[count++] = batch->entries[i];
-    for (size_t i = 0; i < batch->count; i++) {
-        struct entry *entry = &batch->entries[i];
-        if (entry->reassign_id == NULL)
-            continue;
-        struct entry *former = map_put(&seen, entry->reassign_id, entry);
-        entry->skip = former != NULL && former->reassign_epoch >= entry->reassign_epoch;
-        ordered[count++] = *entry;
-    }
-    map_done(&seen);
+    for (int again = 0; again <= 1; again++)
+        for (size_t i = 0; i < batch->count; i++)
+            if ((batch->entries[i].reassign_id != NULL) == again)
+                ordered[count++] = batch->entries[i];
     free(batch->entries);
     batch->entries = ordered;
 }

@@ -251,7 +251,7 @@ void letters_free(struct orchestrator *orchestrator);
 #define BATCH_ENTRIES 512
 struct batch *batch_gathering(struct orchestrator *orchestrator); /* what comes now goes into it */
 struct entry *batch_add(struct batch *batch);
-/* Before it is written: what goes out again, once each, behind all events; what others in it make needless, skipped. */
+/* Before it is written: what goes out again, behind all events; what others in it make needless, skipped. */
 void batch_prepare(struct batch *batch);
 void batch_free(struct batch *batch);
 

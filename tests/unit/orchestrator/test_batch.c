@@ -17,13 +17,6 @@ static void add_event(struct batch *batch, const char *text)
     entry->event = entry->given_up; /* which the batch frees */
 }
 
-static void add_reassign(struct batch *batch, const char *id, int epoch)
-{
-    struct entry *entry = batch_add(batch);
-    entry->reassign_id = mem_dup(id);
-    entry->reassign_epoch = epoch;
-}
-
 /* "started a, finished a, again a 1" of what is not skipped. */
 static void tell(const struct batch *batch, struct buf *out)
 {
@@ -46,17 +39,19 @@ static void goes_out_again_behind_what_is_told(void **unused)
     struct orchestrator o = {0};
     AUTO_BUF struct buf told;
     buf_init(&told, 0);
+    map_init(&o.reassigning);
     struct batch *batch = batch_gathering(&o);
-    add_reassign(batch, "a", 1);
+    apply_reassign(&o, "a", 1);
     add_event(batch, "{\"kind\":\"started\",\"id\":\"b\",\"epoch\":1}");
-    add_reassign(batch, "b", 1);
-    add_reassign(batch, "a", 1);
+    apply_reassign(&o, "b", 1);
+    apply_reassign(&o, "a", 1);
     add_event(batch, "{\"kind\":\"finished\",\"id\":\"a\",\"epoch\":1}");
-    add_reassign(batch, "b", 2);
+    apply_reassign(&o, "b", 2);
     batch_prepare(batch);
     tell(batch, &told);
     assert_string_equal(buf_str(&told), "started b, finished a, again a 1, again b 1, again b 2");
     batch_free(batch);
+    map_done(&o.reassigning);
 }
 
 static void leaves_out_what_an_end_makes_needless(void **unused)
@@ -84,7 +79,7 @@ static void begins_another_one_in_time(void **unused)
     (void)unused;
     struct orchestrator o = {0};
     for (int i = 0; i < 2 * BATCH_ENTRIES + 1; i++)
-        add_reassign(batch_gathering(&o), "a", i);
+        batch_add(batch_gathering(&o))->reassign_epoch = i;
     for (int first = 0; first <= 2 * BATCH_ENTRIES; first += BATCH_ENTRIES) {
         struct batch *batch = o.gathering;
         assert_non_null(batch);
