@@ -1,6 +1,7 @@
 /* The frame of messages. */
 #include "broker/messages.h"
 
+#include "base/clock.h"
 #include "base/limits.h"
 
 void message_begin(struct buf *out, const char *list)
@@ -37,6 +38,23 @@ enum err message_parse(const void *body, size_t size, struct json **ret, struct 
     }
     *ret = message;
     return ERR_OK;
+}
+
+struct json *message_update_new(const char *execution_id, const char *flow_id, const char *status, int64_t records,
+                                int64_t at_ms)
+{
+    char at[ISO_TEXT_BYTES];
+    struct json *update = json_object_new();
+    clock_format_iso(at_ms, at);
+    json_set_int(update, "v", 1);
+    json_set_str(update, "type", "execution_update");
+    json_set_str(update, "executionId", execution_id);
+    if (flow_id != NULL)
+        json_set_str(update, "flowId", flow_id);
+    json_set_str(update, "status", status);
+    json_set_int(update, "recordsProcessed", records);
+    json_set_str(update, "timestamp", at);
+    return update;
 }
 
 const struct json *message_update(const struct json *live, size_t index)

@@ -27,5 +27,8 @@ enum err message_parse(const void *body, size_t size, struct json **ret, struct 
  * it is passed over. Yours. */
 struct json *message_parse_topic(const void *body, size_t size);
 
+/* A new update of an execution for TOPIC_LIVE, with what every one has; flow_id NULL: not known. Yours. */
+struct json *message_update_new(const char *execution_id, const char *flow_id, const char *status, int64_t records,
+                                int64_t at_ms);
 /* The updates of a message of TOPIC_LIVE, which is the first of them itself; NULL behind the last. Borrowed. */
 const struct json *message_update(const struct json *live, size_t index);

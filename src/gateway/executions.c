@@ -429,22 +429,16 @@ static void tell_relatives(struct api *api, const struct access *access)
 
 void api_announce(struct api *api, const struct live_update *update)
 {
-    char at[ISO_TEXT_BYTES], id[ID_TEXT_BYTES] = "";
+    char id[ID_TEXT_BYTES] = "";
     for (size_t i = 0; i < sizeof id - 1 && update->id[i] != '\0'; i++)
         id[i] = (char)tolower((unsigned char)update->id[i]);
-    AUTO_JSON struct json *live = json_object_new();
+    AUTO_JSON struct json *live =
+        message_update_new(id, NULL, run_status_name(update->status), update->records, update->at_ms);
     AUTO_BUF struct buf body;
     buf_init(&body, 0);
-    clock_format_iso(update->at_ms, at);
-    json_set_int(live, "v", 1);
-    json_set_str(live, "type", "execution_update");
-    json_set_str(live, "executionId", id);
-    json_set_str(live, "status", run_status_name(update->status));
     if (run_status_is_final(update->status))
         json_set_int(live, "progress", 100);
-    json_set_int(live, "recordsProcessed", update->records);
     json_set_str(live, "message", update->message);
-    json_set_str(live, "timestamp", at);
     if (update->error_id != NULL) {
         json_set_str(live, "errorId", update->error_id);
         json_set_str(live, "errorMessage", update->error_message);

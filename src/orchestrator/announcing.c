@@ -1,7 +1,6 @@
 /* Tells who watches what was committed: the updates of one write together. */
 #include "orchestrator/orchestrator_int.h"
 
-#include "base/clock.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -24,23 +23,17 @@ static void describe(const struct json *event, bool final, char *out, size_t cap
 
 static struct json *make_update(const struct json *event)
 {
-    char at[ISO_TEXT_BYTES], text[640];
+    char text[640];
     bool final = strcmp(json_get_str(event, "kind"), "finished") == 0;
-    struct json *live = json_object_new();
-    clock_format_iso(json_get_int(event, "at", 0), at);
+    struct json *live = message_update_new(json_get_str(event, "id"), json_get_str(event, "flowId"),
+                                           final ? json_get_str(event, "status") : "running",
+                                           json_get_int(event, "records", 0), json_get_int(event, "at", 0));
     describe(event, final, text, sizeof text);
-    json_set_int(live, "v", 1);
-    json_set_str(live, "type", "execution_update");
-    json_set_str(live, "executionId", json_get_str(event, "id"));
-    json_set_str(live, "flowId", json_get_str(event, "flowId"));
-    json_set_str(live, "status", final ? json_get_str(event, "status") : "running");
     if (final || json_has(event, "progress")) /* a page would show a missing one as going back to 0 */
         json_set_int(live, "progress", final ? 100 : json_get_int(event, "progress", 0));
     if (json_get_str(event, "nodeId") != NULL)
         json_set_str(live, "currentNode", json_get_str(event, "nodeId"));
-    json_set_int(live, "recordsProcessed", json_get_int(event, "records", 0));
     json_set_str(live, "message", text);
-    json_set_str(live, "timestamp", at);
     if (final && json_has(event, "result"))
         json_set_str(live, "result", json_get_str(event, "result"));
     if (final)

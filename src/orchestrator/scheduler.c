@@ -52,20 +52,13 @@ static void broadcast(struct orchestrator *o, const char *topic, struct json *ta
 /* Whoever runs it is told, and whoever watches it. */
 static void tell_cancelled(struct orchestrator *o, const char *id, int64_t now_ms)
 {
-    char at[ISO_TEXT_BYTES];
-    struct json *order = json_object_new(), *live = json_object_new();
+    struct json *order = json_object_new(),
+                *live = message_update_new(id, NULL, run_status_name(RUN_CANCELLED), 0, now_ms);
     json_set_int(order, "v", 1);
     json_set_str(order, "cancel", id);
     broadcast(o, TOPIC_CONTROL, order);
-    clock_format_iso(now_ms, at);
-    json_set_int(live, "v", 1);
-    json_set_str(live, "type", "execution_update");
-    json_set_str(live, "executionId", id);
-    json_set_str(live, "status", run_status_name(RUN_CANCELLED));
     json_set_int(live, "progress", 100);
-    json_set_int(live, "recordsProcessed", 0);
     json_set_str(live, "message", "Cancelled: the schedule's next instant has come.");
-    json_set_str(live, "timestamp", at);
     json_set_str(live, "errorId", error_id(ERR_CANCELLED));
     json_set_str(live, "errorMessage", "The schedule's next instant has come.");
     broadcast(o, TOPIC_LIVE, live);

@@ -3,7 +3,7 @@
  * nobody watches cost nothing. */
 #include "worker/worker_int.h"
 
-#include "base/clock.h"
+#include "broker/messages.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,19 +20,11 @@ struct live {
 static struct json *update_new(const struct active *active)
 {
     const struct flow_run *run = active->run;
-    char at[ISO_TEXT_BYTES];
     unsigned done, total;
-    struct json *update = json_object_new();
+    struct json *update = message_update_new(active->id, flow_run_flow(run)->id, run_status_name(flow_run_status(run)),
+                                             flow_run_records(run), loop_now_ms(active->worker->options.loop));
     flow_run_progress(run, &done, &total);
-    clock_format_iso(loop_now_ms(active->worker->options.loop), at);
-    json_set_int(update, "v", 1);
-    json_set_str(update, "type", "execution_update");
-    json_set_str(update, "executionId", active->id);
-    json_set_str(update, "flowId", flow_run_flow(run)->id);
-    json_set_str(update, "status", run_status_name(flow_run_status(run)));
     json_set_int(update, "progress", total == 0 ? 0 : done * 100 / total);
-    json_set_int(update, "recordsProcessed", flow_run_records(run));
-    json_set_str(update, "timestamp", at);
     return update;
 }
 
