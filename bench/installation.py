@@ -4,6 +4,7 @@ import collections
 import os
 import re
 import subprocess
+import time
 import urllib.request
 
 from common import ROOT, wrk  # first: it says which program
@@ -62,6 +63,10 @@ class Installation:
 
     def unfinished(self):
         return int(self.sql("SELECT count(*) FROM executions WHERE status <= 2"))
+
+    def wait_for_all(self):
+        while self.unfinished() > 0:
+            time.sleep(0.02)
 
     def published(self):
         """What all services have published: queue or topic -> (messages, bytes)."""

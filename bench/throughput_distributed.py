@@ -13,11 +13,6 @@ KINDS = {"flow.submit.": "submit", "flow.worker.": "work", "flow.events.": "even
 QUEUES = {"submit": 16, "work": 2, "events": 16}
 
 
-def wait_for_all(installation):
-    while installation.unfinished() > 0:
-        time.sleep(0.02)
-
-
 def count(installation, flow):
     return int(installation.sql(f"SELECT count(*) FROM executions WHERE flow_id = '{flow['id']}' AND status = 3"))
 
@@ -27,7 +22,7 @@ def measure(installation, flow, seconds):
     before, published, costs = count(installation, flow), installation.published(), installation.costs()
     start = time.monotonic()
     accepted = installation.run_load(flow, CONNECTIONS, seconds)
-    wait_for_all(installation)
+    installation.wait_for_all()
     elapsed = time.monotonic() - start
     flows = count(installation, flow) - before
     used = {kind: round((cpu - costs[kind][0]) * 1e6 / flows) for kind, (cpu, _) in installation.costs().items() if kind in costs}
@@ -46,7 +41,7 @@ def run(seconds):
         flow = installation.api.flow("three", [node("start", "manual-trigger", {"output": ROWS}), FILTER, MAP], chain("start", "filter", "map"))
         detail = installation.api.wait(installation.api.run(flow))
         installation.run_load(flow, CONNECTIONS, WARM_UP)
-        wait_for_all(installation)
+        installation.wait_for_all()
         figures, messages, used = measure(installation, flow, seconds)
         cluster = installation.cluster
         bad = cluster.stop_services()

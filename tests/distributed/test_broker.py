@@ -18,11 +18,10 @@ from api.test_websocket import Client  # noqa: E402
 from chaos.proxy import Proxy  # noqa: E402
 from support import caudal as support  # noqa: E402
 from support.caudal import chain, node  # noqa: E402
-from support.cluster import Cluster, POSTGRES, answers  # noqa: E402
+from support.cluster import answers, Cluster, PATIENCE, POSTGRES, until  # noqa: E402
 from support.gate import Gate  # noqa: E402
 from support.tap import pika  # noqa: E402
 
-PATIENCE = 120  # seconds; only a defect waits so long
 HELD_MS = 600000  # how long a call may be held; no test waits for its end
 LOSSES = 3
 
@@ -52,14 +51,6 @@ def tearDownModule():
         proxy.close()
     if bad:
         raise AssertionError("\n".join(bad))
-
-
-def until(what, condition):
-    end = time.monotonic() + PATIENCE
-    while not condition():
-        if time.monotonic() > end:
-            raise AssertionError("still not: " + what)
-        time.sleep(0.05)
 
 
 def at(name):

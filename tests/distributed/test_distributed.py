@@ -16,11 +16,10 @@ os.environ.setdefault("CAUDAL_CHECK_ANSWERS", "0")
 from api.test_websocket import Client  # noqa: E402
 from support import caudal as support  # noqa: E402
 from support.caudal import FINAL, chain, node  # noqa: E402
-from support.cluster import Cluster, ROOT, free_ports  # noqa: E402
+from support.cluster import Cluster, free_ports, PATIENCE, ROOT, until  # noqa: E402
 from support.gate import Gate  # noqa: E402
 from support.tap import Tap  # noqa: E402
 
-PATIENCE = 120  # seconds; only a defect waits so long
 HELD_MS = 600000  # how long a call may be held; no test waits for its end
 
 
@@ -59,14 +58,6 @@ def tearDownModule():
     client.stop()
     if bad:
         raise AssertionError("\n".join(bad))
-
-
-def until(what, condition):
-    end = time.monotonic() + PATIENCE
-    while not condition():
-        if time.monotonic() > end:
-            raise AssertionError("still not: " + what)
-        time.sleep(0.1)
 
 
 def start(flow, count):

@@ -12,10 +12,9 @@ from api.test_websocket import Client  # noqa: E402
 from support import caudal as support  # noqa: E402
 from support import planted  # noqa: E402
 from support.caudal import node  # noqa: E402
-from support.cluster import Cluster, POSTGRES  # noqa: E402
+from support.cluster import Cluster, PATIENCE, POSTGRES  # noqa: E402
 from support.tap import Tap  # noqa: E402
 
-PATIENCE = 120  # seconds; only a defect waits so long
 KEY, NEW_KEY = "first key of the cluster " + "k" * 20, "second key of the cluster " + "n" * 20
 
 

@@ -51,6 +51,17 @@ def is_alive(pid):
         return False
 
 
+PATIENCE = 120  # seconds; only a defect waits so long
+
+
+def until(what, condition):
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        if time.monotonic() > end:
+            raise AssertionError("still not: " + what)
+        time.sleep(0.05)
+
+
 class Part:
     """One process of the cluster: what to start, and the pid while it runs."""
 
