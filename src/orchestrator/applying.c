@@ -407,6 +407,7 @@ void apply_pump(void *user)
     }
     o->write_under_way = true;
     o->writing->at_ms = loop_now_ms(o->options.loop);
+    batch_forget_orders(o->writing);
     store_write_async(o->options.store, write_batch, o->writing, on_committed, o->writing);
 }
 

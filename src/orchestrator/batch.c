@@ -90,3 +90,15 @@ void batch_prepare(struct batch *batch)
     order_reassigns(batch);
     skip_overtaken(batch);
 }
+
+/* What is heard from now on may be newer than what the store will have read. */
+void batch_forget_orders(const struct batch *batch)
+{
+    struct recall *orders = &batch->orchestrator->orders;
+    for (size_t i = 0; i < batch->count; i++) {
+        const char *id = batch->entries[i].reassign_id;
+        int order = id == NULL ? -1 : recall_get(orders, id);
+        if (order == ORDER_PAUSE || order == ORDER_RESUME)
+            recall_put(orders, id, ORDER_NONE);
+    }
+}

@@ -354,7 +354,7 @@ void dispatch_pump(struct orchestrator *o)
                 let_go(o, item);
                 continue;
             }
-            if (order >= 0)
+            if (order == ORDER_PAUSE || order == ORDER_RESUME)
                 json_set_bool(item->json, "paused", order == ORDER_PAUSE);
             if (heads[chosen] == NULL)
                 tails[chosen] = &heads[chosen];

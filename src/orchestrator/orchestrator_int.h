@@ -8,7 +8,7 @@
 #include "orchestrator/orchestrator.h"
 #include <stdatomic.h>
 
-enum order { ORDER_RESUME, ORDER_PAUSE, ORDER_CANCEL };
+enum order { ORDER_RESUME, ORDER_PAUSE, ORDER_CANCEL, ORDER_NONE };
 
 struct worker_entry {
     char *id, *queue;
@@ -253,6 +253,8 @@ struct batch *batch_gathering(struct orchestrator *orchestrator); /* what comes 
 struct entry *batch_add(struct batch *batch);
 /* Before it is written: what goes out again, behind all events; what others in it make needless, skipped. */
 void batch_prepare(struct batch *batch);
+/* Whenever it is written: what was heard before of what goes out again is no news to the store. */
+void batch_forget_orders(const struct batch *batch);
 void batch_free(struct batch *batch);
 
 /* applying.c */

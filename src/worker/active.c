@@ -179,6 +179,14 @@ static bool may_linger(const struct active *active, int64_t now)
            worker->active.count * 2 <= worker->options.capacity;
 }
 
+/* From here on the store says whether it is paused: the resume may never be heard here. */
+static void forget_pause(const struct active *active)
+{
+    struct recall *orders = &active->worker->orders;
+    if (recall_get(orders, active->id) == ORDER_PAUSE)
+        recall_put(orders, active->id, ORDER_NONE);
+}
+
 /* After the run came to rest: is it over, does it leave the worker, or when shall it be looked at again? */
 static void settle(struct active *active)
 {
@@ -196,6 +204,7 @@ static void settle(struct active *active)
     } else if (leaves) {
         live_flush(active);
         event_parked(active, flow_run_status(active->run) == RUN_PAUSED ? INT64_MAX : due);
+        forget_pause(active);
         active_free(active);
     } else if (due != INT64_MAX) {
         if (active->timer == NULL)
@@ -324,8 +333,7 @@ void active_start(struct worker *worker, const struct json *item, struct deliver
     recall_put(&worker->started_epochs, id, epoch);
     if (recall_get(&worker->watched, id) >= 0)
         live_watch(active);
-    int order = recall_get(&worker->orders, id);
-    if (order == ORDER_PAUSE || (order < 0 && json_get_bool(item, "paused", false)))
+    if (recall_get(&worker->orders, id) == ORDER_PAUSE || json_get_bool(item, "paused", false))
         flow_run_advance(active->run, &(struct run_event){.kind = RUN_EVENT_PAUSE, .now_ms = active->started_ms});
     flow_run_advance(active->run, &(struct run_event){.kind = RUN_EVENT_START, .now_ms = active->started_ms});
     drive(active);

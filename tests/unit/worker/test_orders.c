@@ -1,0 +1,118 @@
+/* What a person said to a run may be heard before its work comes, and the taking back of it may never be. */
+#include "base/mem.h"
+#include "broker/messages.h"
+#include "broker/queues.h"
+#include "nodes/node.h"
+#include "support/engine_kit.h"
+#include "worker/worker.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <string.h>
+
+struct scene {
+    struct engine_kit kit;
+    struct worker *worker;
+    char left[16]; /* how the run left the worker the last time: parked, finished */
+};
+
+static void on_events(void *user, struct broker_consumer *consumer, const struct broker_delivery *delivery)
+{
+    struct scene *scene = user;
+    AUTO_JSON struct json *message = NULL;
+    struct error error;
+    assert_int_equal(message_parse(delivery->body, delivery->size, &message, &error), ERR_OK);
+    const struct json *events = json_get(message, "events");
+    for (size_t i = 0; i < json_count(events); i++) {
+        const char *kind = json_get_str(json_at(events, i), "kind");
+        if (strcmp(kind, "parked") == 0 || strcmp(kind, "finished") == 0)
+            (void)snprintf(scene->left, sizeof scene->left, "%s", kind);
+    }
+    broker_ack(consumer, delivery->tag);
+}
+
+static int open_scene(void **state)
+{
+    struct scene *scene = mem_alloc(sizeof *scene);
+    struct error error;
+    engine_kit_open(&scene->kit,
+                    "[{\"id\":\"start\",\"type\":\"manual-trigger\",\"version\":\"1.0.0\",\"config\":{},\"position\":"
+                    "{\"x\":0,\"y\":0}}]",
+                    "[]");
+    assert_int_equal(queues_declare(scene->kit.connection, 1, &error), ERR_OK);
+    assert_non_null(broker_consume(scene->kit.connection, QUEUE_EVENTS_PREFIX "0", 10, on_events, scene));
+    scene->worker = worker_new(&(struct worker_options){.id = "w",
+                                                        .loop = scene->kit.loop,
+                                                        .broker = scene->kit.broker,
+                                                        .store = scene->kit.store,
+                                                        .shards = 1,
+                                                        .catalog = node_registry_catalog(),
+                                                        .find_type = node_registry_find,
+                                                        .capacity = 10,
+                                                        .report_interval_ms = 100000});
+    assert_int_equal(worker_start(scene->worker, &error), ERR_OK);
+    engine_kit_pass(&scene->kit, 1000);
+    *state = scene;
+    return 0;
+}
+
+static int close_scene(void **state)
+{
+    struct scene *scene = *state;
+    worker_free(scene->worker);
+    engine_kit_close(&scene->kit);
+    mem_free_ptr(&scene);
+    return 0;
+}
+
+static void say(struct scene *scene, const char *verb)
+{
+    AUTO_FREE char *text = mem_printf("{\"%s\":\"" KIT_EXECUTION "\"}", verb);
+    broker_broadcast(scene->kit.connection, TOPIC_CONTROL, text, strlen(text));
+    engine_kit_pass(&scene->kit, 100);
+}
+
+static const char *work(struct scene *scene, int epoch, bool paused)
+{
+    AUTO_FREE char *text =
+        mem_printf("{\"v\":1,\"work\":[{\"id\":\"" KIT_EXECUTION "\",\"flowId\":\"" KIT_FLOW
+                   "\",\"flowVersion\":1,\"epoch\":%d,\"trigger\":\"manual\",\"createdMs\":1,\"paused\":%s}]}",
+                   epoch, paused ? "true" : "false");
+    scene->left[0] = '\0';
+    broker_publish(scene->kit.connection, QUEUE_WORKER_PREFIX "w", 1, text, strlen(text), NULL, NULL);
+    engine_kit_pass(&scene->kit, 1000);
+    return scene->left;
+}
+
+static void test_a_pause_may_come_before_the_work(void **state)
+{
+    say(*state, "pause");
+    assert_string_equal(work(*state, 1, false), "parked");
+}
+
+/* What has parked goes on only after a resume, heard or not: the store says so. */
+static void test_a_resume_that_is_not_heard_holds(void **state)
+{
+    say(*state, "pause");
+    assert_string_equal(work(*state, 1, false), "parked");
+    assert_string_equal(work(*state, 2, false), "finished");
+}
+
+static void test_a_pause_that_is_not_heard_holds(void **state)
+{
+    say(*state, "resume");
+    assert_string_equal(work(*state, 1, true), "parked");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_a_pause_may_come_before_the_work, open_scene, close_scene),
+        cmocka_unit_test_setup_teardown(test_a_resume_that_is_not_heard_holds, open_scene, close_scene),
+        cmocka_unit_test_setup_teardown(test_a_pause_that_is_not_heard_holds, open_scene, close_scene),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
