@@ -13,6 +13,11 @@
 
 static struct sim *watched;
 
+struct sim *sim_watched(void)
+{
+    return watched;
+}
+
 void sim_watch(struct sim *sim)
 {
     if (sim == NULL && watched != NULL)
@@ -358,7 +363,8 @@ static void check_orders(struct sim *sim, const struct sim_worker *worker, const
                          unsigned index)
 {
     int64_t since = e->cancelled_at > 0 ? e->cancelled_at : e->paused_at;
-    if (since == 0 || sim->now <= since + GRACE_MS || (worker->last_hung > 0 && worker->last_hung >= since))
+    if (since == 0 || e->unheard || sim->now <= since + GRACE_MS ||
+        (worker->last_hung > 0 && worker->last_hung >= since))
         return;
     sim_problem(sim, "node n%u of %s started %lld ms after a person %s it", index, e->id, (long long)(sim->now - since),
                 e->cancelled_at > 0 ? "cancelled" : "paused");

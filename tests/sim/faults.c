@@ -23,6 +23,8 @@ void sim_faults_init(struct sim *sim)
     sim->double_percent = sim->faults & SIM_DOUBLE ? (unsigned)up_to(sim, 15) : 0;
     sim->delay_percent = sim->faults & SIM_DELAY ? (unsigned)up_to(sim, 25) : 0;
     sim->store_percent = sim->faults & SIM_STORE ? (unsigned)up_to(sim, 20) : 0;
+    sim->deaf_percent = sim->faults & SIM_WORDS ? (unsigned)up_to(sim, 25) : 0;
+    sim->late_percent = sim->faults & SIM_WORDS ? (unsigned)up_to(sim, 25) : 0;
 }
 
 int sim_publish_fault(void *user, const char *queue)
@@ -105,6 +107,7 @@ static void restart_broker(struct sim *sim)
         sim_crash_orchestrator(sim, i, up_to(sim, 1000));
     for (unsigned i = 0; i < sim->worker_count; i++)
         sim_crash_worker(&sim->workers[i], up_to(sim, 1000));
+    sim_words_forget(sim);
     broker_disconnect(sim->gateway);
     broker_close(sim->broker);
     sim_broker_start(sim);

@@ -19,7 +19,8 @@ enum sim_fault {
     SIM_CLOCK = 128,
     SIM_HANG = 256,
     SIM_PERSON = 512,
-    SIM_ALL = 1023
+    SIM_WORDS = 1024, /* broadcasts are not heard by somebody, or late by all */
+    SIM_ALL = 2047
 };
 
 /* Defects planted on purpose: the test of the test. */
@@ -81,6 +82,7 @@ struct sim_execution {
     uint64_t parked;                 /* bit n: epoch n was parked */
     int final, final_epoch;          /* enum run_status, or -1 */
     int64_t cancelled_at, paused_at; /* global time, or 0 */
+    bool unheard;                    /* somebody was not told of that, or late */
     bool holds, waits;               /* a slot under its flow's limits; waits for one */
     int key;
     struct sim_node nodes[SIM_NODES];
@@ -126,12 +128,14 @@ struct sim {
     struct sim_execution executions[SIM_EXECUTIONS];
     unsigned execution_count, wanted;
     int64_t next_submit, next_fault, faults_end;
-    unsigned lose_percent, double_percent, delay_percent, store_percent;
+    unsigned lose_percent, double_percent, delay_percent, store_percent, deaf_percent, late_percent;
+    struct sim_listener *listeners;
+    struct sim_late_word *late_words;
     enum store_fault forced;
     bool force;
     uint64_t digest; /* of everything that happened: two runs of a seed must agree */
     uint64_t steps;
-    uint64_t crashes, lost, doubled, delayed, failed_commits, jumps, hangs, cancels, pauses;
+    uint64_t crashes, lost, doubled, delayed, failed_commits, jumps, hangs, cancels, pauses, unheard, late;
     char problem[600]; /* the first broken promise, or empty */
     struct tentative *pending_facts;
     size_t fact_count, fact_cap;
@@ -161,7 +165,14 @@ int sim_publish_fault(void *sim, const char *queue);
 enum store_fault sim_commit_fault(void *sim);
 bool sim_chance(struct rng *rng, unsigned percent);
 
+/* words.c */
+int64_t sim_words_due(const struct sim *sim); /* of a late broadcast; INT64_MAX: none */
+void sim_words_step(struct sim *sim);
+void sim_words_forget(struct sim *sim); /* the late ones */
+void sim_words_done(struct sim *sim);
+
 /* check.c */
+struct sim *sim_watched(void);
 void sim_watch(struct sim *sim); /* whose history the store's verbs tell from now on; NULL: nobody's */
 void sim_trace(struct sim *sim, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void sim_problem(struct sim *sim, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -156,7 +156,7 @@ static int64_t least(int64_t a, int64_t b)
 /* When something can happen next. */
 static int64_t next_time(const struct sim *sim)
 {
-    int64_t next = least(sim->next_submit, sim->next_fault);
+    int64_t next = least(least(sim->next_submit, sim->next_fault), sim_words_due(sim));
     for (unsigned i = 0; i < SIM_LOOPS; i++) {
         int64_t due = loop_virtual_due_ms(sim->loops[i]);
         if (i < SIM_WORKERS && sim->workers[i].hung_until > due)
@@ -193,7 +193,7 @@ static void pump_store(struct sim *sim)
 /* One of those who could act now acts. */
 static void step(struct sim *sim)
 {
-    unsigned choices[SIM_LOOPS + 4], count = 0;
+    unsigned choices[SIM_LOOPS + 5], count = 0;
     for (unsigned i = 0; i < SIM_LOOPS; i++)
         if (!loop_stands(sim, i) && loop_virtual_due_ms(sim->loops[i]) <= sim->now)
             choices[count++] = i;
@@ -205,6 +205,8 @@ static void step(struct sim *sim)
         choices[count++] = SIM_LOOPS + 2;
     if (is_due_restart(sim))
         choices[count++] = SIM_LOOPS + 3;
+    if (sim_words_due(sim) <= sim->now)
+        choices[count++] = SIM_LOOPS + 4;
     if (count == 0) {
         int64_t next = next_time(sim);
         advance(sim, next == INT64_MAX ? sim->now + 1000 : next);
@@ -220,8 +222,10 @@ static void step(struct sim *sim)
         submit(sim);
     else if (chosen == SIM_LOOPS + 2)
         sim_faults_step(sim);
-    else
+    else if (chosen == SIM_LOOPS + 3)
         restart(sim);
+    else
+        sim_words_step(sim);
 }
 
 /* ---- one history */
@@ -275,6 +279,7 @@ static void tear_down(struct sim *sim)
     store_close(sim->store);
     for (unsigned i = 0; i < SIM_LOOPS; i++)
         loop_free(sim->loops[i]);
+    sim_words_done(sim);
 }
 
 bool sim_run(struct sim *sim, uint64_t seed, unsigned faults, enum sim_plant plant)
