@@ -79,12 +79,13 @@ static struct json *entry_of(const struct flow_run *run, unsigned index)
     char iteration[RUN_ITERATION_BYTES_MAX];
     if (node != NULL)
         run_iteration(run->root, node, iteration);
+    bool several = has_kept || node->pass > 0; /* it may have been skipped in the passes before */
     struct json *entry =
-        node != NULL ? run_node_entry(run, index, node, has_kept ? iteration : NULL) : shallow_copy(kept->latest);
-    if (!has_kept)
+        node != NULL ? run_node_entry(run, index, node, several ? iteration : NULL) : shallow_copy(kept->latest);
+    if (!several)
         return entry;
-    json_set_int(entry, "iterationCount", kept->count + (node != NULL));
-    json_set(entry, "iterations", json_ref(kept->list));
+    json_set_int(entry, "iterationCount", (has_kept ? kept->count : 0) + (node != NULL));
+    json_set(entry, "iterations", has_kept ? json_ref(kept->list) : json_array_new());
     return entry;
 }
 

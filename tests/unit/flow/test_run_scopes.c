@@ -181,6 +181,24 @@ static void test_history_keeps_some_passes_and_counts_all(void **state)
     stage_free(s);
 }
 
+static void test_history_tells_the_pass_of_a_node_that_was_skipped_before(void **state)
+{
+    (void)state;
+    struct stage *s = stage_new("t:trigger a:pure b:effect", "t>a a.other>a.data a.out>b", NULL);
+    stage_start(s);
+    stage_done(s, "t@0", "{'out':1}");
+    stage_done(s, "a@0", "{'other':1}");
+    stage_done(s, "a@1", "{'out':1}");
+    stage_done(s, "b@1", "{'out':1}");
+    AUTO_JSON struct json *document = flow_run_document(s->run);
+    const struct json *b = json_at(json_get(document, "nodes"), 2);
+    assert_string_equal(json_get_str(b, "iteration"), "1");
+    assert_int_equal(json_get_int(b, "iterationCount", 0), 1);
+    AUTO_JSON struct json *known = flow_run_known(json_get(document, "nodes"));
+    assert_string_equal(json_get_str(json_at(known, json_count(known) - 1), "iteration"), "1");
+    stage_free(s);
+}
+
 /* ---- for-each */
 
 #define EACH "t:trigger each:each x:effect@each y:pure@each after:pure"
@@ -617,6 +635,7 @@ int main(void)
                                        cmocka_unit_test(test_thousands_of_items_leave_little_behind),
                                        cmocka_unit_test(test_distribute_runs_items_as_children_and_those_run_the_body),
                                        cmocka_unit_test(test_a_signal_ends_a_wait),
+                                       cmocka_unit_test(test_history_tells_the_pass_of_a_node_that_was_skipped_before),
                                        cmocka_unit_test(test_a_signal_before_the_wait_is_kept),
                                        cmocka_unit_test(test_a_wait_may_be_too_late),
                                        cmocka_unit_test(test_a_wait_survives_a_crash),
