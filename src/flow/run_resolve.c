@@ -118,8 +118,8 @@ static void note_result(struct flow_run *run, struct scope *scope, unsigned inde
     const struct node_run *node = run_node_at(run, scope, index);
     run->records += node->records;
     struct json **place = scope->parent == NULL ? &run->leaf_outputs : &scope->leaf;
-    if (definition->out_count == 0 &&
-        (scope->parent == NULL || *place == NULL || definition->slot >= scope->leaf_slot)) {
+    bool of_item = scope->body->container != FLOW_NONE; /* also when it runs alone, as a distributed one */
+    if (definition->out_count == 0 && (!of_item || *place == NULL || definition->slot >= scope->leaf_slot)) {
         json_unref(*place);
         *place = json_ref(node->outputs);
         scope->leaf_slot = definition->slot;

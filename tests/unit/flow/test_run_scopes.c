@@ -456,6 +456,21 @@ static void test_distribute_runs_items_as_children_and_those_run_the_body(void *
     stage_free(s);
 }
 
+/* Whichever ended last: as in place. */
+static void test_a_distributed_item_gives_what_it_would_give_in_place(void **state)
+{
+    (void)state;
+    struct stage *s =
+        stage_new("t:trigger e:each{'distribute':true} x:effect@e y:effect@e", "t>e.items e.item>x e.item>y", NULL);
+    flow_run_free(s->run);
+    stage_begin(s, (struct run_options){.body = "e"}, "{'item':'q','index':0}");
+    stage_start(s);
+    stage_done(s, "y@0", "{'out':'Y'}");
+    stage_done(s, "x@0", "{'out':'X'}");
+    stage_result_is(s, "{'out':'Y'}");
+    stage_free(s);
+}
+
 /* ---- waits */
 
 #define WAIT_LINES "t>w w.output>a w.timeout>b"
@@ -620,6 +635,7 @@ int main(void)
                                        cmocka_unit_test(test_a_loop_has_a_bound),
                                        cmocka_unit_test(test_a_loop_goes_on_from_its_checkpoints),
                                        cmocka_unit_test(test_history_keeps_some_passes_and_counts_all),
+                                       cmocka_unit_test(test_history_tells_the_pass_of_a_node_that_was_skipped_before),
                                        cmocka_unit_test(test_each_item_has_its_own_nodes_and_results_are_in_order),
                                        cmocka_unit_test(test_no_items_no_iterations),
                                        cmocka_unit_test(test_without_a_result_connection_the_last_leaf_gives_it),
@@ -634,8 +650,8 @@ int main(void)
                                        cmocka_unit_test(test_cancel_and_pause_reach_inside),
                                        cmocka_unit_test(test_thousands_of_items_leave_little_behind),
                                        cmocka_unit_test(test_distribute_runs_items_as_children_and_those_run_the_body),
+                                       cmocka_unit_test(test_a_distributed_item_gives_what_it_would_give_in_place),
                                        cmocka_unit_test(test_a_signal_ends_a_wait),
-                                       cmocka_unit_test(test_history_tells_the_pass_of_a_node_that_was_skipped_before),
                                        cmocka_unit_test(test_a_signal_before_the_wait_is_kept),
                                        cmocka_unit_test(test_a_wait_may_be_too_late),
                                        cmocka_unit_test(test_a_wait_survives_a_crash),
