@@ -167,7 +167,7 @@ export async function violations(page) {
         return all.map(
             (v) =>
                 `${v.id}: ${v.help}: ${v.nodes
-                    .map((n) => `${n.target.join(' ')} (${n.failureSummary})`)
+                    .map((n) => `${n.target.join(' ')} ${n.html.slice(0, 300)} (${n.failureSummary})`)
                     .slice(0, 3)
                     .join(' | ')}`,
         );
