@@ -159,7 +159,8 @@ test('users and API keys are made, and what was done is in the log', async () =>
     await page.getByRole('dialog').getByLabel('Password').fill('long enough now');
     await page.getByRole('button', { name: 'Create' }).click();
     await page.getByRole('cell', { name: 'ana', exact: true }).waitFor();
-    await page.getByRole('dialog').waitFor({ state: 'detached' }); // what it covers is hidden until it is gone
+    await page.getByRole('button', { name: 'Dismiss' }).waitFor(); // the message, which is a dialog as well
+    await page.getByRole('dialog', { name: 'New user' }).waitFor({ state: 'detached' });
     assert.deepEqual(await violations(page), []);
     await page.getByRole('tab', { name: 'API keys' }).click();
     await page.getByRole('button', { name: 'New API key' }).click();

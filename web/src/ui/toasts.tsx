@@ -42,7 +42,11 @@ function List() {
                         <Toast.Description className={css.description} />
                     </div>
                     {toast.actionProps !== undefined && <Toast.Action render={<Button small />} />}
-                    <Toast.Close render={<IconButton icon={X} label={t('toast.close')} small />} />
+                    {/* It can be reached by Tab at once, so it is told at once. */}
+                    <Toast.Close
+                        aria-hidden={false}
+                        render={<IconButton icon={X} label={t('toast.close')} small />}
+                    />
                 </Toast.Root>
             ))}
         </Toast.Viewport>
