@@ -23,26 +23,30 @@ VERDICTS = ("lost", "stuck", "changed", "wrong", "miscounted", "children", "unli
 
 
 def attempts_of(detail):
-    """{"node:iteration": the (epoch, attempt)s that the ledger shows, and those of them of unknown outcome}; what names no
-    iteration is of the node's only one, which stands under "node:"."""
-    found = collections.defaultdict(lambda: (set(), set()))
+    """{"node:iteration": the (epoch, attempt)s that the ledger shows, those of them of unknown outcome, and those that
+    succeeded}; what names no iteration is of the node's only one, which stands under "node:"."""
+    found = collections.defaultdict(lambda: (set(), set(), set()))
     for entry in detail.get("nodeExecutions") or []:
         for one in [entry, *(entry.get("iterations") or [])]:
             for attempt in one.get("attempts") or []:
                 iteration = attempt.get("iteration", one.get("iteration", ""))
-                known, unknown = found[f"{entry['nodeId']}:{iteration}"]
-                known.add((attempt.get("epoch", 0), attempt["attempt"]))
+                known, unknown, succeeded = found[f"{entry['nodeId']}:{iteration}"]
+                number = (attempt.get("epoch", 0), attempt["attempt"])
+                known.add(number)
                 if attempt.get("status") == "unknown":
-                    unknown.add((attempt.get("epoch", 0), attempt["attempt"]))
+                    unknown.add(number)
+                if attempt.get("status") == "success":
+                    succeeded.add(number)
     return found
 
 
 def allowed_calls(attempts, place, wanted):
     """As many as the ledger shows. An attempt of unknown outcome says that a worker was lost with what it had not told: the
-    step may have run to its end once more. (Of a step that is called several times to its end, the calls that failed are
-    counted on by who was called.)"""
-    (known, unknown), (more, more_unknown) = attempts[place], attempts[place.split(":")[0] + ":"]
-    return max(len(known | more), wanted + len(unknown | more_unknown))
+    step may have run to its end once more, as it did with each success but the one that is asked for. (Of a step that is
+    called several times to its end, the calls that failed are counted on by who was called: to run to the end again is
+    one call.)"""
+    known, unknown, succeeded = (mine | whole for mine, whole in zip(attempts[place], attempts[place.split(":")[0] + ":"]))
+    return max(len(known), wanted + len(unknown) + max(0, len(succeeded) - 1))
 
 
 def count_calls(history):

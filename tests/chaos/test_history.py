@@ -93,6 +93,15 @@ class Checker(unittest.TestCase):
         self.planted(lambda x: lost(x, 6, wanted=4))  # a step that is called until it succeeds
         self.planted(lambda x: lost(x, 7, wanted=4), miscounted=1)
 
+    def test_each_success_but_one_of_a_step_that_fails_first_is_a_further_call(self):
+        def again(history, calls):
+            history["details"]["a"]["nodeExecutions"][1]["attempts"] = [{"attempt": 1, "epoch": 1, "status": "backoff"}, {"attempt": 2, "epoch": 1, "status": "unknown"},
+                                                                        {"attempt": 2, "epoch": 2, "status": "success"}, {"attempt": 3, "epoch": 3, "status": "success"}]
+            history["accepted"]["a"]["calls"]["call:0"] = 4
+            history["calls"]["a:call:0"] = calls
+        self.planted(lambda x: again(x, 6))
+        self.planted(lambda x: again(x, 7), miscounted=1)
+
     def test_a_cancelled_one_may_have_done_less(self):
         self.planted(lambda x: x["calls"].update({"b:call:0": 1}))
 
