@@ -324,157 +324,157 @@ function Editor({ flow }: { flow: Flow | undefined }) {
     return (
         <div className={css.editor} data-editor data-look-only={!editor || undefined}>
             <header className={css.bar}>
-                <Link to="/flows">{t('common:nav.flows')}</Link>
-                <h1 className="visually-hidden">{name}</h1>
-                <input
-                    aria-label={t('name')}
-                    value={name}
-                    maxLength={100}
-                    readOnly={!editor}
-                    onChange={(event) => {
-                        rename(event.target.value);
-                    }}
-                />
-                {flow !== undefined && <Status status={flow.status} />}
-                {flow !== undefined && <PublishedBadge flow={flow} dirty={dirty} />}
-                <span role="status" className="muted">
-                    {check === undefined ? '' : found === 0 ? t('valid') : ''}
-                </span>
-                {found > 0 && (
-                    <Button
-                        small
-                        icon={TriangleAlert}
-                        className={count > 0 ? css.bad : css.warn}
-                        aria-expanded={panel === 'problems'}
-                        onClick={() => {
-                            selectNone();
-                            setPanel(panel === 'problems' ? null : 'problems');
-                        }}
-                    >
-                        {count > 0 ? t('problems', { count }) : t('warnings', { count: found })}
-                    </Button>
-                )}
-                {!editor && (
-                    <span className={css.lookOnly} title={t('lookOnlyHelp')}>
-                        <Eye size={14} aria-hidden />
-                        {t('lookOnly')}
-                        <span className="visually-hidden">{t('lookOnlyHelp')}</span>
+                <div className={css.about}>
+                    <div className={css.title}>
+                        <Link to="/flows">{t('common:nav.flows')}</Link>
+                        <h1 className="visually-hidden">{name}</h1>
+                        <FlowName value={name} readOnly={!editor} />
+                    </div>
+                    {flow !== undefined && <Status status={flow.status} />}
+                    {flow !== undefined && <PublishedBadge flow={flow} dirty={dirty} />}
+                    <span role="status" className="muted">
+                        {check === undefined ? '' : found === 0 ? t('valid') : ''}
                     </span>
-                )}
-                <span className={css.spacer} />
-                {editor && (
-                    <>
-                        <IconButton
-                            icon={Undo2}
-                            label={t('undo')}
-                            keys="Ctrl Z"
-                            disabled={!canUndo}
-                            onClick={undo}
-                        />
-                        <IconButton
-                            icon={Redo2}
-                            label={t('redo')}
-                            keys="Ctrl Shift Z"
-                            disabled={!canRedo}
-                            onClick={redo}
-                        />
-                        <IconButton icon={LayoutGrid} label={t('arrange')} keys="L" onClick={arrange} />
-                    </>
-                )}
-                {flow !== undefined && (
-                    <>
-                        <IconButton
-                            icon={Download}
-                            label={t('export')}
+                    {found > 0 && (
+                        <Button
+                            small
+                            icon={TriangleAlert}
+                            className={count > 0 ? css.bad : css.warn}
+                            aria-expanded={panel === 'problems'}
                             onClick={() => {
-                                download(
-                                    `${name}.json`,
-                                    JSON.stringify(
-                                        {
-                                            ...exported(flow),
-                                            name,
-                                            ...flowOf(useEditor.getState()),
-                                            settings: settingsOf(flow.settings, useEditor.getState().nodes),
-                                        },
-                                        null,
-                                        2,
-                                    ) + '\n',
-                                );
+                                selectNone();
+                                setPanel(panel === 'problems' ? null : 'problems');
                             }}
-                        />
-                        <IconButton
-                            icon={GitCompare}
-                            label={t('versions')}
-                            onClick={() => {
-                                setPanel(panel === 'versions' ? null : 'versions');
-                            }}
-                        />
-                        {editor && (
-                            <Button
-                                icon={Power}
-                                title={t(flow.status === 'active' ? 'deactivate' : 'activate')}
-                                busy={switchOn.isPending}
+                        >
+                            {count > 0 ? t('problems', { count }) : t('warnings', { count: found })}
+                        </Button>
+                    )}
+                    {!editor && (
+                        <span className={css.lookOnly} title={t('lookOnlyHelp')}>
+                            <Eye size={14} aria-hidden />
+                            {t('lookOnly')}
+                            <span className="visually-hidden">{t('lookOnlyHelp')}</span>
+                        </span>
+                    )}
+                </div>
+                <div className={css.acts}>
+                    {editor && (
+                        <>
+                            <IconButton
+                                icon={Undo2}
+                                label={t('undo')}
+                                keys="Ctrl Z"
+                                disabled={!canUndo}
+                                onClick={undo}
+                            />
+                            <IconButton
+                                icon={Redo2}
+                                label={t('redo')}
+                                keys="Ctrl Shift Z"
+                                disabled={!canRedo}
+                                onClick={redo}
+                            />
+                            <IconButton icon={LayoutGrid} label={t('arrange')} keys="L" onClick={arrange} />
+                        </>
+                    )}
+                    {flow !== undefined && (
+                        <>
+                            <IconButton
+                                icon={Download}
+                                label={t('export')}
                                 onClick={() => {
-                                    switchOn.mutate();
+                                    download(
+                                        `${name}.json`,
+                                        JSON.stringify(
+                                            {
+                                                ...exported(flow),
+                                                name,
+                                                ...flowOf(useEditor.getState()),
+                                                settings: settingsOf(
+                                                    flow.settings,
+                                                    useEditor.getState().nodes,
+                                                ),
+                                            },
+                                            null,
+                                            2,
+                                        ) + '\n',
+                                    );
                                 }}
-                            >
-                                <span className={css.word}>
-                                    {t(flow.status === 'active' ? 'deactivate' : 'activate')}
-                                </span>
-                            </Button>
-                        )}
-                    </>
-                )}
-                {editor && (
-                    <Button
-                        icon={Save}
-                        busy={save.isPending}
-                        disabled={!dirty && flow !== undefined}
-                        onClick={() => {
-                            save.mutate();
-                        }}
-                    >
-                        {t('save')}
-                    </Button>
-                )}
-                {editor && flow !== undefined && (
-                    <Button
-                        icon={Rocket}
-                        busy={publishing && save.isPending}
-                        onClick={() => {
-                            if (dirty)
-                                save.mutate(undefined, {
-                                    onSuccess: () => {
-                                        setPublishing(true);
-                                    },
-                                });
-                            else setPublishing(true);
-                        }}
-                    >
-                        {t('publish.publish')}
-                    </Button>
-                )}
-                {operator && latest.data != null && executionId === null && (
-                    <IconButton
-                        icon={ListVideo}
-                        label={t('showLast')}
-                        onClick={() => {
-                            watch(latest.data?.id ?? '');
-                        }}
-                    />
-                )}
-                {operator && (
-                    <Button
-                        variant="primary"
-                        icon={Play}
-                        busy={start.isPending}
-                        onClick={() => {
-                            setAsking('run');
-                        }}
-                    >
-                        {t('run')}
-                    </Button>
-                )}
+                            />
+                            <IconButton
+                                icon={GitCompare}
+                                label={t('versions')}
+                                onClick={() => {
+                                    setPanel(panel === 'versions' ? null : 'versions');
+                                }}
+                            />
+                            {editor && (
+                                <Button
+                                    icon={Power}
+                                    title={t(flow.status === 'active' ? 'deactivate' : 'activate')}
+                                    busy={switchOn.isPending}
+                                    onClick={() => {
+                                        switchOn.mutate();
+                                    }}
+                                >
+                                    <span className={css.word}>
+                                        {t(flow.status === 'active' ? 'deactivate' : 'activate')}
+                                    </span>
+                                </Button>
+                            )}
+                        </>
+                    )}
+                    {editor && (
+                        <Button
+                            icon={Save}
+                            busy={save.isPending}
+                            disabled={!dirty && flow !== undefined}
+                            onClick={() => {
+                                save.mutate();
+                            }}
+                        >
+                            {t('save')}
+                        </Button>
+                    )}
+                    {editor && flow !== undefined && (
+                        <Button
+                            icon={Rocket}
+                            busy={publishing && save.isPending}
+                            onClick={() => {
+                                if (dirty)
+                                    save.mutate(undefined, {
+                                        onSuccess: () => {
+                                            setPublishing(true);
+                                        },
+                                    });
+                                else setPublishing(true);
+                            }}
+                        >
+                            {t('publish.publish')}
+                        </Button>
+                    )}
+                    {operator && latest.data != null && executionId === null && (
+                        <IconButton
+                            icon={ListVideo}
+                            label={t('showLast')}
+                            onClick={() => {
+                                watch(latest.data?.id ?? '');
+                            }}
+                        />
+                    )}
+                    {operator && (
+                        <Button
+                            variant="primary"
+                            icon={Play}
+                            busy={start.isPending}
+                            onClick={() => {
+                                setAsking('run');
+                            }}
+                        >
+                            {t('run')}
+                        </Button>
+                    )}
+                </div>
             </header>
             {editor && <Palette />}
             <Canvas />
@@ -602,6 +602,32 @@ function Editor({ flow }: { flow: Flow | undefined }) {
                 />
             )}
         </div>
+    );
+}
+
+/** As wide and as high as the name needs: a long one is read as a whole. */
+function FlowName({ value, readOnly }: { value: string; readOnly: boolean }) {
+    const { t } = useTranslation('editor');
+    return (
+        <span className={css.name} data-name={value}>
+            <textarea
+                aria-label={t('name')}
+                title={value}
+                rows={1}
+                value={value}
+                maxLength={100}
+                readOnly={readOnly}
+                spellCheck={false}
+                onChange={(event) => {
+                    rename(event.target.value.replace(/\s*\n\s*/g, ' '));
+                }}
+                onKeyDown={(event) => {
+                    if (event.key !== 'Enter') return;
+                    event.preventDefault();
+                    event.currentTarget.blur();
+                }}
+            />
+        </span>
     );
 }
 
