@@ -16,11 +16,11 @@ import { useTranslation } from 'react-i18next';
 import { useMay } from '@/lib/auth/session';
 import { sayError } from '@/ui/toast';
 import { Aligner } from './aligner';
-import { useCatalog } from './catalog';
 import { byId, crossing } from './containers';
 import { EachNode } from './each-node';
 import css from './editor.module.css';
 import { BrokenEdge, LoopEdge } from './flow-edge';
+import { KnownContext, useAsked } from './known';
 import { comparedDrawing, misfit, type Drawing, type DrawnNode } from './model';
 import { NoteNode } from './note-node';
 import { StepNode } from './step-node';
@@ -65,7 +65,8 @@ function useShownEdges(edges: Edge[], all: DrawnNode[]): Edge[] {
 
 export const Canvas = memo(function Canvas() {
     const { t } = useTranslation('editor');
-    const catalog = useCatalog();
+    const known = useAsked();
+    const { catalog } = known;
     const drawing = useShownDrawing();
     const { nodes } = drawing;
     const edges = useShownEdges(drawing.edges, nodes);
@@ -115,60 +116,62 @@ export const Canvas = memo(function Canvas() {
             }}
         >
             {nodes.length === 0 && <div className={css.empty}>{t('start')}</div>}
-            <ReactFlow
-                nodes={nodes}
-                edges={edges}
-                nodeTypes={nodeTypes}
-                edgeTypes={edgeTypes}
-                onNodesChange={changeNodes}
-                onEdgesChange={changeEdges}
-                onNodeDragStart={beginMove}
-                onNodeDrag={(_event, _node, moving) => {
-                    moveOver(ids(moving));
-                }}
-                onNodeDragStop={(_event, _node, moving) => {
-                    endMove(ids(moving));
-                }}
-                onSelectionDragStart={beginMove}
-                onSelectionDrag={(_event, moving) => {
-                    moveOver(ids(moving));
-                }}
-                onSelectionDragStop={(_event, moving) => {
-                    endMove(ids(moving));
-                }}
-                onConnect={(c) => {
-                    connect({
-                        fromNodeId: c.source,
-                        fromOutput: c.sourceHandle ?? 'output',
-                        toNodeId: c.target,
-                        toInput: c.targetHandle ?? 'input',
-                    });
-                }}
-                onConnectEnd={onConnectEnd}
-                isValidConnection={isValidConnection}
-                connectionLineType={ConnectionLineType.Bezier}
-                nodesDraggable={may}
-                nodesConnectable={may}
-                deleteKeyCode={null}
-                selectionKeyCode="Shift"
-                multiSelectionKeyCode={['Control', 'Meta', 'Shift']}
-                onlyRenderVisibleElements={nodes.length > MANY}
-                fitViewOptions={whole}
-                minZoom={0.1}
-                proOptions={{ hideAttribution: true }}
-            >
-                <Background gap={22} size={1.4} color="var(--line)" />
-                <Controls showInteractive={false} />
-                {nodes.length > 12 && (
-                    <MiniMap
-                        pannable
-                        zoomable
-                        ariaLabel={t('map')}
-                        nodeClassName={(node) => `${css.mapNode ?? ''} ${node.type ?? ''}`}
-                        style={{ width: 150, height: 96 }}
-                    />
-                )}
-            </ReactFlow>
+            <KnownContext.Provider value={known}>
+                <ReactFlow
+                    nodes={nodes}
+                    edges={edges}
+                    nodeTypes={nodeTypes}
+                    edgeTypes={edgeTypes}
+                    onNodesChange={changeNodes}
+                    onEdgesChange={changeEdges}
+                    onNodeDragStart={beginMove}
+                    onNodeDrag={(_event, _node, moving) => {
+                        moveOver(ids(moving));
+                    }}
+                    onNodeDragStop={(_event, _node, moving) => {
+                        endMove(ids(moving));
+                    }}
+                    onSelectionDragStart={beginMove}
+                    onSelectionDrag={(_event, moving) => {
+                        moveOver(ids(moving));
+                    }}
+                    onSelectionDragStop={(_event, moving) => {
+                        endMove(ids(moving));
+                    }}
+                    onConnect={(c) => {
+                        connect({
+                            fromNodeId: c.source,
+                            fromOutput: c.sourceHandle ?? 'output',
+                            toNodeId: c.target,
+                            toInput: c.targetHandle ?? 'input',
+                        });
+                    }}
+                    onConnectEnd={onConnectEnd}
+                    isValidConnection={isValidConnection}
+                    connectionLineType={ConnectionLineType.Bezier}
+                    nodesDraggable={may}
+                    nodesConnectable={may}
+                    deleteKeyCode={null}
+                    selectionKeyCode="Shift"
+                    multiSelectionKeyCode={['Control', 'Meta', 'Shift']}
+                    onlyRenderVisibleElements={nodes.length > MANY}
+                    fitViewOptions={whole}
+                    minZoom={0.1}
+                    proOptions={{ hideAttribution: true }}
+                >
+                    <Background gap={22} size={1.4} color="var(--line)" />
+                    <Controls showInteractive={false} />
+                    {nodes.length > 12 && (
+                        <MiniMap
+                            pannable
+                            zoomable
+                            ariaLabel={t('map')}
+                            nodeClassName={(node) => `${css.mapNode ?? ''} ${node.type ?? ''}`}
+                            style={{ width: 150, height: 96 }}
+                        />
+                    )}
+                </ReactFlow>
+            </KnownContext.Provider>
             <Aligner />
         </div>
     );

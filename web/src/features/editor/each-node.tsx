@@ -3,18 +3,16 @@
 import { Handle, NodeResizer, Position, type NodeProps } from '@xyflow/react';
 import { memo } from 'react';
 import { useTranslation } from 'react-i18next';
-import { useNodeTexts } from './catalog-texts';
-import { useCatalog } from './catalog';
 import { frame, isItemPin, smallest } from './containers';
 import css from './editor.module.css';
+import { useKnown } from './known';
 import type { DrawnNode, Pin } from './model';
-import { NodeBadges, NodeProblem, toneOf, usePins } from './step-node';
+import { NodeBadges, NodeProblem, titleOf, toneOf, usePins } from './step-node';
 import { beginResize, endResize, pinsUsed, useEditor } from './store';
 
 export const EachNode = memo(function EachNode({ id, data, selected }: NodeProps<DrawnNode>) {
     const { t } = useTranslation('editor');
-    const catalog = useCatalog();
-    const texts = useNodeTexts();
+    const { catalog, texts } = useKnown();
     const type = catalog.get(data.type);
     const status = useEditor((s) => s.states[id]?.status);
     const over = useEditor((s) => s.over === id);
@@ -88,10 +86,11 @@ export const EachNode = memo(function EachNode({ id, data, selected }: NodeProps
 });
 
 function PinRow({ pin, side, kind }: { pin: Pin; side: 'left' | 'right'; kind: 'source' | 'target' }) {
+    const { speak } = useKnown();
     return (
         <div
             className={side === 'left' ? css.pin : `${css.pin ?? ''} ${css.out ?? ''}`}
-            title={`${pin.name}: ${pin.type}${pin.description == null ? '' : `\n${pin.description}`}`}
+            title={titleOf(pin, speak)}
         >
             {pin.name}
             <Handle type={kind} id={pin.name} position={side === 'left' ? Position.Left : Position.Right} />

@@ -1,37 +1,49 @@
-/* Labels and help of node types' fields in the page's language. The catalog speaks English: its texts are the keys, and
-   what is not there yet stays as it is. */
+/* What the catalog says of node types' fields, pins and use, in the page's language. The catalog speaks English: its
+   texts are the keys, and what is not there (a node type of one's own) stays as it is. */
 import { useQuery } from '@tanstack/react-query';
-import { useMemo } from 'react';
+import { useCallback, useMemo } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { FieldSpec } from './model';
 
 type Texts = Record<string, string>;
-const languages: Record<string, () => Promise<Texts>> = {
-    es: async () => (await import('./field-texts.es.json')).default,
+type Part = 'fields' | 'documentation';
+const parts: Record<Part, Record<string, () => Promise<Texts>>> = {
+    /** Labels and help of fields, what pins are. */
+    fields: { es: async () => (await import('./field-texts.es.json')).default },
+    /** The rest of the documentation, which is only seen when it is asked for. */
+    documentation: { es: async () => (await import('./documentation-texts.es.json')).default },
 };
+export type Speak = (english: string) => string;
 
-const said = (field: FieldSpec, texts: Texts): FieldSpec => {
+/** undefined: it is being loaded. */
+export function useSpoken(part: Part): Speak | undefined {
+    const { i18n } = useTranslation();
+    const load = parts[part][i18n.language];
+    const { data } = useQuery({
+        queryKey: ['catalog-texts', part, i18n.language],
+        queryFn: async (): Promise<Texts> => (await load?.()) ?? {},
+        enabled: load !== undefined,
+        staleTime: Infinity,
+    });
+    const speak = useCallback<Speak>((english) => data?.[english] ?? english, [data]);
+    return load !== undefined && data === undefined ? undefined : speak;
+}
+
+const said = (field: FieldSpec, speak: Speak): FieldSpec => {
     const { label, help, group, fields } = field;
     return {
         ...field,
-        label: texts[label ?? field.name] ?? label ?? field.name,
-        ...(help != null && { help: texts[help] ?? help }),
-        ...(group != null && { group: texts[group] ?? group }),
-        ...(fields !== undefined && { fields: fields.map((inner) => said(inner, texts)) }),
+        label: speak(label ?? field.name),
+        ...(help != null && { help: speak(help) }),
+        ...(group != null && { group: speak(group) }),
+        ...(fields !== undefined && { fields: fields.map((inner) => said(inner, speak)) }),
     };
 };
 
 export function useFields(fields: FieldSpec[] | undefined): FieldSpec[] {
-    const { i18n } = useTranslation();
-    const load = languages[i18n.language];
-    const { data } = useQuery({
-        queryKey: ['field-texts', i18n.language],
-        queryFn: () => load?.() ?? {},
-        enabled: load !== undefined,
-        staleTime: Infinity,
-    });
+    const speak = useSpoken('fields');
     return useMemo(
-        () => (data === undefined ? (fields ?? []) : (fields ?? []).map((field) => said(field, data))),
-        [fields, data],
+        () => (fields ?? []).map((field) => (speak === undefined ? field : said(field, speak))),
+        [fields, speak],
     );
 }

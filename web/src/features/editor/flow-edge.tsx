@@ -13,8 +13,8 @@ import { Repeat } from 'lucide-react';
 import { memo } from 'react';
 import { useTranslation } from 'react-i18next';
 import { useFormats } from '@/lib/format/format';
-import { useCatalog } from './catalog';
 import css from './editor.module.css';
+import { useKnown } from './known';
 import { select, useEditor } from './store';
 
 export type LoopEdgeType = Edge<Record<string, never>, 'loop'>;
@@ -50,7 +50,7 @@ export const LoopEdge = memo(function LoopEdge({
 }: EdgeProps<LoopEdgeType>) {
     const { t } = useTranslation('editor');
     const { number } = useFormats();
-    const catalog = useCatalog();
+    const { catalog } = useKnown();
     const most = useEditor((s) => {
         const head = s.nodes.find((node) => node.id === target);
         return Number(

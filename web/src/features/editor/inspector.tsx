@@ -1,9 +1,7 @@
 /* One node: its settings, its documentation, and what it did in the last run. */
-import { useQuery } from '@tanstack/react-query';
 import { Pencil, Pin as PinIcon, PinOff, StepForward, Trash2 } from 'lucide-react';
 import { useMemo, useState } from 'react';
 import { useTranslation } from 'react-i18next';
-import { call, type Schemas } from '@/lib/api/client';
 import type { ExecutionDetail, Json, NodeExecution } from '@/lib/api/models';
 import { useMay } from '@/lib/auth/session';
 import { useFormats } from '@/lib/format/format';
@@ -14,8 +12,8 @@ import { Loading, Notice, Status, tableClass } from '@/ui/layout';
 import { Tabs } from '@/ui/tabs';
 import { sayError } from '@/ui/toast';
 import { useCatalog } from './catalog';
-import { useNodeTexts } from './catalog-texts';
 import { isContainer, withInside } from './containers';
+import { Documentation } from './documentation';
 import css from './editor.module.css';
 import { useFields } from './field-texts';
 import { FieldInput } from './fields-form';
@@ -416,44 +414,5 @@ function Logs({ executionId, nodeId, status }: { executionId: string; nodeId: st
                 </li>
             ))}
         </ul>
-    );
-}
-
-function Documentation({ type }: { type: string }) {
-    const texts = useNodeTexts();
-    const { i18n } = useTranslation('editor');
-    const doc = useQuery({
-        queryKey: ['catalog', 'documentation', type],
-        queryFn: ({ signal }) =>
-            call<Schemas['NodeDocumentation']>(
-                'GET',
-                `/api/v1/catalog/documentation/${type}`,
-                undefined,
-                signal,
-            ),
-        staleTime: Infinity,
-    });
-    if (doc.isPending) return <Loading />;
-    if (doc.isError) return <Notice>{doc.error.message}</Notice>;
-    return (
-        <div className={css.panel} style={{ padding: 0 }}>
-            <h3>{texts.name(type, doc.data.name)}</h3>
-            <p>{texts.description(type, doc.data.purpose)}</p>
-            {i18n.language !== 'en' && (
-                <p className="muted" lang="en">
-                    {doc.data.purpose}
-                </p>
-            )}
-            <dl>
-                {[...doc.data.inputs, ...doc.data.outputs].map((pin) => (
-                    <div key={pin.name}>
-                        <dt className="mono">
-                            {pin.name}: {pin.type}
-                        </dt>
-                        <dd className="muted">{pin.description}</dd>
-                    </div>
-                ))}
-            </dl>
-        </div>
     );
 }

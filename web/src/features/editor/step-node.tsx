@@ -3,9 +3,9 @@ import { Pin as PinIcon } from 'lucide-react';
 import { memo, useEffect, useMemo, useRef } from 'react';
 import { useTranslation } from 'react-i18next';
 import { Status } from '@/ui/layout';
-import { useCatalog } from './catalog';
-import { useNodeTexts } from './catalog-texts';
 import css from './editor.module.css';
+import type { Speak } from './field-texts';
+import { useKnown } from './known';
 import { outputsOf, type DrawnNode, type NodeType, type Pin } from './model';
 import { pinsUsed, useEditor } from './store';
 
@@ -51,8 +51,7 @@ export function usePins(id: string, type: NodeType | undefined, selected: boolea
 }
 
 export const StepNode = memo(function StepNode({ id, data, selected }: NodeProps<DrawnNode>) {
-    const catalog = useCatalog();
-    const texts = useNodeTexts();
+    const { catalog, texts, speak } = useKnown();
     const type = catalog.get(data.type);
     const status = useEditor((s) => s.states[id]?.status);
     const { inputs, outputs } = usePins(id, type, selected);
@@ -72,7 +71,7 @@ export const StepNode = memo(function StepNode({ id, data, selected }: NodeProps
             <div className={css.pins}>
                 <div>
                     {inputs.map((pin) => (
-                        <div key={pin.name} className={css.pin} title={titleOf(pin)}>
+                        <div key={pin.name} className={css.pin} title={titleOf(pin, speak)}>
                             <Handle type="target" id={pin.name} position={Position.Left} />
                             {pin.name}
                         </div>
@@ -83,7 +82,7 @@ export const StepNode = memo(function StepNode({ id, data, selected }: NodeProps
                         <div
                             key={pin.name}
                             className={`${css.pin ?? ''} ${css.out ?? ''}`}
-                            title={titleOf(pin)}
+                            title={titleOf(pin, speak)}
                         >
                             {pin.name}
                             <Handle type="source" id={pin.name} position={Position.Right} />
@@ -95,8 +94,8 @@ export const StepNode = memo(function StepNode({ id, data, selected }: NodeProps
     );
 });
 
-const titleOf = (pin: Pin): string =>
-    `${pin.name}: ${pin.type}${pin.description == null ? '' : `\n${pin.description}`}`;
+export const titleOf = (pin: Pin, speak: Speak): string =>
+    `${pin.name}: ${pin.type}${pin.description == null ? '' : `\n${speak(pin.description)}`}`;
 
 /** What the last run made of it. */
 export function NodeBadges({ id }: { id: string }) {

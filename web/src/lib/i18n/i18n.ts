@@ -52,6 +52,7 @@ export async function startTexts(): Promise<void> {
         .init({
             lng: preferred(),
             fallbackLng: false,
+            showSupportNotice: false,
             supportedLngs: [...languages],
             ns: ['common'],
             resources: Object.fromEntries(
