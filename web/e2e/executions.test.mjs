@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { finish, launch, link, node, open, Service, violations } from './support.mjs';
+import { inBoth } from './texts.mjs';
 
 let service;
 let browser;
@@ -41,113 +42,126 @@ after(async () => {
 
 const run = async (flow) => (await service.call('POST', `/flows/${flow.id}/run`, {})).executionId;
 
-test('an empty list teaches', async () => {
-    const page = await open(browser, service, { path: '/executions' });
-    await page.getByText('Nothing has run yet').waitFor();
+inBoth('an empty list teaches', async ({ t, look }) => {
+    const page = await open(browser, service, { path: '/executions', ...look });
+    await page.getByText(t('executions:empty.title')).waitFor();
     await finish(page);
 });
 
-for (const [language, theme, title] of [
-    ['en', 'light', 'Executions'],
-    ['es', 'dark', 'Ejecuciones'],
-])
-    test(`the list follows what happens (${language}, ${theme})`, async () => {
-        const page = await open(browser, service, { path: '/executions', language, theme });
-        await page.getByRole('heading', { name: title }).waitFor();
-        const id = await run(good);
-        await page.locator(`a[href="/executions/${id}"]`).waitFor();
-        await page
-            .locator('tr', { has: page.locator(`a[href="/executions/${id}"]`) })
-            .locator('[data-status="success"]')
-            .waitFor();
-        await finish(page);
-    });
+inBoth('the list follows what happens', async ({ t, look }) => {
+    const page = await open(browser, service, { path: '/executions', ...look });
+    await page.getByRole('heading', { name: t('executions:title') }).waitFor();
+    const id = await run(good);
+    await page.locator(`a[href="/executions/${id}"]`).waitFor();
+    await page
+        .locator('tr', { has: page.locator(`a[href="/executions/${id}"]`) })
+        .locator('[data-status="success"]')
+        .waitFor();
+    await finish(page);
+});
 
-test('a filter is in the address and narrows the list', async () => {
+inBoth('a filter is in the address and narrows the list', async ({ t, look }) => {
     const failed = await run(bad);
     await service.finished(failed);
-    const page = await open(browser, service, { path: '/executions?status=failed' });
+    const page = await open(browser, service, { path: '/executions?status=failed', ...look });
     await page.locator(`a[href="/executions/${failed}"]`).waitFor();
     assert.equal(await page.locator('[data-status="success"]').count(), 0);
     await page.getByRole('searchbox').fill('nothing-has-this-id');
-    await page.getByText('No execution is like that').waitFor();
+    await page.getByText(t('executions:none.title')).waitFor();
     assert.match(page.url(), /search=nothing-has-this-id/);
-    await page.getByRole('button', { name: 'Clear' }).click();
+    await page.getByRole('button', { name: t('actions.clear') }).click();
     await page.locator('[data-status="success"]').first().waitFor();
     await finish(page);
 });
 
-test('several are retried and deleted together', async () => {
+inBoth('several are retried and deleted together', async ({ t, look }) => {
     const ids = [await run(bad), await run(bad)];
     for (const id of ids) await service.finished(id);
-    const page = await open(browser, service, { path: `/executions?flowId=${bad.id}` });
+    const page = await open(browser, service, { path: `/executions?flowId=${bad.id}`, ...look });
     for (const id of ids)
-        await page.getByRole('checkbox', { name: `Choose execution ${id.slice(-8)}` }).click();
-    await page.getByRole('button', { name: 'Retry 2 failed' }).click();
-    await page.getByText('Done for 2 executions.').waitFor();
+        await page.getByRole('checkbox', { name: t('executions:choose', { id: id.slice(-8) }) }).click();
+    await page.getByRole('button', { name: t('executions:bulk.retry', { count: 2 }) }).click();
+    await page.getByText(t('executions:bulk.done', { count: 2 })).waitFor();
     for (const id of ids)
-        await page.getByRole('checkbox', { name: `Choose execution ${id.slice(-8)}` }).click();
-    await page.getByRole('button', { name: 'Delete 2 finished' }).click();
-    await page.getByRole('alertdialog').getByRole('button', { name: 'Delete' }).click();
+        await page.getByRole('checkbox', { name: t('executions:choose', { id: id.slice(-8) }) }).click();
+    await page.getByRole('button', { name: t('executions:bulk.delete', { count: 2 }) }).click();
+    await page
+        .getByRole('alertdialog')
+        .getByRole('button', { name: t('actions.delete') })
+        .click();
     await page.locator(`a[href="/executions/${ids[0]}"]`).waitFor({ state: 'detached' });
     await finish(page);
 });
 
-test('one in detail: why it failed, what each node got and gave, what it said; and again', async () => {
-    const id = await run(bad);
-    await service.finished(id);
-    const page = await open(browser, service, { path: `/executions/${id}` });
-    await page.getByRole('heading', { name: 'Check stock' }).waitFor();
-    await page.getByRole('alert').filter({ hasText: 'No stock left' }).first().waitFor();
-    await page.getByRole('tab', { name: 'Attempts (1)' }).click();
-    await page.getByRole('cell', { name: /No stock left/ }).waitFor();
-    await page.getByRole('tab', { name: 'Log', exact: true }).click();
-    await page.locator('[data-level="error"]').first().waitFor();
-    assert.deepEqual(await violations(page), []);
-    await page.getByRole('button', { name: 'Retry from the failed node' }).click();
-    await page.waitForURL((url) => url.pathname.startsWith('/executions/') && !url.pathname.endsWith(id));
-    await finish(page);
-});
+inBoth(
+    'one in detail: why it failed, what each node got and gave, what it said; and again',
+    async ({ t, look }) => {
+        const id = await run(bad);
+        await service.finished(id);
+        const page = await open(browser, service, { path: `/executions/${id}`, ...look });
+        await page.getByRole('heading', { name: 'Check stock' }).waitFor();
+        await page.getByRole('alert').filter({ hasText: 'No stock left' }).first().waitFor();
+        await page.getByRole('tab', { name: t('executions:attempts', { count: 1 }) }).click();
+        await page.getByRole('cell', { name: /No stock left/ }).waitFor();
+        await page.getByRole('tab', { name: t('executions:logs'), exact: true }).click();
+        await page.locator('[data-level="error"]').first().waitFor();
+        assert.deepEqual(await violations(page), []);
+        await page.getByRole('button', { name: t('executions:retryFailed') }).click();
+        await page.waitForURL((url) => url.pathname.startsWith('/executions/') && !url.pathname.endsWith(id));
+        await finish(page);
+    },
+);
 
-test('one that waits is paused, resumed and cancelled', async () => {
+inBoth('one that waits is paused, resumed and cancelled', async ({ t, look, language }) => {
     const slow = await service.call('POST', '/flows', {
-        name: 'Waits',
+        name: `Waits ${language}`,
         nodes: [node('start', 'manual-trigger'), node('wait', 'delay', { durationMs: 3_600_000 })],
         connections: [link('start', 'wait')],
     });
-    const page = await open(browser, service, { path: `/executions/${await run(slow)}` });
+    const page = await open(browser, service, { path: `/executions/${await run(slow)}`, ...look });
     await page.locator('[data-status="waiting"]').first().waitFor();
-    await page.getByRole('button', { name: 'Cancel the run' }).click();
-    await page.getByRole('alertdialog').getByRole('button', { name: 'Cancel the run' }).click();
+    await page.getByRole('button', { name: t('executions:pause') }).click();
+    await page.locator('[data-status="paused"]').first().waitFor();
+    await page.getByRole('button', { name: t('executions:resume') }).click();
+    await page.locator('[data-status="waiting"]').first().waitFor();
+    await page.getByRole('button', { name: t('executions:cancel') }).click();
+    await page
+        .getByRole('alertdialog')
+        .getByRole('button', { name: t('executions:cancel') })
+        .click();
     await page.locator('[data-status="cancelled"]').first().waitFor();
     await finish(page);
 });
 
-test('two are compared where they part', async () => {
+inBoth('two are compared where they part', async ({ t, look }) => {
     const [a, b] = [await run(good), await run(good)];
     await service.finished(a);
     await service.finished(b);
     const page = await open(browser, service, {
         path: `/executions/compare?a=${a}&b=${b}`,
         viewport: { width: 360, height: 740 },
+        ...look,
     });
-    await page.getByRole('heading', { name: 'Two executions' }).waitFor();
-    await page.getByRole('cell', { name: 'the same' }).first().waitFor();
+    await page.getByRole('heading', { name: t('executions:compare.title') }).waitFor();
+    await page
+        .getByRole('cell', { name: t('executions:compare.same') })
+        .first()
+        .waitFor();
     await finish(page);
 });
 
-test('one runs again with another input', async () => {
+inBoth('one runs again with another input', async ({ t, look }) => {
     const id = await run(bad);
     await service.finished(id);
-    const page = await open(browser, service, { path: `/executions/${id}` });
-    await page.getByRole('button', { name: 'Run again…' }).click();
-    const dialog = page.getByRole('dialog', { name: 'Run again' });
-    await dialog.getByLabel('Input (JSON)').fill('{"stock": ');
-    await dialog.getByRole('button', { name: 'Run', exact: true }).click();
-    await dialog.getByRole('alert').getByText('This is no JSON').waitFor();
+    const page = await open(browser, service, { path: `/executions/${id}`, ...look });
+    await page.getByRole('button', { name: t('executions:rerun.action') }).click();
+    const dialog = page.getByRole('dialog', { name: t('executions:rerun.title') });
+    await dialog.getByLabel(t('executions:rerun.input')).fill('{"stock": ');
+    await dialog.getByRole('button', { name: t('executions:rerun.run'), exact: true }).click();
+    await dialog.getByRole('alert').getByText(t.like('executions:rerun.notJson')).waitFor();
     assert.deepEqual(await violations(page), []);
-    await dialog.getByLabel('Input (JSON)').fill('{"stock": 0}');
-    await dialog.getByRole('button', { name: 'Run', exact: true }).click();
+    await dialog.getByLabel(t('executions:rerun.input')).fill('{"stock": 0}');
+    await dialog.getByRole('button', { name: t('executions:rerun.run'), exact: true }).click();
     await page.waitForURL((url) => url.pathname.startsWith('/executions/') && !url.pathname.endsWith(id));
     const again = await service.finished(page.url().split('/').at(-1));
     assert.deepEqual([again.input, again.metadata.rerunOf], [{ stock: 0 }, id]);

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
 import { after, before, test } from 'node:test';
-import { Service, launch, open, violations } from './support.mjs';
+import { finish, launch, open, Service, settled, violations } from './support.mjs';
+import { inBoth } from './texts.mjs';
 
 const root = new URL('../../', import.meta.url).pathname;
 const paths = [
@@ -18,85 +19,82 @@ const paths = [
     '/dead-letters',
     '/settings',
 ];
-let service, browser, flow;
+let service, guarded, browser, flow;
 
 before(async () => {
     service = await new Service().start();
+    guarded = await new Service({
+        JWT_SECRET: 'a secret of thirty-two bytes or more',
+        ADMIN_PASSWORD: 'a long password',
+    }).start();
     browser = await launch();
     flow = await service.call('POST', '/flows', JSON.parse(readFileSync(`${root}examples/orders.json`)));
 });
 after(async () => {
     await browser?.close();
     await service?.done();
+    await guarded?.done();
 });
 
-const settled = async (page) => {
-    await page.waitForLoadState('networkidle');
-    await page.locator('h1').first().waitFor({ state: 'attached' });
-};
-
-for (const [language, theme] of [
-    ['en', 'light'],
-    ['es', 'dark'],
-])
-    test(`every page is accessible and keeps to the policy: ${language}, ${theme}`, async () => {
+inBoth(
+    'every page is accessible, keeps to the policy and is not wider than 360 px',
+    async ({ language, look }) => {
+        const page = await open(browser, service, { path: '/flows', ...look });
+        const { width, height } = page.viewportSize();
         for (const path of [...paths, `/flows/${flow.id}`, '/nowhere']) {
-            const page = await open(browser, service, { path, language, theme });
-            if (path === '/nowhere') await page.waitForLoadState('networkidle');
-            else await settled(page);
+            await page.setViewportSize({ width, height });
+            await page.goto(service.url + path);
+            await settled(page);
             assert.equal(await page.evaluate(() => document.documentElement.lang), language, path);
             assert.deepEqual(await violations(page), [], path);
             assert.deepEqual(page.problems, [], path);
-            await page.context().close();
+            await page.setViewportSize({ width: 360, height: 740 });
+            const needed = await page.evaluate(() => document.documentElement.scrollWidth);
+            assert.ok(needed <= 360, `${path} is ${needed} wide`);
         }
-    });
-
-test('nothing is wider than 360 px', async () => {
-    for (const path of paths) {
-        const page = await open(browser, service, { path, viewport: { width: 360, height: 740 } });
-        await settled(page);
-        const width = await page.evaluate(() => document.documentElement.scrollWidth);
-        assert.ok(width <= 360, `${path} is ${width} wide`);
         await page.context().close();
-    }
-});
+    },
+);
 
-test('draw by clicks, connect, save, run, watch, undo', async () => {
-    const page = await open(browser, service, { path: '/flows/new' });
-    await page.getByRole('button', { name: /^Manual Trigger/ }).click();
-    await page.getByRole('button', { name: /^Set Fields/ }).click();
+inBoth('draw by clicks, connect, save, run, watch, undo', async ({ t, look, language }) => {
+    const page = await open(browser, service, { path: '/flows/new', ...look });
+    await page.getByRole('button', { name: t('catalog:nodes.manual-trigger.name') }).click();
+    await page.getByRole('button', { name: t('catalog:nodes.set-fields.name') }).click();
     const steps = page.locator('.react-flow__node');
     await steps.nth(1).waitFor();
     assert.equal(await page.locator('.react-flow__edge').count(), 1, 'what follows is connected');
-    await page.getByRole('button', { name: 'Undo' }).click();
-    await page.getByRole('button', { name: 'Redo' }).click();
+    await page.getByRole('button', { name: t('editor:undo') }).click();
+    await page.getByRole('button', { name: t('editor:redo') }).click();
     await page.locator('.react-flow__edge').waitFor({ state: 'attached' });
-    await page.getByLabel('Name of the flow').fill('Drawn by a test');
-    await page.getByRole('button', { name: 'Save' }).click();
+    await page.getByLabel(t('editor:name')).fill(`Drawn by a test in ${language}`);
+    await page.getByRole('button', { name: t('editor:save') }).click();
     await page.waitForURL(/\/flows\/[0-9a-f-]{36}$/);
-    await page.getByRole('button', { name: 'Run', exact: true }).click();
-    await page.getByLabel('Input (JSON)').fill('{"a": 1}');
-    await page.getByRole('dialog').getByRole('button', { name: 'Run' }).click();
-    const last = page.getByRole('region', { name: 'Last run' });
+    await page.getByRole('button', { name: t('editor:run'), exact: true }).click();
+    await page.getByLabel(t('editor:runInput')).fill('{"a": 1}');
+    await page
+        .getByRole('dialog')
+        .getByRole('button', { name: t('editor:run') })
+        .click();
+    const last = page.getByRole('region', { name: t('editor:execution') });
     await last.locator('[data-status="success"], [data-status="failed"]').first().waitFor();
     await last.getByRole('button', { name: 'manual-trigger' }).click();
-    await page.getByRole('tab', { name: 'Output' }).click();
+    await page.getByRole('tab', { name: t('editor:output') }).click();
     await page.getByRole('tabpanel').getByText('"a": 1').waitFor();
     assert.deepEqual(page.problems, []);
-    const flows = await service.call('GET', '/flows?search=Drawn');
+    const flows = await service.call('GET', `/flows?search=${encodeURIComponent(`test in ${language}`)}`);
     assert.equal(flows.data.length, 1);
     await page.context().close();
 });
 
-test('what does not fit is not connected, and a node can be renamed and set', async () => {
-    const page = await open(browser, service, { path: `/flows/${flow.id}` });
+inBoth('what does not fit is not connected, and a node can be renamed and set', async ({ t, look }) => {
+    const page = await open(browser, service, { path: `/flows/${flow.id}`, ...look });
     await page.locator('.react-flow__node').first().waitFor();
     await page
         .locator('.react-flow__edge')
         .nth(flow.connections.length - 1)
         .waitFor({ state: 'attached' });
     await page.locator('.react-flow__node').first().click();
-    const name = page.getByLabel('Name in the flow');
+    const name = page.getByLabel(t('editor:nodeId'));
     await name.fill('renamed');
     await name.blur();
     await page.locator('.react-flow__node').getByText('renamed', { exact: true }).waitFor();
@@ -109,8 +107,8 @@ test('what does not fit is not connected, and a node can be renamed and set', as
     await page.context().close();
 });
 
-test('the palette goes anywhere by keyboard, and ? tells the keys', async () => {
-    const page = await open(browser, service, { path: '/' });
+inBoth('the palette goes anywhere by keyboard, and ? tells the keys', async ({ t, look }) => {
+    const page = await open(browser, service, { path: '/', ...look });
     await settled(page);
     await page.keyboard.press('Control+k');
     await page.getByRole('combobox').fill('orders');
@@ -123,64 +121,63 @@ test('the palette goes anywhere by keyboard, and ? tells the keys', async () => 
     await page.keyboard.press('s');
     await page.waitForURL(/schedules/);
     await page.keyboard.press('?');
-    await page.getByRole('dialog', { name: 'Keyboard' }).waitFor();
+    await page.getByRole('dialog', { name: t('keys.title') }).waitFor();
     assert.deepEqual(await violations(page), []);
     await page.context().close();
 });
 
-test('a flow is imported and exported from the list', async () => {
-    const page = await open(browser, service, { path: '/flows', language: 'es', theme: 'dark' });
-    await page.locator('input[type=file]').setInputFiles(`${root}examples/watch.json`);
-    await page.getByRole('link', { name: 'Watch the product API' }).waitFor();
-    await page.getByRole('button', { name: /Acciones para Watch/ }).click();
+inBoth('a flow is imported and exported from the list', async ({ t, look, language }) => {
+    const page = await open(browser, service, { path: '/flows', ...look });
+    const given = { ...JSON.parse(readFileSync(`${root}examples/watch.json`)), name: `Watch in ${language}` };
+    await page.locator('input[type=file]').setInputFiles({
+        name: 'watch.json',
+        mimeType: 'application/json',
+        buffer: Buffer.from(JSON.stringify(given)),
+    });
+    await page.getByRole('link', { name: given.name }).waitFor();
+    await page.getByRole('button', { name: t('flows:actionsOf', { name: given.name }) }).click();
     const downloading = page.waitForEvent('download');
-    await page.getByRole('menuitem', { name: 'Exportar' }).click();
+    await page.getByRole('menuitem', { name: t('flows:export') }).click();
     const saved = JSON.parse(readFileSync(await (await downloading).path()));
-    assert.equal(saved.name, 'Watch the product API');
-    assert.ok(saved.nodes.length > 0 && saved.connections.length > 0);
+    assert.deepEqual(
+        [saved.name, saved.nodes.length, saved.connections.length],
+        [given.name, given.nodes.length, given.connections.length],
+    );
     await page.context().close();
 });
 
-test('where a login is needed it is asked for, and ends', async () => {
-    const guarded = await new Service({
-        JWT_SECRET: 'a secret of thirty-two bytes or more',
-        ADMIN_PASSWORD: 'a long password',
-    }).start();
-    try {
-        const page = await open(browser, guarded, { path: '/flows' });
-        await page.getByLabel('User name').fill('admin');
-        await page.getByLabel('Password').fill('not the password');
-        assert.deepEqual(await violations(page), []);
-        await page.getByRole('button', { name: 'Log in' }).click();
-        await page.getByRole('alert').getByText('do not go together').waitFor();
-        await page.getByLabel('Password').fill('a long password');
-        await page.getByRole('button', { name: 'Log in' }).click();
-        await page.getByRole('heading', { name: 'Flows' }).waitFor();
-        await page.reload();
-        await page.getByRole('heading', { name: 'Flows' }).waitFor();
-        await page.getByRole('button', { name: /Preferences and account: admin/ }).click();
-        await page.getByRole('menuitem', { name: 'Log out' }).click();
-        await page.getByLabel('User name').waitFor();
-        await page.context().close();
-    } finally {
-        await guarded.done();
-    }
+inBoth('where a login is needed it is asked for, and ends', async ({ t, look }) => {
+    const page = await open(browser, guarded, { path: '/flows', ...look });
+    await page.getByLabel(t('login.username')).fill('admin');
+    await page.getByLabel(t('login.password')).fill('not the password');
+    assert.deepEqual(await violations(page), []);
+    await page.getByRole('button', { name: t('login.submit') }).click();
+    await page.getByRole('alert').getByText(t('login.refused')).waitFor();
+    await page.getByLabel(t('login.password')).fill('a long password');
+    await page.getByRole('button', { name: t('login.submit') }).click();
+    await page.getByRole('heading', { name: t('flows:title') }).waitFor();
+    await page.reload();
+    await page.getByRole('heading', { name: t('flows:title') }).waitFor();
+    await page.getByRole('button', { name: `${t('account.menu')}: admin` }).click();
+    await page.getByRole('menuitem', { name: t('account.logOut') }).click();
+    await page.getByLabel(t('login.username')).waitFor();
+    await finish(page);
 });
 
-test('after a restart of the service the page is back by itself', async () => {
+inBoth('after a restart of the service the page is back by itself', async ({ t, look }) => {
     const own = await new Service().start();
     try {
-        const page = await open(browser, own, { path: '/flows' });
+        const page = await open(browser, own, { path: '/flows', ...look });
         await settled(page);
         await own.kill();
-        await page.getByText('The connection is lost').waitFor();
+        await page.getByText(t('connection.lost')).waitFor();
         await own.start();
         await own.call('POST', '/flows', {
             name: 'Made meanwhile',
             nodes: flow.nodes,
             connections: flow.connections,
         });
-        await page.getByText('Connected again').waitFor();
+        await page.getByText(t('connection.back')).waitFor();
         await page.getByRole('link', { name: 'Made meanwhile' }).waitFor();
         await page.context().close();
     } finally {

@@ -132,6 +132,18 @@ export async function open(
         acceptDownloads: true,
     });
     context.setDefaultTimeout(20_000);
+    await context.addInitScript(() => {
+        const { fetch } = window;
+        window.asked = 0; // what the page asked for and has not got yet
+        window.fetch = async (...request) => {
+            window.asked += 1;
+            try {
+                return await fetch(...request);
+            } finally {
+                window.asked -= 1;
+            }
+        };
+    });
     const page = await context.newPage();
     page.problems = [];
     page.on('pageerror', (error) => page.problems.push(`error: ${error.message}`));
@@ -154,8 +166,26 @@ export async function open(
     return page;
 }
 
+/** Until the page has its heading, everything it asked for, and no grey line where text will be, for a few frames. */
+export async function settled(page) {
+    await page.evaluate(() => {
+        window.stillFrames = 0;
+    });
+    await page.waitForFunction(() => {
+        const still =
+            window.asked === 0 &&
+            document.querySelector('h1') !== null &&
+            document.querySelector('[class*="skeleton"]') === null &&
+            document.fonts.status === 'loaded';
+        window.stillFrames = still ? window.stillFrames + 1 : 0;
+        return window.stillFrames > 3;
+    });
+}
+
 /** WCAG 2.2 A and AA, and what is good practice, by axe; the violations as lines, none when all is well. */
 export async function violations(page) {
+    // While a dialog goes away, what it covered is still hidden.
+    await page.waitForFunction(() => document.querySelector('[data-ending-style]') === null);
     // The policy allows no inline script; the debugger's evaluation is none.
     await page.evaluate(axe);
     // What has been scrolled below the sticky bar counts as hidden by it.

@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import { once } from 'node:events';
-import { after, before, test } from 'node:test';
+import { after, before } from 'node:test';
 import { finish, launch, link, node, open, Service, violations } from './support.mjs';
+import { inBoth } from './texts.mjs';
 
 let service;
 let browser;
@@ -25,65 +26,61 @@ after(async () => {
     target?.close();
 });
 
-for (const [language, theme] of [
-    ['en', 'light'],
-    ['es', 'dark'],
-])
-    test(`a node is shown as running while it runs (${language}, ${theme})`, async () => {
-        const request = new Promise((resolve) => {
-            held = resolve;
-        });
-        const flow = await service.call('POST', '/flows', {
-            name: `Slow ${language}`,
-            nodes: [
-                node('start', 'manual-trigger'),
-                {
-                    ...node('ask', 'http-request', { url: `http://127.0.0.1:${target.address().port}/` }),
-                    position: { x: 300, y: 0 },
-                },
-                { ...node('say', 'log', { message: 'done' }), position: { x: 600, y: 0 } },
-            ],
-            connections: [
-                { ...link('start', 'ask'), toInput: 'body' },
-                { ...link('ask', 'say'), fromOutput: 'response', toInput: 'data' },
-            ],
-        });
-        const page = await open(browser, service, { path: `/flows/${flow.id}`, language, theme });
-        const step = (id, status) =>
-            page.locator(`.react-flow__node[data-id="${id}"] [data-status="${status}"]`).first();
-        await page.locator('.react-flow__node').nth(2).waitFor();
-        const run = language === 'en' ? 'Run' : 'Ejecutar';
-        await page.getByRole('button', { name: run, exact: true }).click();
-        await page.getByRole('dialog').getByRole('button', { name: run, exact: true }).click();
-        const response = await request;
-        await step('ask', 'running').waitFor();
-        await step('start', 'success').waitFor();
-        assert.equal(await step('say', 'running').count(), 0);
-        assert.deepEqual(await violations(page), []);
-        response.end('"answer"');
-        await step('ask', 'success').waitFor();
-        await step('say', 'success').waitFor();
-        await finish(page);
+inBoth('a node is shown as running while it runs', async ({ t, look, language }) => {
+    const request = new Promise((resolve) => {
+        held = resolve;
     });
-
-test('a signal that is sent from the page lets the execution go on', async () => {
     const flow = await service.call('POST', '/flows', {
-        name: 'Waits for word',
+        name: `Slow ${language}`,
+        nodes: [
+            node('start', 'manual-trigger'),
+            {
+                ...node('ask', 'http-request', { url: `http://127.0.0.1:${target.address().port}/` }),
+                position: { x: 300, y: 0 },
+            },
+            { ...node('say', 'log', { message: 'done' }), position: { x: 600, y: 0 } },
+        ],
+        connections: [
+            { ...link('start', 'ask'), toInput: 'body' },
+            { ...link('ask', 'say'), fromOutput: 'response', toInput: 'data' },
+        ],
+    });
+    const page = await open(browser, service, { path: `/flows/${flow.id}`, ...look });
+    const step = (id, status) =>
+        page.locator(`.react-flow__node[data-id="${id}"] [data-status="${status}"]`).first();
+    await page.locator('.react-flow__node').nth(2).waitFor();
+    const run = t('editor:run');
+    await page.getByRole('button', { name: run, exact: true }).click();
+    await page.getByRole('dialog').getByRole('button', { name: run, exact: true }).click();
+    const response = await request;
+    await step('ask', 'running').waitFor();
+    await step('start', 'success').waitFor();
+    assert.equal(await step('say', 'running').count(), 0);
+    assert.deepEqual(await violations(page), []);
+    response.end('"answer"');
+    await step('ask', 'success').waitFor();
+    await step('say', 'success').waitFor();
+    await finish(page);
+});
+
+inBoth('a signal that is sent from the page lets the execution go on', async ({ t, look, language }) => {
+    const flow = await service.call('POST', '/flows', {
+        name: `Waits for word in ${language}`,
         nodes: [node('start', 'manual-trigger'), node('word', 'wait', { mode: 'signal', name: 'go' })],
         connections: [{ ...link('start', 'word'), toInput: 'data' }],
     });
     const { executionId } = await service.call('POST', `/flows/${flow.id}/run`, {});
-    const page = await open(browser, service, { path: `/executions/${executionId}` });
-    await page.getByText('Signal “go”').waitFor();
+    const page = await open(browser, service, { path: `/executions/${executionId}`, ...look });
+    await page.getByText(t('executions:waits.signalNamed', { name: 'go' })).waitFor();
     assert.deepEqual(await violations(page), []);
-    await page.getByRole('button', { name: 'Send the signal' }).click();
+    await page.getByRole('button', { name: t('executions:waits.send') }).click();
     const dialog = page.getByRole('dialog');
-    await dialog.getByLabel('Payload (JSON)').fill('no JSON');
-    await dialog.getByRole('button', { name: 'Send the signal' }).click();
-    await dialog.getByText('This is no JSON').waitFor();
+    await dialog.getByLabel(t('executions:waits.payload')).fill('no JSON');
+    await dialog.getByRole('button', { name: t('executions:waits.send') }).click();
+    await dialog.getByText(t.like('executions:rerun.notJson')).waitFor();
     assert.deepEqual(await violations(page), []);
-    await dialog.getByLabel('Payload (JSON)').fill('{"by": "Ana"}');
-    await dialog.getByRole('button', { name: 'Send the signal' }).click();
+    await dialog.getByLabel(t('executions:waits.payload')).fill('{"by": "Ana"}');
+    await dialog.getByRole('button', { name: t('executions:waits.send') }).click();
     await page.locator('main [data-status="success"]').first().waitFor();
     const execution = await service.finished(executionId);
     assert.deepEqual(execution.nodeExecutions.find((one) => one.nodeId === 'word').output, {

@@ -58,18 +58,17 @@ try {
             await page.mouse.move(from.x + (dx * i) / steps, from.y + (dy * i) / steps);
         await page.mouse.up();
     };
-    /** A place of the pane where no node is. */
+    /** A place of the pane where no node is; all of them are looked at in one go. */
     const free = async () => {
-        for (let y = pane.y + 8; y < pane.y + pane.height; y += 12)
-            for (let x = pane.x + 260; x < pane.x + pane.width - 60; x += 20)
-                if (
-                    await page.evaluate(
-                        ([a, b]) => document.elementFromPoint(a, b)?.classList.contains('react-flow__pane'),
-                        [x, y],
-                    )
-                )
-                    return { x, y };
-        throw new Error('the pane is full');
+        const found = await page.evaluate(({ x: left, y: top, width, height }) => {
+            for (let y = top + 8; y < top + height; y += 12)
+                for (let x = left + 260; x < left + width - 60; x += 20)
+                    if (document.elementFromPoint(x, y)?.classList.contains('react-flow__pane'))
+                        return { x, y };
+            return null;
+        }, pane);
+        if (found === null) throw new Error('the pane is full');
+        return found;
     };
     await measured('pan, all in sight', async () => {
         for (let i = 0; i < 3; i++) await moved(await free(), (i % 2 ? -1 : 1) * 300, 60, 60);
