@@ -124,9 +124,9 @@ static void add_connections(struct json *list, char *text)
     }
 }
 
-struct flow *kit_flow_of(const char *nodes, const char *connections, const char *settings)
+struct json *kit_definition(const char *nodes, const char *connections)
 {
-    AUTO_JSON struct json *definition = json_object_new();
+    struct json *definition = json_object_new();
     struct json *node_list = json_array_new(), *connection_list = json_array_new();
     AUTO_FREE char *node_text = mem_dup(nodes), *connection_text = mem_dup(connections);
     add_nodes(node_list, node_text);
@@ -134,6 +134,12 @@ struct flow *kit_flow_of(const char *nodes, const char *connections, const char 
     json_set_str(definition, "name", "kit");
     json_set(definition, "nodes", node_list);
     json_set(definition, "connections", connection_list);
+    return definition;
+}
+
+struct flow *kit_flow_of(const char *nodes, const char *connections, const char *settings)
+{
+    AUTO_JSON struct json *definition = kit_definition(nodes, connections);
     if (settings != NULL)
         json_set(definition, "settings", kit_json(settings));
     return compile(definition);

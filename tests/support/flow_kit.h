@@ -16,3 +16,5 @@ struct json *kit_json(const char *quoted);
 struct flow *kit_flow(const char *quoted);
 /* Nodes "id:type[@parent][{config}]" separated by spaces, connections "a>b", "a.pin>b" or "a.pin>b.pin". */
 struct flow *kit_flow_of(const char *nodes, const char *connections, const char *settings);
+/* {name, nodes, connections} of such texts; yours. */
+struct json *kit_definition(const char *nodes, const char *connections);

@@ -66,7 +66,8 @@ static void add_diamond(struct maker *m, struct end *end, int parent)
 {
     char left[40], right[40];
     unsigned a = add_node(m, any_type(m), parent, any_config(m)), b = add_node(m, any_type(m), parent, any_config(m));
-    unsigned join = add_node(m, any_type(m), parent, "");
+    bool first = rng_below(m->rng, 4) == 0; /* whichever comes first, or both */
+    unsigned join = first ? add_node(m, "merge", parent, "{'mode':'first'}") : add_node(m, any_type(m), parent, "");
     add_line(m, end->from, a, "in");
     add_line(m, end->from, b, "in");
     (void)snprintf(left, sizeof left, "n%u.out", a);
@@ -160,15 +161,35 @@ static void add_blocks(struct maker *m, struct end *end, int parent, unsigned de
     }
 }
 
+static void draw(struct maker *m, struct end *end)
+{
+    buf_init(&m->nodes, 0);
+    buf_init(&m->lines, 0);
+    leave(end, add_node(m, "trigger", -1, ""), "out");
+    add_blocks(m, end, -1, 0);
+}
+
+struct json *flow_random_definition(struct rng *rng, unsigned size)
+{
+    struct maker m = {.rng = rng, .budget = size};
+    struct end end;
+    draw(&m, &end);
+    buf_add_str(&m.nodes, " end:respond");
+    buf_printf(&m.lines, "%sn0.out>end.in", m.lines.len == 0 ? "" : " ");
+    if (strcmp(end.from, "n0.out") != 0)
+        buf_printf(&m.lines, " %s>end.data", end.from);
+    struct json *definition = kit_definition(buf_str(&m.nodes), buf_str(&m.lines));
+    buf_done(&m.nodes);
+    buf_done(&m.lines);
+    return definition;
+}
+
 struct flow *flow_random(uint64_t seed)
 {
     struct rng rng = {.state = seed};
     struct maker m = {.rng = &rng, .budget = 14};
     struct end end;
-    buf_init(&m.nodes, 0);
-    buf_init(&m.lines, 0);
-    leave(&end, add_node(&m, "trigger", -1, ""), "out");
-    add_blocks(&m, &end, -1, 0);
+    draw(&m, &end);
     if (getenv("FLOW_SEED") != NULL)
         print_message("%s\n%s\n", buf_str(&m.nodes), buf_str(&m.lines));
     struct flow *flow = kit_flow_of(buf_str(&m.nodes), m.lines.len == 0 ? "" : buf_str(&m.lines), NULL);
