@@ -1,4 +1,4 @@
-/* The model: what was committed, what nodes did, and the promises (requirements E-bis) that both must keep. */
+/* The promises (requirements E-bis), held against what nodes did and what was committed. */
 #include "sim.h"
 
 #include "base/mem.h"
@@ -9,21 +9,6 @@
 #include <string.h>
 
 #define GRACE_MS 2000 /* what was under way when a person spoke may still arrive */
-#define YEARS_MS (INT64_C(100) * 365 * 86400 * 1000)
-
-static struct sim *watched;
-
-struct sim *sim_watched(void)
-{
-    return watched;
-}
-
-void sim_watch(struct sim *sim)
-{
-    if (sim == NULL && watched != NULL)
-        free(watched->pending_facts);
-    watched = sim;
-}
 
 void sim_trace(struct sim *sim, const char *format, ...)
 {
@@ -51,270 +36,27 @@ void sim_problem(struct sim *sim, const char *format, ...)
     sim_trace(sim, "PROBLEM %s", text);
 }
 
-struct sim_execution *sim_find(struct sim *sim, const char *id)
+struct sim_execution *sim_find(const struct sim *sim, const char *id)
 {
-    for (unsigned i = 0; i < sim->execution_count; i++)
-        if (strcmp(sim->executions[i].id, id) == 0)
-            return &sim->executions[i];
-    return NULL;
+    return map_get(&sim->by_id, id);
 }
 
-static unsigned node_index(const char *node_id)
+struct sim_place *sim_place(struct sim_execution *execution, const char *node_id, const char *iteration)
 {
-    return (unsigned)(node_id[1] - '0') % SIM_NODES;
+    AUTO_FREE char *name = mem_printf("%s@%s", node_id, iteration == NULL ? "0" : iteration);
+    struct sim_place *place = map_get(&execution->places, name);
+    if (place != NULL)
+        return place;
+    place = mem_alloc(sizeof *place);
+    place->attempts = 1;
+    place->next = execution->first_place;
+    execution->first_place = place;
+    (void)map_put(&execution->places, name, place);
+    place->name = mem_dup(name);
+    return place;
 }
 
-/* ---- what the store was told: tentative until the commit */
-
-enum fact {
-    FACT_INSERTED,
-    FACT_EPOCH,
-    FACT_CHECKPOINT,
-    FACT_PARKED,
-    FACT_FINISHED,
-    FACT_CANCELLED,
-    FACT_PAUSED,
-    FACT_RESUMED
-};
-
-struct tentative {
-    struct sim_execution *execution;
-    enum fact fact;
-    int epoch, status;
-    bool waits;
-    unsigned node;
-    enum node_state state;
-};
-
-static void suppose(struct tentative fact)
-{
-    struct sim *sim = watched;
-    if (fact.execution == NULL)
-        return;
-    if (sim->fact_count == sim->fact_cap) {
-        sim->fact_cap = sim->fact_cap == 0 ? 64 : sim->fact_cap * 2;
-        sim->pending_facts = mem_resize(sim->pending_facts, sim->fact_cap * sizeof *sim->pending_facts);
-    }
-    sim->pending_facts[sim->fact_count++] = fact;
-}
-
-/* Never more under way at once than the flow's limits allow. */
-static void take_slot(struct sim *sim, struct sim_execution *e)
-{
-    const struct sim_flow *flow = &sim->flows[e->flow];
-    int held = 0, of_key = 0;
-    e->holds = true;
-    for (unsigned i = 0; i < sim->execution_count; i++) {
-        const struct sim_execution *other = &sim->executions[i];
-        held += other->holds && other->flow == e->flow;
-        of_key += other->holds && other->flow == e->flow && other->key == e->key;
-    }
-    if (flow->concurrency > 0 && held > flow->concurrency)
-        sim_problem(sim, "%d executions of flow %u are under way, it allows %d", held, e->flow, flow->concurrency);
-    if (flow->per_key > 0 && of_key > flow->per_key)
-        sim_problem(sim, "%d executions of flow %u and key %d are under way, it allows %d", of_key, e->flow, e->key,
-                    flow->per_key);
-}
-
-static void take_finished(struct sim *sim, struct sim_execution *e, int status, int epoch)
-{
-    if (e->final >= 0 && (e->final != status || e->final_epoch != epoch))
-        sim_problem(sim, "execution %s was %s and became %s", e->id, run_status_name((enum run_status)e->final),
-                    run_status_name((enum run_status)status));
-    if (epoch != e->epoch)
-        sim_problem(sim, "execution %s stands at epoch %d and was finished by epoch %d", e->id, e->epoch, epoch);
-    e->final = status;
-    e->final_epoch = epoch;
-    e->holds = false;
-}
-
-static void take_fact(struct sim *sim, const struct tentative *fact)
-{
-    struct sim_execution *e = fact->execution;
-    static const char *const names[] = {"inserted", "epoch",     "checkpoint", "parked",
-                                        "finished", "cancelled", "paused",     "resumed"};
-    sim_trace(sim, "committed %s %s epoch %d node %u state %d status %d", e->id + 24, names[fact->fact], fact->epoch,
-              fact->node, (int)fact->state, fact->status);
-    if ((fact->fact == FACT_CHECKPOINT || fact->fact == FACT_PARKED) && fact->epoch != e->epoch)
-        sim_problem(sim, "execution %s stands at epoch %d and took an event of epoch %d", e->id, e->epoch, fact->epoch);
-    switch (fact->fact) {
-    case FACT_INSERTED:
-        e->epoch = 1;
-        if (!fact->waits)
-            take_slot(sim, e);
-        break;
-    case FACT_EPOCH:
-        if (e->final >= 0)
-            sim_problem(sim, "execution %s is final and was sent out again", e->id);
-        e->epoch = fact->epoch;
-        take_slot(sim, e);
-        break;
-    case FACT_CHECKPOINT:
-        if (fact->state == NODE_SUCCEEDED)
-            e->nodes[fact->node].checkpoint_epoch = fact->epoch;
-        break;
-    case FACT_PARKED:
-        if (fact->epoch < 64)
-            e->parked |= UINT64_C(1) << fact->epoch;
-        break;
-    case FACT_FINISHED:
-        take_finished(sim, e, fact->status, fact->epoch);
-        break;
-    case FACT_CANCELLED:
-        e->epoch++;
-        take_finished(sim, e, RUN_CANCELLED, e->epoch);
-        e->cancelled_at = sim->now;
-        break;
-    case FACT_PAUSED:
-        e->paused_at = sim->now;
-        break;
-    case FACT_RESUMED:
-        e->paused_at = 0;
-        break;
-    }
-}
-
-void sim_on_commit(struct sim *sim, bool committed)
-{
-    for (size_t i = 0; committed && i < sim->fact_count; i++)
-        take_fact(sim, &sim->pending_facts[i]);
-    sim->fact_count = 0;
-}
-
-/* ---- the store's verbs, by way of the linker (--wrap) */
-
-enum err __real_store_execution_insert(struct store_session *s, const struct store_execution *row,
-                                       struct error *reterr);
-enum err __real_store_event_apply(struct store_session *s, const struct store_event *event, bool *ret_applied,
-                                  struct error *reterr);
-enum err __real_store_execution_reassign(struct store_session *s, const char *id, int expected_epoch,
-                                         struct arena *arena, struct store_dispatch *ret, struct error *reterr);
-enum err __real_store_execution_cancel(struct store_session *s, const char *id, int64_t now_ms, struct error *reterr);
-enum err __real_store_execution_pause(struct store_session *s, const char *id, int64_t now_ms, struct error *reterr);
-enum err __real_store_execution_resume(struct store_session *s, const char *id, int64_t now_ms, struct error *reterr);
-enum err __wrap_store_execution_insert(struct store_session *s, const struct store_execution *row,
-                                       struct error *reterr);
-enum err __wrap_store_event_apply(struct store_session *s, const struct store_event *event, bool *ret_applied,
-                                  struct error *reterr);
-enum err __wrap_store_execution_reassign(struct store_session *s, const char *id, int expected_epoch,
-                                         struct arena *arena, struct store_dispatch *ret, struct error *reterr);
-enum err __wrap_store_execution_cancel(struct store_session *s, const char *id, int64_t now_ms, struct error *reterr);
-enum err __wrap_store_execution_pause(struct store_session *s, const char *id, int64_t now_ms, struct error *reterr);
-enum err __wrap_store_execution_resume(struct store_session *s, const char *id, int64_t now_ms, struct error *reterr);
-
-static void note(const char *id, enum fact fact)
-{
-    if (watched != NULL)
-        suppose((struct tentative){.execution = sim_find(watched, id), .fact = fact});
-}
-
-enum err __wrap_store_execution_insert(struct store_session *s, const struct store_execution *row, struct error *reterr)
-{
-    enum err code = __real_store_execution_insert(s, row, reterr);
-    if (code == ERR_OK && watched != NULL)
-        suppose((struct tentative){.execution = sim_find(watched, row->id),
-                                   .fact = FACT_INSERTED,
-                                   .waits = row->ret_waits != NULL && *row->ret_waits});
-    return code;
-}
-
-/* Planted defects of the event's way into the store. False: the event is lost. */
-static bool plant_event(struct sim *sim, struct store_event *event)
-{
-    const struct sim_execution *e = sim_find(sim, event->execution_id);
-    switch (sim->plant) {
-    case SIM_PLANT_OLDER_EPOCH:
-        if (e != NULL && event->epoch < e->epoch)
-            event->epoch = e->epoch;
-        return true;
-    case SIM_PLANT_LOSE_CHECKPOINT:
-        return event->kind != STORE_EVENT_CHECKPOINT || event->checkpoint.state != NODE_SUCCEEDED;
-    case SIM_PLANT_FORGET_WAIT:
-        if (event->kind == STORE_EVENT_PARKED && event->wake_ms != INT64_MAX)
-            event->wake_ms += YEARS_MS;
-        return true;
-    case SIM_PLANT_EARLY_WAIT:
-        if (event->kind == STORE_EVENT_CHECKPOINT && event->checkpoint.state == NODE_WAITING)
-            event->checkpoint.wake_ms = event->at_ms;
-        if (event->kind == STORE_EVENT_PARKED && event->wake_ms != INT64_MAX)
-            event->wake_ms = event->at_ms;
-        return true;
-    default:
-        return true;
-    }
-}
-
-enum err __wrap_store_event_apply(struct store_session *s, const struct store_event *event, bool *ret_applied,
-                                  struct error *reterr)
-{
-    if (watched == NULL)
-        return __real_store_event_apply(s, event, ret_applied, reterr);
-    struct store_event changed = *event;
-    bool applied = true;
-    enum err code = plant_event(watched, &changed) ? __real_store_event_apply(s, &changed, &applied, reterr) : ERR_OK;
-    *ret_applied = applied; /* what a planted defect loses is acknowledged all the same */
-    if (code != ERR_OK || !applied)
-        return code;
-    struct tentative fact = {.execution = sim_find(watched, event->execution_id), .epoch = event->epoch};
-    if (event->kind == STORE_EVENT_CHECKPOINT) {
-        fact.fact = FACT_CHECKPOINT;
-        fact.node = node_index(event->checkpoint.node_id);
-        fact.state = event->checkpoint.state;
-    } else if (event->kind == STORE_EVENT_PARKED) {
-        fact.fact = FACT_PARKED;
-    } else if (event->kind == STORE_EVENT_FINISHED) {
-        fact.fact = FACT_FINISHED;
-        fact.status = (int)event->finish->status;
-    } else {
-        return code;
-    }
-    suppose(fact);
-    return code;
-}
-
-enum err __wrap_store_execution_reassign(struct store_session *s, const char *id, int expected_epoch,
-                                         struct arena *arena, struct store_dispatch *ret, struct error *reterr)
-{
-    if (watched != NULL && watched->plant == SIM_PLANT_DROP_REASSIGN)
-        return error_set(reterr, ERR_CONFLICT, "epoch", "planted");
-    enum err code = __real_store_execution_reassign(s, id, expected_epoch, arena, ret, reterr);
-    if (code == ERR_OK && watched != NULL)
-        suppose((struct tentative){.execution = sim_find(watched, id), .fact = FACT_EPOCH, .epoch = ret->epoch});
-    return code;
-}
-
-enum err __wrap_store_execution_cancel(struct store_session *s, const char *id, int64_t now_ms, struct error *reterr)
-{
-    enum err code = __real_store_execution_cancel(s, id, now_ms, reterr);
-    if (code == ERR_OK)
-        note(id, FACT_CANCELLED);
-    return code;
-}
-
-enum err __wrap_store_execution_pause(struct store_session *s, const char *id, int64_t now_ms, struct error *reterr)
-{
-    enum err code = __real_store_execution_pause(s, id, now_ms, reterr);
-    if (code == ERR_OK)
-        note(id, FACT_PAUSED);
-    return code;
-}
-
-enum err __wrap_store_execution_resume(struct store_session *s, const char *id, int64_t now_ms, struct error *reterr)
-{
-    enum err code = __real_store_execution_resume(s, id, now_ms, reterr);
-    if (code == ERR_OK)
-        note(id, FACT_RESUMED);
-    return code;
-}
-
-/* ---- what nodes do */
-
-static const struct sim_flow *flow_of(const struct sim *sim, const struct sim_execution *e)
-{
-    return &sim->flows[e->flow];
-}
-
-static int lost_epochs(const struct sim_execution *e, int before)
+int sim_lost_epochs(const struct sim_execution *e, int before)
 {
     int lost = 0;
     for (int epoch = 1; epoch < before; epoch++)
@@ -322,125 +64,163 @@ static int lost_epochs(const struct sim_execution *e, int before)
     return lost;
 }
 
-/* Whether a source that brought nothing may have: it failed, or nothing led to it. */
-static bool may_bring_nothing(const struct sim_flow *flow, const struct sim_execution *e, unsigned source)
+/* ---- what nodes do */
+
+/* Whether something else than what is expected may come of it: what a person did to it, or what its former run had. */
+static bool is_free(const struct sim_execution *e)
 {
-    if (flow->kinds[source] == KIND_FLAKY && e->nodes[source].starts > 0)
-        return true;
-    for (unsigned i = 0; i < flow->count; i++)
-        if (flow->from[source][i] && !may_bring_nothing(flow, e, i))
-            return false;
-    return source != 0;
+    return e->disturbed || e->retries != NULL || e->expected->loose;
 }
 
-static void check_inputs(struct sim *sim, const struct sim_execution *e, unsigned index, const struct json *inputs)
+/* It got what it has to get, which follows from all that ran before it. */
+static void check_hash(struct sim *sim, const struct sim_execution *e, const struct node_call *call, uint64_t hash)
 {
-    const struct sim_flow *flow = flow_of(sim, e);
-    for (unsigned source = 0; source < flow->count; source++) {
-        char pin[24];
-        (void)snprintf(pin, sizeof pin, "from_n%u", source);
-        if (!flow->from[index][source])
-            continue;
-        const struct json *value = json_get(inputs, pin);
-        const struct sim_node *from = &e->nodes[source];
-        const char *id = json_get_str(value, "execution");
-        if (value == NULL && !may_bring_nothing(flow, e, source))
-            sim_problem(sim, "node n%u of %s started before its input from n%u", index, e->id, source);
-        if (value == NULL)
-            continue;
-        if (id == NULL || strcmp(id, e->id) != 0 || strcmp(json_get_str(value, "node"), pin + 5) != 0)
-            sim_problem(sim, "node n%u of %s got an input that n%u did not make", index, e->id, source);
-        if (!from->done)
-            sim_problem(sim, "node n%u of %s has an input of n%u, which has not ended", index, e->id, source);
-        if (flow->kinds[source] == KIND_WAIT && sim->wall_max < from->wake_ms)
-            sim_problem(sim, "node n%u of %s started %lld ms before the wait n%u was over", index, e->id,
-                        (long long)(from->wake_ms - sim->wall_max), source);
-    }
+    AUTO_FREE char *key = mem_printf("%s#%llx", call->node_id, (unsigned long long)hash);
+    if (is_free(e) || map_get(&e->expected->begun, key) != NULL)
+        return;
+    AUTO_FREE char *inputs = json_dup_text(call->inputs);
+    sim_problem(sim, "node %s@%s of %s got what it should never get: %.200s", call->node_id, call->iteration, e->id,
+                inputs);
+}
+
+/* Values tell who made them. */
+static void check_value(struct sim *sim, struct sim_execution *e, const struct node_call *call,
+                        const struct json *value)
+{
+    const char *id = json_get_str(value, "execution"), *node = json_get_str(value, "node");
+    for (size_t i = 0; json_is(value, JSON_ARRAY) && i < json_count(value); i++)
+        check_value(sim, e, call, json_at(value, i));
+    if (id == NULL || node == NULL || strcmp(id, e->id) != 0)
+        return;
+    const struct sim_place *from = sim_place(e, node, json_get_str(value, "iteration"));
+    if (!from->done)
+        sim_problem(sim, "node %s@%s of %s has an input of %s, which has not ended", call->node_id, call->iteration,
+                    e->id, from->name);
+    if (from->waiting && sim->wall_max < from->wake_ms)
+        sim_problem(sim, "node %s@%s of %s started %lld ms before the wait %s was over", call->node_id, call->iteration,
+                    e->id, (long long)(from->wake_ms - sim->wall_max), from->name);
 }
 
 /* What a person said holds for everybody who could hear it. */
 static void check_orders(struct sim *sim, const struct sim_worker *worker, const struct sim_execution *e,
-                         unsigned index)
+                         const struct sim_place *place)
 {
-    int64_t since = e->cancelled_at > 0 ? e->cancelled_at : e->paused_at;
+    const struct sim_execution *parent = e->parent_waits ? e->parent : NULL;
+    bool orphan = parent != NULL && parent->cancelled_at > 0 && e->final < 0;
+    int64_t since = e->cancelled_at > 0 ? e->cancelled_at : orphan ? parent->cancelled_at : e->paused_at;
     if (since == 0 || e->unheard || sim->now <= since + GRACE_MS ||
         (worker->last_hung > 0 && worker->last_hung >= since))
         return;
-    sim_problem(sim, "node n%u of %s started %lld ms after a person %s it", index, e->id, (long long)(sim->now - since),
-                e->cancelled_at > 0 ? "cancelled" : "paused");
+    sim_problem(sim, "node %s of %s started %lld ms after %s", place->name, e->id, (long long)(sim->now - since),
+                e->cancelled_at > 0 ? "a person cancelled it"
+                : orphan            ? "its parent was cancelled"
+                                    : "a person paused it");
 }
 
-static void check_repeat(struct sim *sim, struct sim_execution *e, unsigned index, int epoch, int attempt)
+static bool has_effects(enum sim_kind kind)
 {
-    struct sim_node *node = &e->nodes[index];
-    const struct sim_flow *flow = flow_of(sim, e);
-    enum sim_kind kind = flow->kinds[index];
-    for (unsigned i = 0; i < node->starts && i < SIM_STARTS; i++)
-        if (node->seen[i].epoch == epoch && node->seen[i].attempt == attempt)
-            sim_problem(sim, "node n%u of %s started twice as attempt %d of epoch %d", index, e->id, attempt, epoch);
-    if (node->starts < SIM_STARTS) {
-        node->seen[node->starts].epoch = epoch;
-        node->seen[node->starts].attempt = attempt;
-    }
-    node->starts++;
-    if (kind == KIND_START || kind == KIND_PURE)
-        return;
-    if (node->checkpoint_epoch > 0 && epoch > node->checkpoint_epoch)
-        sim_problem(sim, "node n%u of %s was stored as done by epoch %d and started again in epoch %d", index, e->id,
-                    node->checkpoint_epoch, epoch);
-    if (node->done && node->done_epoch < epoch && node->done_epoch < 64 && (e->parked >> node->done_epoch & 1) != 0)
-        sim_problem(sim, "node n%u of %s had ended when epoch %d parked and started again in epoch %d", index, e->id,
-                    node->done_epoch, epoch);
-    unsigned allowed = (unsigned)flow->attempts[index] * (1 + (unsigned)lost_epochs(e, e->epoch));
-    if (node->starts > allowed)
-        sim_problem(sim, "node n%u of %s started %u times, with %d epochs lost and %d attempts allowed", index, e->id,
-                    node->starts, lost_epochs(e, e->epoch), flow->attempts[index]);
+    return kind == KIND_EFFECT || kind == KIND_BLOCKING || kind == KIND_SLEEP || kind == KIND_SIGNAL ||
+           kind == KIND_CHILD;
 }
 
-static void check_key(struct sim *sim, struct sim_node *node, const struct sim_execution *e,
+static void check_repeat(struct sim *sim, const struct sim_execution *e, struct sim_place *place, int epoch,
+                         int attempt)
+{
+    for (unsigned i = 0; i < place->starts && i < SIM_STARTS; i++)
+        if (place->seen[i].epoch == epoch && place->seen[i].attempt == attempt)
+            sim_problem(sim, "node %s of %s started twice as attempt %d of epoch %d", place->name, e->id, attempt,
+                        epoch);
+    if (place->starts < SIM_STARTS) {
+        place->seen[place->starts].epoch = epoch;
+        place->seen[place->starts].attempt = attempt;
+    }
+    place->starts++;
+    if (place->never)
+        sim_problem(sim, "node %s of %s had succeeded in the execution that it retries and started again", place->name,
+                    e->id);
+    if (!has_effects(place->kind))
+        return;
+    if (place->checkpoint_epoch > 0 && epoch > place->checkpoint_epoch)
+        sim_problem(sim, "node %s of %s was stored as done by epoch %d and started again in epoch %d", place->name,
+                    e->id, place->checkpoint_epoch, epoch);
+    if (place->done && place->kind != KIND_CHILD && place->done_epoch < epoch && place->done_epoch < 64 &&
+        (e->parked >> place->done_epoch & 1) != 0)
+        sim_problem(sim, "node %s of %s had ended when epoch %d parked and started again in epoch %d", place->name,
+                    e->id, place->done_epoch, epoch);
+    int lost = sim_lost_epochs(e, e->epoch);
+    if (place->starts > (unsigned)place->attempts * (1 + (unsigned)lost))
+        sim_problem(sim, "node %s of %s started %u times, with %d epochs lost and %d attempts allowed", place->name,
+                    e->id, place->starts, lost, place->attempts);
+}
+
+static void check_key(struct sim *sim, struct sim_place *place, const struct sim_execution *e,
                       const struct node_call *call, int epoch)
 {
-    char key[ID_TEXT_BYTES_MAX + 16];
+    char key[sizeof place->key];
     (void)snprintf(key, sizeof key, "%s", call->idempotency_key);
     if (sim->plant == SIM_PLANT_UNSTABLE_KEY)
-        (void)snprintf(key, sizeof key, "%s:%d", call->idempotency_key, epoch);
-    if (node->key[0] == '\0')
-        (void)snprintf(node->key, sizeof node->key, "%s", key);
-    if (strcmp(node->key, key) != 0)
-        sim_problem(sim, "the idempotency key of %s of %s was %s and is %s", call->node_id, e->id, node->key, key);
+        (void)snprintf(key, sizeof key, "%.200s:%d", call->idempotency_key, epoch);
+    if (place->key[0] == '\0')
+        (void)snprintf(place->key, sizeof place->key, "%s", key);
+    if (strcmp(place->key, key) != 0)
+        sim_problem(sim, "the idempotency key of %s of %s was %s and is %s", place->name, e->id, place->key, key);
 }
 
-void sim_on_node_start(struct sim_worker *worker, const struct node_call *call, int epoch)
+static void count_kinds(struct sim *sim, const struct node_call *call, enum sim_kind kind)
+{
+    const char *dot = strrchr(call->iteration, '.');
+    sim->iterations += dot != NULL;
+    sim->passes += strcmp(dot == NULL ? call->iteration : dot + 1, "0") != 0;
+    const char *mode = json_get_str(call->inputs, "mode");
+    sim->firsts += kind == KIND_MERGE && mode != NULL && strcmp(mode, "first") == 0;
+}
+
+void sim_on_node_start(struct sim_worker *worker, const struct node_call *call, int epoch, uint64_t hash)
 {
     struct sim *sim = worker->sim;
     struct sim_execution *e = sim_find(sim, call->execution_id);
-    unsigned index = node_index(call->node_id);
-    sim_trace(sim, "%s starts %s of %s epoch %d attempt %d", worker->id, call->node_id, call->execution_id + 24, epoch,
-              call->attempt);
+    sim_trace(sim, "%s starts %s@%s of %s epoch %d attempt %d", worker->id, call->node_id, call->iteration,
+              call->execution_id + 24, epoch, call->attempt);
     if (e == NULL || e->epoch == 0) {
         sim_problem(sim, "execution %s runs and was never stored", call->execution_id);
         return;
     }
+    struct sim_place *place = sim_place(e, call->node_id, call->iteration);
+    place->kind = sim_kind_of(call->type->spec.type);
+    place->attempts = (int)json_get_int(json_get(call->inputs, "retry"), "maxAttempts", 1);
+    count_kinds(sim, call, place->kind);
     if (epoch > e->epoch)
         sim_problem(sim, "execution %s runs at epoch %d, of which the store knows nothing", e->id, epoch);
     if (e->final >= 0 && e->final_epoch == epoch)
-        sim_problem(sim, "node %s of %s started after its own epoch ended it", call->node_id, e->id);
+        sim_problem(sim, "node %s of %s started after its own epoch ended it", place->name, e->id);
     if (epoch == e->epoch && e->final < 0 && !e->holds)
-        sim_problem(sim, "node %s of %s started before its turn had come", call->node_id, e->id);
-    check_orders(sim, worker, e, index);
-    check_key(sim, &e->nodes[index], e, call, epoch);
-    check_repeat(sim, e, index, epoch, call->attempt);
-    check_inputs(sim, e, index, call->inputs);
+        sim_problem(sim, "node %s of %s started before its turn had come", place->name, e->id);
+    check_orders(sim, worker, e, place);
+    check_key(sim, place, e, call, epoch);
+    check_repeat(sim, e, place, epoch, call->attempt);
+    struct json_iter input;
+    JSON_EACH(call->inputs, input) check_value(sim, e, call, input.value);
+    check_hash(sim, e, call, hash);
 }
 
-void sim_on_node_done(struct sim_worker *worker, const struct node_call *call, int epoch)
+static void count_up(struct map *map, const char *key)
+{
+    (void)map_put(map, key, (char *)map_get(map, key) + 1);
+}
+
+void sim_on_node_done(struct sim_worker *worker, const struct node_call *call, int epoch, uint64_t hash)
 {
     struct sim_execution *e = sim_find(worker->sim, call->execution_id);
     if (e == NULL)
         return;
-    struct sim_node *node = &e->nodes[node_index(call->node_id)];
-    node->done = true;
-    node->done_epoch = epoch > node->done_epoch ? epoch : node->done_epoch;
+    struct sim_place *place = sim_place(e, call->node_id, call->iteration);
+    place->done = true;
+    place->done_epoch = epoch > place->done_epoch ? epoch : place->done_epoch;
+    AUTO_FREE char *once = mem_printf("%s#%llx", place->name, (unsigned long long)hash);
+    AUTO_FREE char *pair = mem_printf("%s#%llx", call->node_id, (unsigned long long)hash);
+    if (map_get(&e->done, once) == NULL)
+        count_up(&e->pairs, pair);
+    count_up(&e->done, once);
 }
 
 void sim_on_node_wait(struct sim_worker *worker, const struct node_call *call, int64_t wake_ms)
@@ -448,30 +228,112 @@ void sim_on_node_wait(struct sim_worker *worker, const struct node_call *call, i
     struct sim_execution *e = sim_find(worker->sim, call->execution_id);
     if (e == NULL)
         return;
-    struct sim_node *node = &e->nodes[node_index(call->node_id)];
-    node->wake_ms = node->waiting && node->wake_ms < wake_ms ? node->wake_ms : wake_ms;
-    node->waiting = node->done = true;
+    struct sim_place *place = sim_place(e, call->node_id, call->iteration);
+    place->wake_ms = place->waiting && place->wake_ms < wake_ms ? place->wake_ms : wake_ms;
+    place->waiting = true;
 }
 
 /* ---- the end */
 
 bool sim_all_final(struct sim *sim)
 {
-    for (unsigned i = 0; i < sim->execution_count; i++)
-        if (sim->executions[i].final < 0 && sim->executions[i].epoch > 0)
+    for (const struct sim_execution *e = sim->executions; e != NULL; e = e->next)
+        if (e->final < 0 && e->epoch > 0)
             return false;
     return store_pending(sim->store) == 0;
 }
 
+static void check_status(struct sim *sim, const struct sim_execution *e)
+{
+    enum run_status expected = e->retries != NULL ? RUN_SUCCESS : e->expected->status;
+    const char *name = run_status_name((enum run_status)e->final);
+    if (e->final == RUN_CANCELLED && e->cancelled_at == 0 && !e->parent_waits)
+        sim_problem(sim, "execution %s was cancelled, and nobody said so", e->id);
+    if (e->final == RUN_CANCELLED || e->disturbed || (e->retries != NULL && e->expected->loose))
+        return;
+    if (e->final != (int)expected)
+        sim_problem(sim, "execution %s ended as %s, it should have as %s", e->id, name, run_status_name(expected));
+}
+
+struct counting {
+    struct sim *sim;
+    const struct sim_execution *execution;
+};
+
+static void check_pair(void *user, const char *key, void *value)
+{
+    const struct counting *counting = user;
+    size_t wanted = (size_t)((char *)value - (char *)NULL),
+           got = (size_t)((char *)map_get(&counting->execution->pairs, key) - (char *)NULL);
+    if (got < wanted)
+        sim_problem(counting->sim, "execution %s succeeded, but its node %s ended %zu times instead of %zu",
+                    counting->execution->id, key, got, wanted);
+}
+
+/* All that had to happen has, and gave what it had to give. */
+static void check_success(struct sim *sim, const struct sim_execution *e, const struct json *detail)
+{
+    struct counting counting = {.sim = sim, .execution = e};
+    unsigned children = 0;
+    if (e->final != RUN_SUCCESS || is_free(e))
+        return;
+    map_each(&e->expected->ended, check_pair, &counting);
+    if (sim_hash_value(json_get(detail, "result")) != sim_hash_value(e->expected->result))
+        sim_problem(sim, "execution %s gave another result than it should", e->id);
+    for (const struct sim_execution *other = sim->executions; other != NULL; other = other->next)
+        children += other->parent == e && other->epoch > 0;
+    if (children != e->expected->children)
+        sim_problem(sim, "execution %s started %u executions, it should have started %u", e->id, children,
+                    e->expected->children);
+}
+
+/* "node@iteration" and "/epoch" of each attempt that the ledger shows. */
+static void read_ledger(const struct json *nodes, struct map *ledger)
+{
+    static char is_there;
+    for (size_t i = 0; i < json_count(nodes); i++) {
+        const struct json *node = json_at(nodes, i), *attempts = json_get(node, "attempts");
+        read_ledger(json_get(node, "iterations"), ledger);
+        for (size_t k = 0; k < json_count(attempts); k++) {
+            const struct json *attempt = json_at(attempts, k);
+            const char *iteration = json_get_str(attempt, "iteration");
+            if (iteration == NULL)
+                iteration = json_get_str(node, "iteration");
+            AUTO_FREE char *key =
+                mem_printf("%s@%s/%d", json_get_str(node, "nodeId"), iteration == NULL ? "0" : iteration,
+                           (int)json_get_int(attempt, "epoch", 0));
+            (void)map_put(ledger, key, &is_there);
+        }
+    }
+}
+
+/* What is stored as done shows an attempt for each epoch in which it may have run. */
+static void check_ledger(struct sim *sim, const struct sim_execution *e, const struct json *detail)
+{
+    struct map ledger;
+    map_init(&ledger);
+    read_ledger(json_get(detail, "nodeExecutions"), &ledger);
+    for (const struct sim_place *place = e->first_place; place != NULL; place = place->next)
+        for (unsigned i = 0; has_effects(place->kind) && place->checkpoint_epoch > 0 && i < place->starts &&
+                             i < SIM_STARTS && e->final == RUN_SUCCESS;
+             i++) {
+            AUTO_FREE char *key = mem_printf("%s/%d", place->name, place->seen[i].epoch);
+            if (map_get(&ledger, key) == NULL)
+                sim_problem(sim, "node %s of %s ran in epoch %d and shows no attempt of it", place->name, e->id,
+                            place->seen[i].epoch);
+        }
+    map_done(&ledger);
+}
+
 static void check_execution(struct sim *sim, struct store_session *session, const struct sim_execution *e)
 {
-    struct json *stored = NULL;
+    AUTO_JSON struct json *detail = NULL;
     struct error error;
-    enum err code = store_execution_load(session, e->id, &stored, &error);
-    const char *status = json_get_str(stored, "status");
+    enum err code = store_execution_load_detail(session, e->id, &detail, &error);
+    const char *status = json_get_str(detail, "status");
     if (code == ERR_NOT_FOUND && e->accepted)
         sim_problem(sim, "execution %s was accepted and is not there", e->id);
-    else if (code == ERR_OK && !e->accepted && !e->uncertain)
+    else if (code == ERR_OK && !e->accepted && !e->uncertain && e->epoch == 0)
         sim_problem(sim, "execution %s was refused and is there", e->id);
     else if (code == ERR_OK && e->final < 0)
         sim_problem(sim, "execution %s is stuck: %s at epoch %d", e->id, status, e->epoch);
@@ -480,13 +342,12 @@ static void check_execution(struct sim *sim, struct store_session *session, cons
                     run_status_name((enum run_status)e->final));
     else if (code != ERR_OK && code != ERR_NOT_FOUND)
         sim_problem(sim, "execution %s cannot be read: %s", e->id, error.message);
-    json_unref(stored);
-    const struct sim_flow *flow = flow_of(sim, e);
-    for (unsigned i = 0; e->final == RUN_SUCCESS && i < flow->count; i++)
-        if (!e->nodes[i].done && !may_bring_nothing(flow, e, i))
-            sim_problem(sim, "execution %s succeeded without its node n%u", e->id, i);
+    if (code != ERR_OK || e->final < 0)
+        return;
+    check_status(sim, e);
+    check_success(sim, e, detail);
+    check_ledger(sim, e, detail);
 }
-
 /* A slot ends with its holder: nothing is held for executions that are over. */
 static void check_slots(struct sim *sim)
 {
@@ -523,8 +384,8 @@ void sim_check_end(struct sim *sim)
         sim_problem(sim, "the store cannot be read: %s", error.message);
         return;
     }
-    for (unsigned i = 0; i < sim->execution_count; i++)
-        check_execution(sim, session, &sim->executions[i]);
+    for (const struct sim_execution *e = sim->executions; e != NULL; e = e->next)
+        check_execution(sim, session, e);
     store_read_end(sim->store, session);
     if (sim->problem[0] == '\0')
         check_slots(sim);

@@ -1,9 +1,5 @@
-/* What goes wrong, and what people do, drawn from the seed. */
+/* What goes wrong, drawn from the seed. */
 #include "sim.h"
-
-#include "broker/messages.h"
-#include <stdio.h>
-#include <string.h>
 
 bool sim_chance(struct rng *rng, unsigned percent)
 {
@@ -133,73 +129,6 @@ static void jump(struct sim *sim)
         loop_virtual_jump(sim->loops[i], by);
 }
 
-/* ---- people */
-
-struct order {
-    struct sim_execution *execution;
-    const char *verb;
-    enum err (*write)(struct store_session *s, const char *id, int64_t now_ms, struct error *reterr);
-    int64_t now_ms;
-};
-
-static enum err write_order(struct store_session *session, void *arg, struct error *reterr)
-{
-    const struct order *order = arg;
-    return order->write(session, order->execution->id, order->now_ms, reterr);
-}
-
-static bool stands_at(struct sim *sim, const char *id, const char *status)
-{
-    struct store_session *session;
-    struct error error;
-    AUTO_JSON struct json *execution = NULL;
-    if (store_read_begin(sim->store, &session, &error) != ERR_OK)
-        return false;
-    bool stands = store_execution_load(session, id, &execution, &error) == ERR_OK &&
-                  strcmp(json_get_str(execution, "status"), status) == 0;
-    store_read_end(sim->store, session);
-    return stands;
-}
-
-/* As the gateway does it: the store first, then whoever runs it is told. */
-static void give(struct sim *sim, struct sim_execution *execution, const char *verb,
-                 enum err (*write)(struct store_session *s, const char *id, int64_t now_ms, struct error *reterr))
-{
-    struct order order = {.execution = execution, .verb = verb, .write = write, .now_ms = sim_wall(sim, LOOP_GATEWAY)};
-    struct error error;
-    enum err code = store_write(sim->store, write_order, &order, &error);
-    sim_trace(sim, "a person says %s %s: %s", verb, execution->id, error_id(code));
-    if (code == ERR_STORE_UNKNOWN && stands_at(sim, execution->id,
-                                               strcmp(verb, "cancel") == 0  ? "cancelled"
-                                               : strcmp(verb, "pause") == 0 ? "paused"
-                                                                            : "pending"))
-        code = ERR_OK;
-    if (code != ERR_OK || (sim->plant == SIM_PLANT_IGNORE_CANCEL && strcmp(verb, "cancel") == 0))
-        return;
-    char body[100];
-    int n = snprintf(body, sizeof body, "{\"%s\":\"%s\"}", verb, execution->id);
-    broker_broadcast(sim->gateway, TOPIC_CONTROL, body, (size_t)n);
-}
-
-static void act_as_person(struct sim *sim)
-{
-    if (sim->execution_count == 0)
-        return;
-    struct sim_execution *execution = &sim->executions[up_to(sim, sim->execution_count)];
-    if (!execution->accepted)
-        return;
-    int64_t kind = up_to(sim, 10);
-    if (kind < 3) {
-        sim->cancels++;
-        give(sim, execution, "cancel", store_execution_cancel);
-    } else if (kind < 7) {
-        sim->pauses++;
-        give(sim, execution, "pause", store_execution_pause);
-    } else {
-        give(sim, execution, "resume", store_execution_resume);
-    }
-}
-
 static void fault_once(struct sim *sim, enum sim_fault kind)
 {
     switch (kind) {
@@ -219,7 +148,7 @@ static void fault_once(struct sim *sim, enum sim_fault kind)
         hang(sim);
         break;
     case SIM_PERSON:
-        act_as_person(sim);
+        sim_person_acts(sim);
         break;
     default:
         break; /* publications and commits have hooks of their own */
@@ -235,14 +164,12 @@ static void calm(struct sim *sim)
     for (unsigned i = 0; i < sim->worker_count; i++)
         if (sim->workers[i].hung_until > sim->now)
             sim->workers[i].hung_until = sim->now;
-    for (unsigned i = 0; i < sim->execution_count; i++)
-        if (sim->executions[i].paused_at > 0 && sim->executions[i].final < 0)
-            give(sim, &sim->executions[i], "resume", store_execution_resume);
+    sim_person_resumes(sim);
 }
 
 void sim_faults_step(struct sim *sim)
 {
-    if (sim->now >= sim->faults_end && sim->execution_count == sim->wanted) {
+    if (sim->now >= sim->faults_end && sim->submitted == sim->wanted) {
         calm(sim);
         return;
     }
@@ -256,8 +183,12 @@ void sim_faults_step(struct sim *sim)
                                            SIM_PERSON,
                                            SIM_PERSON,
                                            SIM_PERSON};
-    enum sim_fault kind = kinds[up_to(sim, sizeof kinds / sizeof *kinds)];
-    if (sim->faults & kind && sim->now < sim->faults_end)
+    unsigned count = 0;
+    enum sim_fault kind = SIM_LOSE; /* none that is drawn here */
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if ((sim->faults & kinds[i]) != 0 && rng_below(&sim->fault_rng, ++count) == 0)
+            kind = kinds[i];
+    if (sim->now < sim->faults_end)
         fault_once(sim, kind);
     int64_t next = sim->now + 1 + up_to(sim, sim_chance(&sim->fault_rng, 30) ? 50 : 3000);
     sim->next_fault = next;

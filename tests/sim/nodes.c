@@ -1,11 +1,142 @@
-/* The simulator's node types, and small random flows made of them. */
+/* The simulator's node types: those of tests/support/flow_kit.h, and what each attempt of theirs comes to. */
 #include "sim.h"
 
 #include "base/mem.h"
+#include "nodes/node_int.h"
+#include "support/flow_kit.h"
 #include "worker/worker_int.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* ---- values: all that follows from them follows from their hash */
+
+static uint64_t mix(uint64_t a, uint64_t b)
+{
+    uint64_t both[2] = {a, b};
+    return hash_bytes(both, sizeof both) >> 12;
+}
+
+/* What differs from history to history, or with the order of things. */
+static bool is_volatile(const char *key)
+{
+    static const char *const keys[] = {"v",       "index",     "deadline", "executionId",
+                                       "message", "execution", "node",     "iteration"};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+        if (strcmp(key, keys[i]) == 0)
+            return true;
+    return false;
+}
+
+static uint64_t hash_members(const struct json *object)
+{
+    uint64_t sum = 17;
+    struct json_iter member;
+    JSON_EACH(object, member)
+    if (!is_volatile(member.key))
+        sum += mix(hash_str(member.key), sim_hash_value(member.value));
+    return sum >> 8;
+}
+
+/* The order of a list does not count: a for-each may have shuffled its items. */
+uint64_t sim_hash_value(const struct json *value)
+{
+    uint64_t sum = 11;
+    switch (json_kind(value)) {
+    case JSON_ARRAY:
+        for (size_t i = 0; i < json_count(value); i++)
+            sum += mix(1, sim_hash_value(json_at(value, i)));
+        return sum >> 8;
+    case JSON_OBJECT:
+        return json_has(value, "h") ? mix(2, (uint64_t)json_get_int(value, "h", 0)) : hash_members(value);
+    case JSON_STRING:
+        return hash_str(json_as_str(value)) >> 12;
+    case JSON_NULL:
+        return 3;
+    default:
+        return mix(4, (uint64_t)json_as_int(value));
+    }
+}
+
+struct json *sim_value(uint64_t hash)
+{
+    struct json *value = json_object_new();
+    json_set_int(value, "h", (int64_t)hash);
+    json_set_int(value, "key", (int64_t)(hash % 3));
+    return value;
+}
+
+struct json *sim_payload(const char *node_id)
+{
+    return sim_value(hash_str(node_id) >> 12);
+}
+
+/* Passes, without the items around. */
+static uint64_t hash_passes(const char *iteration)
+{
+    uint64_t hash = 5;
+    for (const char *at = iteration, *end; *at != '\0'; at = *end == '\0' ? end : end + 1) {
+        end = at + strcspn(at, ".");
+        if (*end == '\0' || memchr(at, '-', (size_t)(end - at)) != NULL)
+            hash = mix(hash, strtoul(at, NULL, 10));
+    }
+    return hash;
+}
+
+/* ---- what comes of an attempt */
+
+static struct json *plan_of(uint64_t hash)
+{
+    struct json *outputs = json_object_new(), *items = json_array_new();
+    for (uint64_t i = 0; i < hash % 4; i++)
+        json_push(items, sim_value(mix(hash, 100 + i)));
+    json_set(outputs, "items", items);
+    json_set_int(outputs, "concurrency", 1 + (int64_t)(hash / 4 % 3));
+    json_set_bool(outputs, "continueOnError", hash / 16 % 2 == 0);
+    return outputs;
+}
+
+static struct json *make_value(const char *node_id, const char *iteration, uint64_t hash)
+{
+    struct json *value = sim_value(hash);
+    json_set_str(value, "node", node_id);
+    json_set_str(value, "iteration", iteration);
+    return value;
+}
+
+static bool may_fail(enum sim_kind kind)
+{
+    return kind == KIND_PURE || kind == KIND_EFFECT || kind == KIND_BLOCKING || kind == KIND_SLEEP;
+}
+
+void sim_behave(const struct sim_flow *flow, bool mended, const char *node_id, const char *iteration, int attempt,
+                enum sim_kind kind, const struct json *inputs, struct sim_outcome *ret)
+{
+    uint64_t hash = mix(hash_str(node_id), hash_passes(iteration));
+    if (kind != KIND_MERGE)
+        hash = mix(hash, hash_members(inputs));
+    *ret = (struct sim_outcome){.hash = hash};
+    bool retried = json_get_int(json_get(inputs, "retry"), "maxAttempts", 1) > 1;
+    ret->for_good = flow->failing && !mended && may_fail(kind) && mix(hash, 77) % 10 == 0;
+    ret->fails = ret->for_good || (retried && may_fail(kind) && attempt == 1 && mix(hash, 78) % 3 == 0);
+    if (ret->fails || kind == KIND_CHILD || kind == KIND_SIGNAL)
+        return;
+    if (kind == KIND_EACH) {
+        ret->outputs = plan_of(hash);
+        return;
+    }
+    ret->outputs = json_object_new();
+    struct json *value = make_value(node_id, iteration, hash);
+    if (kind == KIND_END)
+        json_set(ret->outputs, "body", json_ref(value));
+    else if (kind == KIND_START || hash % 5 != 2)
+        json_set(ret->outputs, "out", json_ref(value));
+    if (kind != KIND_END && kind != KIND_START && (hash % 5 == 2 || hash % 5 == 3))
+        json_set(ret->outputs, "other", json_ref(value));
+    json_unref(value);
+}
+
+/* ---- the types */
 
 /* Nodes find their world through the host, and the epoch, which is none of a node's business, through the engine's
  * call. */
@@ -19,42 +150,110 @@ static int epoch_of(const struct node_call *call)
     return ((const struct call *)call->engine)->active->epoch;
 }
 
-static void set_output(struct node_call *call)
+static void behave(const struct node_call *call, struct sim_outcome *ret)
 {
-    struct json *value = json_object_new();
-    json_set_str(value, "node", call->node_id);
-    json_set_str(value, "execution", call->execution_id);
-    node_call_set(call, "output", value);
-    call->records = 1;
+    const struct sim *sim = worker_of(call)->sim;
+    const struct sim_execution *execution = sim_find(sim, call->execution_id);
+    if (execution == NULL) { /* has been told as a problem */
+        *ret = (struct sim_outcome){.fails = true};
+        return;
+    }
+    sim_behave(&sim->flows[execution->flow], execution->mended, call->node_id, call->iteration, call->attempt,
+               sim_kind_of(call->type->spec.type), call->inputs, ret);
 }
 
-/* Whether this attempt fails is a property of the execution, the node and the attempt: the same in every epoch. */
-static bool shall_fail(const struct node_call *call)
+static uint64_t begin(const struct node_call *call)
 {
-    int64_t percent = json_get_int(call->inputs, "failPercent", 0);
-    char text[ID_TEXT_BYTES_MAX + 16];
-    (void)snprintf(text, sizeof text, "%s/%s/%d", call->execution_id, call->node_id, call->attempt);
-    return (int64_t)(hash_str(text) % 100) < percent;
+    struct sim_outcome outcome;
+    behave(call, &outcome);
+    json_unref(outcome.outputs);
+    sim_on_node_start(worker_of(call), call, epoch_of(call), outcome.hash);
+    return outcome.hash;
+}
+
+static void sign(struct json *value, const struct node_call *call)
+{
+    if (json_is(value, JSON_OBJECT))
+        json_set_str(value, "execution", call->execution_id);
+}
+
+static enum err end(struct node_call *call, struct error *reterr)
+{
+    struct sim_outcome outcome;
+    behave(call, &outcome);
+    if (outcome.fails)
+        return error_set(reterr, ERR_NODE_RETRY, NULL, "It was meant to fail.");
+    struct json_iter pin;
+    JSON_EACH(outcome.outputs, pin)
+    {
+        sign(pin.value, call);
+        node_call_set(call, pin.key, json_ref(pin.value));
+    }
+    json_unref(outcome.outputs);
+    call->records = 1;
+    sim_on_node_done(worker_of(call), call, epoch_of(call), outcome.hash);
+    return ERR_OK;
 }
 
 static enum err execute_inline(struct node_call *call, struct error *reterr)
 {
-    sim_on_node_start(worker_of(call), call, epoch_of(call));
-    if (shall_fail(call))
-        return error_set(reterr, ERR_NODE_RETRY, NULL, "It was meant to fail.");
-    set_output(call);
-    sim_on_node_done(worker_of(call), call, epoch_of(call));
+    (void)begin(call);
+    return end(call, reterr);
+}
+
+static enum err execute_sleep(struct node_call *call, struct error *reterr)
+{
+    (void)begin(call);
+    int64_t wake_ms = call->now_ms + json_get_int(call->inputs, "waitMs", 0);
+    enum err code = end(call, reterr);
+    if (code != ERR_OK)
+        return code;
+    sim_on_node_wait(worker_of(call), call, wake_ms);
+    node_call_wait(call, wake_ms);
     return ERR_OK;
 }
 
-static enum err execute_wait(struct node_call *call, struct error *reterr)
+/* What comes of these is known when others have spoken. */
+static enum err execute_signal(struct node_call *call, struct error *reterr)
 {
     (void)reterr;
-    sim_on_node_start(worker_of(call), call, epoch_of(call));
-    int64_t wake_ms = call->now_ms + json_get_int(call->inputs, "waitMs", 0);
-    set_output(call);
-    sim_on_node_wait(worker_of(call), call, wake_ms);
-    node_call_wait(call, wake_ms);
+    uint64_t hash = begin(call);
+    int64_t timeout_ms = json_get_int(call->inputs, "timeoutMs", 0);
+    struct json *waiting = json_object_new();
+    json_set_str(waiting, "kind", "signal");
+    json_set_str(waiting, "name", call->node_id);
+    if (timeout_ms > 0) {
+        struct json *late = json_object_new();
+        json_set_int(late, "deadline", call->now_ms + timeout_ms);
+        node_call_set(call, "timeout", late);
+    }
+    sim_on_node_done(worker_of(call), call, epoch_of(call), hash);
+    node_call_wait_for(call, waiting, timeout_ms > 0 ? call->now_ms + timeout_ms : RUN_WAKE_NEVER);
+    return ERR_OK;
+}
+
+static enum err execute_child(struct node_call *call, struct error *reterr)
+{
+    uint64_t hash = begin(call);
+    enum err code = node_sub_flow.execute(call, reterr);
+    if (code == ERR_OK)
+        sim_on_node_done(worker_of(call), call, epoch_of(call), hash);
+    return code;
+}
+
+/* Items of changing expressions are in another order each time. */
+static enum err execute_each(struct node_call *call, struct error *reterr)
+{
+    enum err code = execute_inline(call, reterr);
+    const struct json *items = json_get(call->outputs, "items");
+    size_t count = json_count(items);
+    if (code != ERR_OK || count == 0 || !json_has(call->inputs, "v"))
+        return code;
+    struct json *shuffled = json_array_new();
+    size_t from = (size_t)call->now_ms % count;
+    for (size_t i = 0; i < count; i++)
+        json_push(shuffled, json_ref(json_at(items, (from + i) % count)));
+    json_set(call->outputs, "items", shuffled);
     return ERR_OK;
 }
 
@@ -74,23 +273,19 @@ static void effect_free(struct node_call *call)
 static void on_effect(void *user)
 {
     struct node_call *call = ((struct effect *)user)->call;
+    struct error error = {0};
     effect_free(call);
-    if (shall_fail(call)) {
-        struct error error;
-        (void)error_set(&error, ERR_NODE_RETRY, NULL, "It was meant to fail.");
+    if (end(call, &error) == ERR_OK)
+        node_call_done(call);
+    else
         node_call_failed(call, &error);
-        return;
-    }
-    set_output(call);
-    sim_on_node_done(worker_of(call), call, epoch_of(call));
-    node_call_done(call);
 }
 
 static enum err execute_effect(struct node_call *call, struct error *reterr)
 {
     (void)reterr;
     struct sim_worker *worker = worker_of(call);
-    sim_on_node_start(worker, call, epoch_of(call));
+    (void)begin(call);
     struct effect *effect = mem_alloc(sizeof *effect);
     *effect = (struct effect){.call = call};
     effect->timer = loop_timer_new(worker->sim->loops[worker->index], on_effect, effect);
@@ -99,38 +294,56 @@ static enum err execute_effect(struct node_call *call, struct error *reterr)
     return ERR_OK;
 }
 
-static const struct flow_pin outputs[] = {{.name = "output", .type = "any"}, {0}};
-static const struct field fields[] = {{0}};
+/* Those of the kit's types that flow_random.c draws; some effects are of other kinds here. */
+static const struct {
+    const char *type, *of; /* of: whose pins it has */
+    enum node_mode mode;
+    enum err (*execute)(struct node_call *call, struct error *reterr);
+    void (*abort)(struct node_call *call);
+} kinds[] = {[KIND_START] = {"trigger", "trigger", NODE_INLINE, execute_inline, NULL},
+             [KIND_PURE] = {"pure", "pure", NODE_INLINE, execute_inline, NULL},
+             [KIND_EFFECT] = {"effect", "effect", NODE_ASYNC, execute_effect, effect_free},
+             [KIND_BLOCKING] = {"blocking", "effect", NODE_BLOCKING, execute_inline, NULL},
+             [KIND_SLEEP] = {"sleep", "effect", NODE_INLINE, execute_sleep, NULL},
+             [KIND_SIGNAL] = {"wait", "wait", NODE_INLINE, execute_signal, NULL},
+             [KIND_CHILD] = {"sub-flow", "sub-flow", NODE_BLOCKING, execute_child, NULL},
+             [KIND_EACH] = {"each", "each", NODE_INLINE, execute_each, NULL},
+             [KIND_MERGE] = {"merge", "merge", NODE_INLINE, execute_inline, NULL},
+             [KIND_END] = {"respond", "respond", NODE_INLINE, execute_inline, NULL}};
+#define KINDS (sizeof kinds / sizeof *kinds)
 
-#define TYPE(text, is_pure, run_mode, function, stop)                                                                  \
-    {                                                                                                                  \
-        .spec = {.type = text, .outputs = outputs, .fields = fields, .any_input = true, .pure = is_pure},              \
-        .name = text, .version = "1.0.0", .mode = run_mode, .execute = function, .abort = stop                         \
+static struct node_type types[KINDS];
+
+static void make_types(void)
+{
+    for (size_t i = 0; i < KINDS; i++) {
+        struct flow_node_spec spec = *kit_catalog.find(&kit_catalog, kinds[i].of);
+        spec.type = kinds[i].type;
+        if (i == KIND_CHILD)
+            spec.fields = node_sub_flow.spec.fields;
+        types[i] = (struct node_type){.spec = spec,
+                                      .name = spec.type,
+                                      .version = "1.0.0",
+                                      .mode = kinds[i].mode,
+                                      .execute = kinds[i].execute,
+                                      .abort = kinds[i].abort};
     }
-static const struct node_type types[] = {
-    [KIND_START] = {.spec = {.type = "sim-start",
-                             .outputs = outputs,
-                             .fields = fields,
-                             .any_input = true,
-                             .pure = true,
-                             .trigger = "manual"},
-                    .name = "sim-start",
-                    .version = "1.0.0",
-                    .mode = NODE_INLINE,
-                    .execute = execute_inline},
-    [KIND_PURE] = TYPE("sim-pure", true, NODE_INLINE, execute_inline, NULL),
-    [KIND_EFFECT] = TYPE("sim-effect", false, NODE_ASYNC, execute_effect, effect_free),
-    [KIND_BLOCKING] = TYPE("sim-blocking", false, NODE_BLOCKING, execute_inline, NULL),
-    [KIND_FLAKY] = TYPE("sim-flaky", false, NODE_ASYNC, execute_effect, effect_free),
-    [KIND_WAIT] = TYPE("sim-wait", false, NODE_INLINE, execute_wait, NULL),
-};
+}
 
 const struct node_type *sim_find_type(const char *type)
 {
-    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
-        if (strcmp(types[i].spec.type, type) == 0)
+    if (types[0].execute == NULL)
+        make_types();
+    for (size_t i = 0; i < KINDS; i++)
+        if (strcmp(kinds[i].type, type) == 0)
             return &types[i];
     return NULL;
+}
+
+enum sim_kind sim_kind_of(const char *type)
+{
+    const struct node_type *found = sim_find_type(type);
+    return found == NULL ? KIND_PURE : (enum sim_kind)(found - types);
 }
 
 static const struct flow_node_spec *find_spec(const struct flow_catalog *catalog, const char *type)
@@ -144,122 +357,4 @@ const struct flow_catalog *sim_catalog(void)
 {
     static const struct flow_catalog catalog = {.find = find_spec};
     return &catalog;
-}
-
-/* ---- flows */
-
-static struct json *make_config(struct sim *sim, struct sim_flow *flow, unsigned index)
-{
-    struct json *config = json_object_new(), *retry;
-    flow->attempts[index] = 1;
-    switch (flow->kinds[index]) {
-    case KIND_WAIT:
-        json_set_int(config, "waitMs", (int64_t)rng_below(&sim->rng, sim_chance(&sim->rng, 50) ? 4000 : 20000));
-        break;
-    case KIND_EFFECT:
-        json_set_int(config, "takesMs", (int64_t)rng_below(&sim->rng, 800));
-        break;
-    case KIND_FLAKY:
-        flow->attempts[index] = 2 + (int)rng_below(&sim->rng, 4);
-        retry = json_object_new();
-        json_set_int(retry, "maxAttempts", flow->attempts[index]);
-        json_set_int(retry, "delayMs", (int64_t)rng_below(&sim->rng, sim_chance(&sim->rng, 30) ? 7000 : 500));
-        json_set(config, "retry", retry);
-        json_set_int(config, "failPercent", 40);
-        json_set_int(config, "takesMs", (int64_t)rng_below(&sim->rng, 300));
-        json_set_bool(config, "critical", sim_chance(&sim->rng, 50));
-        break;
-    default:
-        break;
-    }
-    return config;
-}
-
-static struct json *make_node(struct sim *sim, struct sim_flow *flow, unsigned index)
-{
-    static const enum sim_kind kinds[] = {KIND_PURE,  KIND_EFFECT, KIND_EFFECT, KIND_BLOCKING,
-                                          KIND_FLAKY, KIND_FLAKY,  KIND_WAIT,   KIND_WAIT};
-    flow->kinds[index] = index == 0 ? KIND_START : kinds[rng_below(&sim->rng, sizeof kinds / sizeof *kinds)];
-    char id[8];
-    (void)snprintf(id, sizeof id, "n%u", index);
-    struct json *node = json_object_new(), *position = json_object_new();
-    json_set_str(node, "id", id);
-    json_set_str(node, "type", types[flow->kinds[index]].spec.type);
-    json_set_str(node, "version", "1.0.0");
-    json_set(node, "config", make_config(sim, flow, index));
-    json_set_int(position, "x", 0);
-    json_set_int(position, "y", 0);
-    json_set(node, "position", position);
-    return node;
-}
-
-static void connect(struct json *connections, struct sim_flow *flow, unsigned from, unsigned to)
-{
-    char source[8], target[8], pin[24];
-    if (flow->from[to][from])
-        return;
-    flow->from[to][from] = true;
-    (void)snprintf(source, sizeof source, "n%u", from);
-    (void)snprintf(target, sizeof target, "n%u", to);
-    (void)snprintf(pin, sizeof pin, "from_n%u", from);
-    struct json *connection = json_object_new();
-    json_set_str(connection, "fromNodeId", source);
-    json_set_str(connection, "fromOutput", "output");
-    json_set_str(connection, "toNodeId", target);
-    json_set_str(connection, "toInput", pin);
-    json_push(connections, connection);
-}
-
-struct flow_write {
-    struct json *document;
-    int64_t now_ms;
-};
-
-static enum err write_flow(struct store_session *session, void *arg, struct error *reterr)
-{
-    struct flow_write *write = arg;
-    return store_flow_insert(session, write->document, write->now_ms, reterr);
-}
-
-static struct json *make_settings(struct sim *sim, struct sim_flow *flow)
-{
-    struct json *settings = json_object_new();
-    if (sim_chance(&sim->rng, 30)) {
-        flow->concurrency = 1 + (int)rng_below(&sim->rng, 3);
-        json_set_int(settings, "concurrency", flow->concurrency);
-    }
-    if (sim_chance(&sim->rng, 30)) {
-        flow->per_key = 1;
-        json_set_str(settings, "concurrencyKey", "{{ input.key }}");
-    }
-    return settings;
-}
-
-void sim_flow_make(struct sim *sim, struct sim_flow *flow)
-{
-    id_format(sim->now, &sim->rng, flow->id);
-    flow->count = 2 + (unsigned)rng_below(&sim->rng, SIM_NODES - 1);
-    struct json *document = json_object_new(), *nodes = json_array_new(), *connections = json_array_new();
-    for (unsigned i = 0; i < flow->count; i++)
-        json_push(nodes, make_node(sim, flow, i));
-    for (unsigned i = 1; i < flow->count; i++) {
-        connect(connections, flow, (unsigned)rng_below(&sim->rng, i), i);
-        if (sim_chance(&sim->rng, 40))
-            connect(connections, flow, (unsigned)rng_below(&sim->rng, i), i);
-    }
-    char name[64];
-    (void)snprintf(name, sizeof name, "flow %s", flow->id);
-    json_set_str(document, "id", flow->id);
-    json_set_str(document, "name", name);
-    json_set(document, "nodes", nodes);
-    json_set(document, "connections", connections);
-    json_set(document, "settings", make_settings(sim, flow));
-    json_set_int(document, "version", 1);
-    json_set_str(document, "status", "active");
-    json_set_str(document, "createdBy", "simulator");
-    struct flow_write write = {.document = document, .now_ms = sim->now};
-    struct error error;
-    if (store_write(sim->store, write_flow, &write, &error) != ERR_OK)
-        sim_problem(sim, "the flow cannot be stored: %s (%s)", error.message, error.field);
-    json_unref(document);
 }

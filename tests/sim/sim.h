@@ -1,9 +1,11 @@
-/* The simulator: gateway, orchestrator, workers, broker and store of one installation in one thread, on virtual loops.
+/* The simulator: gateway, orchestrators, workers, broker and store of one installation in one thread, on virtual loops.
  * Every choice (flows, interleaving, faults, what people do) is drawn from one seed, so that a seed is a history that
- * repeats. tests/CMakeLists.txt lets the linker lead calls of some store verbs through check.c, which keeps a model of
- * what was committed and compares it with what happens. */
+ * repeats. tests/CMakeLists.txt lets the linker lead calls of some store verbs through facts.c, which keeps a model of
+ * what was committed, and broadcasts through words.c. What has to come of each execution is known beforehand
+ * (expect.c); check.c compares it with what happens. */
 #pragma once
 #include "base/clock.h"
+#include "base/map.h"
 #include "orchestrator/orchestrator.h"
 #include "worker/worker.h"
 
@@ -18,7 +20,7 @@ enum sim_fault {
     SIM_STORE = 64,
     SIM_CLOCK = 128,
     SIM_HANG = 256,
-    SIM_PERSON = 512,
+    SIM_PERSON = 512, /* cancels, pauses, resumes, retries what failed */
     SIM_WORDS = 1024, /* broadcasts are not heard by somebody, or late by all */
     SIM_ALL = 2047
 };
@@ -35,38 +37,82 @@ enum sim_plant {
     SIM_PLANT_UNSTABLE_KEY,    /* the idempotency key changes with the epoch */
     SIM_PLANT_FORGET_ACCEPTED, /* an execution is accepted and its row never written */
     SIM_PLANT_IGNORE_LIMITS,   /* what has to wait for its turn is handed out at once */
+    SIM_PLANT_MUTE_CHILD,      /* the end of a child is not told to its parent */
+    SIM_PLANT_EARLY_SIGNAL,    /* a signal that comes before the run parks is lost */
+    SIM_PLANT_NO_LEDGER,       /* what may have run in a lost epoch shows as no attempt */
+    SIM_PLANT_LEAVE_CHILDREN,  /* who is cancelled leaves those that it waits for running */
+    SIM_PLANT_SECOND_CHILD,    /* each time that a checkpoint is told, a child is started */
+    SIM_PLANT_DROP_RESTORE,    /* a retry from the failed node has forgotten what had succeeded */
     SIM_PLANT_COUNT
 };
 
 enum {
     SIM_WORKERS = 3,
     SIM_FLOWS = 4,
-    SIM_NODES = 8,
-    SIM_EXECUTIONS = 24,
+    SIM_NODES = 40,
+    SIM_INPUTS = 3,
+    SIM_EXECUTIONS = 12, /* that somebody starts; they start others */
     SIM_STARTS = 64,
     SIM_ORCHESTRATORS = 2,
     SIM_LOOPS = SIM_WORKERS + SIM_ORCHESTRATORS + 1
 };
 enum { LOOP_ORCHESTRATOR = SIM_WORKERS, LOOP_GATEWAY = SIM_WORKERS + SIM_ORCHESTRATORS };
 
-enum sim_kind { KIND_START, KIND_PURE, KIND_EFFECT, KIND_BLOCKING, KIND_FLAKY, KIND_WAIT };
+enum sim_kind {
+    KIND_START,
+    KIND_PURE,
+    KIND_EFFECT,
+    KIND_BLOCKING,
+    KIND_SLEEP,
+    KIND_SIGNAL,
+    KIND_CHILD,
+    KIND_EACH,
+    KIND_MERGE,
+    KIND_END
+};
 
 struct sim_flow {
     char id[ID_TEXT_BYTES];
-    unsigned count;
-    enum sim_kind kinds[SIM_NODES];
-    int attempts[SIM_NODES];
-    bool from[SIM_NODES][SIM_NODES]; /* from[to][source] */
-    int concurrency, per_key;        /* 0: any number */
+    struct flow *flow;
+    struct json *definition;
+    bool failing;              /* some of its nodes fail for good */
+    bool bounded;              /* its loops may go on beyond their bound */
+    bool signalled[SIM_NODES]; /* of n<index>: a wait that somebody sends a signal to */
+    int concurrency, per_key;  /* 0: any number */
 };
 
-/* What the model knows of one node of one execution. */
-struct sim_node {
-    char key[ID_TEXT_BYTES_MAX];
+/* What has to come of an execution. */
+struct sim_expected {
+    enum run_status status;
+    struct json *result;
+    /* "node#hash of its inputs" -> in how many iterations it may begin, and has to end well, as pointers. When
+     * something fails, what else was under way in its item may have ended or not: `ended` is of the flow's own nodes
+     * then. */
+    struct map begun, ended;
+    bool loose;      /* which nodes run depends on the order */
+    unsigned starts; /* of nodes, of all that it starts too */
+    unsigned children;
+    unsigned executions;    /* all that it starts */
+    struct sim_wait *waits; /* those that get a signal */
+};
+struct sim_wait {
+    struct sim_wait *next;
+    char node[16];
+    char iteration[RUN_ITERATION_BYTES_MAX];
+};
+
+/* What the model knows of one iteration of a node of one execution. */
+struct sim_place {
+    struct sim_place *next;
+    const char *name; /* node@iteration */
+    enum sim_kind kind;
+    char key[ID_TEXT_BYTES_MAX + 16];
     unsigned starts;
+    int attempts;         /* that its policy allows */
     int done_epoch;       /* the latest epoch in which it came to its end */
     int checkpoint_epoch; /* whose success is committed, or 0 */
     bool done, waiting;
+    bool never;      /* it had succeeded in the execution that this one retries */
     int64_t wake_ms; /* the earliest of its waits */
     struct {
         int epoch, attempt;
@@ -74,20 +120,34 @@ struct sim_node {
 };
 
 struct sim_execution {
+    struct sim_execution *next;
     struct sim *sim;
     char id[ID_TEXT_BYTES];
     unsigned flow;
+    char *body, *input; /* input: its text */
+    const struct sim_expected *expected;
+    struct sim_execution *parent; /* that started it; NULL: somebody from outside */
+    char *parent_place;
+    bool parent_waits;
+    struct sim_execution *retries; /* it goes on from where that one failed */
+    bool retried;
+    bool mended;    /* nothing of it fails */
+    bool disturbed; /* a person cancelled one that it waited for */
     bool accepted, uncertain;
     int epoch;                       /* committed; 0: no row */
     uint64_t parked;                 /* bit n: epoch n was parked */
     int final, final_epoch;          /* enum run_status, or -1 */
     int64_t cancelled_at, paused_at; /* global time, or 0 */
-    bool unheard;                    /* somebody was not told of that, or late */
+    int64_t told_at;                 /* workers were told of the cancel */
+    bool unheard;                    /* somebody was not told what a person said, or late */
     bool holds, waits;               /* a slot under its flow's limits; waits for one */
     int key;
-    struct sim_node nodes[SIM_NODES];
+    struct map places;
+    struct sim_place *first_place;
+    struct map done;  /* "node@iteration#hash" */
+    struct map pairs; /* as of what is expected */
     struct store_execution row;
-    char input[64];
+    char *restore;
 };
 
 struct sim_worker {
@@ -111,6 +171,7 @@ struct sim {
     unsigned faults;
     enum sim_plant plant;
     bool quiet, tracing; /* quiet: the faults are over */
+    bool speaking;       /* the gateway is at the store */
     struct rng rng;      /* of the world */
     struct rng fault_rng;
     int64_t now, wall_max;
@@ -125,17 +186,21 @@ struct sim {
     unsigned worker_count;
     struct sim_flow flows[SIM_FLOWS];
     unsigned flow_count;
-    struct sim_execution executions[SIM_EXECUTIONS];
-    unsigned execution_count, wanted;
-    int64_t next_submit, next_fault, faults_end;
+    struct map expectations; /* "flow/body/mended/hash of input" -> struct sim_expected */
+    struct sim_execution *executions, **last_execution;
+    struct map by_id;
+    unsigned execution_count, submitted, wanted;
+    int64_t next_submit, next_fault, faults_end, next_look;
     unsigned lose_percent, double_percent, delay_percent, store_percent, deaf_percent, late_percent;
     struct sim_listener *listeners;
     struct sim_late_word *late_words;
+    struct sim_sending *sendings;
     enum store_fault forced;
     bool force;
     uint64_t digest; /* of everything that happened: two runs of a seed must agree */
     uint64_t steps;
     uint64_t crashes, lost, doubled, delayed, failed_commits, jumps, hangs, cancels, pauses, unheard, late;
+    uint64_t iterations, passes, children, bodies, signals, firsts, retries, failures; /* that flows came to */
     char problem[600]; /* the first broken promise, or empty */
     struct tentative *pending_facts;
     size_t fact_count, fact_cap;
@@ -153,7 +218,38 @@ int64_t sim_wall(const struct sim *sim, unsigned loop);
 /* nodes.c */
 const struct flow_catalog *sim_catalog(void);
 const struct node_type *sim_find_type(const char *type);
-void sim_flow_make(struct sim *sim, struct sim_flow *flow);
+enum sim_kind sim_kind_of(const char *type);
+uint64_t sim_hash_value(const struct json *value); /* the same in every history of a seed */
+struct json *sim_value(uint64_t hash);             /* yours */
+/* What an attempt comes to: of these inputs, whichever process it is and however often. */
+struct sim_outcome {
+    uint64_t hash;        /* of its inputs */
+    bool fails, for_good; /* for good: each attempt does */
+    struct json *outputs; /* yours; NULL: it fails, or others say (KIND_SIGNAL with a signal, KIND_CHILD) */
+};
+void sim_behave(const struct sim_flow *flow, bool mended, const char *node_id, const char *iteration, int attempt,
+                enum sim_kind kind, const struct json *inputs, struct sim_outcome *ret);
+struct json *sim_payload(const char *node_id); /* of the signal for that wait; yours */
+
+/* flows.c */
+void sim_flows_make(struct sim *sim);
+void sim_flows_done(struct sim *sim);
+struct json *sim_input(unsigned number); /* yours */
+
+/* expect.c */
+const struct sim_expected *sim_expect(struct sim *sim, unsigned flow, const char *body, bool mended,
+                                      const struct json *input);
+void sim_expectations_forget(struct sim *sim);
+
+/* people.c: who uses the gateway */
+struct sim_execution *sim_execution_new(struct sim *sim, const char *id, unsigned flow);
+void sim_submit(struct sim *sim);
+void sim_signals_plan(struct sim_execution *execution); /* that it will wait for */
+void sim_person_acts(struct sim *sim);
+void sim_person_resumes(struct sim *sim);       /* all that is paused */
+int64_t sim_signals_due(const struct sim *sim); /* INT64_MAX: there are none */
+void sim_signals_step(struct sim *sim);
+void sim_people_done(struct sim *sim);
 
 /* faults.c */
 void sim_faults_init(struct sim *sim);
@@ -171,15 +267,19 @@ void sim_words_step(struct sim *sim);
 void sim_words_forget(struct sim *sim); /* the late ones */
 void sim_words_done(struct sim *sim);
 
-/* check.c */
+/* facts.c */
 struct sim *sim_watched(void);
 void sim_watch(struct sim *sim); /* whose history the store's verbs tell from now on; NULL: nobody's */
+void sim_on_commit(struct sim *sim, bool committed);
+
+/* check.c */
 void sim_trace(struct sim *sim, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void sim_problem(struct sim *sim, const char *format, ...) __attribute__((format(printf, 2, 3)));
-struct sim_execution *sim_find(struct sim *sim, const char *id);
-void sim_on_commit(struct sim *sim, bool committed);
-void sim_on_node_start(struct sim_worker *worker, const struct node_call *call, int epoch);
-void sim_on_node_done(struct sim_worker *worker, const struct node_call *call, int epoch);
+struct sim_execution *sim_find(const struct sim *sim, const char *id); /* NULL: unknown */
+struct sim_place *sim_place(struct sim_execution *execution, const char *node_id, const char *iteration);
+int sim_lost_epochs(const struct sim_execution *execution, int before);
+void sim_on_node_start(struct sim_worker *worker, const struct node_call *call, int epoch, uint64_t hash);
+void sim_on_node_done(struct sim_worker *worker, const struct node_call *call, int epoch, uint64_t hash);
 void sim_on_node_wait(struct sim_worker *worker, const struct node_call *call, int64_t wake_ms);
 bool sim_all_final(struct sim *sim);
 void sim_check_end(struct sim *sim);

@@ -1,17 +1,16 @@
 /* The world: who lives in it, who acts next, and how time goes on. */
 #include "sim.h"
 
-#include "base/mem.h"
 #include "broker/queues.h"
-#include "orchestrator/submission.h"
+#include "worker/find_flow.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define START_MS INT64_C(1750000000000)
-#define PATIENCE_MS (20 * 60 * 1000) /* after the last fault everything must have ended within this time */
+#define PATIENCE_MS (15 * 60 * 1000) /* after the last fault everything must have ended within this time */
 #define AFTERMATH_MS 30000           /* and what was held for it is given back within this one */
-#define STEPS_MAX 3000000
+#define STEPS_MAX 400000
 #define REPORT_INTERVAL_MS 1000
 #define WORKER_TIMEOUT_MS 5000
 #define SWEEP_INTERVAL_MS 10000
@@ -42,6 +41,7 @@ void sim_worker_start(struct sim_worker *worker)
 {
     struct sim *sim = worker->sim;
     struct error error;
+    worker->host = (struct node_host){.find_flow = find_flow, .find_flow_user = sim->store};
     worker->slowness = sim_chance(&sim->rng, 15) ? 20 : 1;
     worker->worker = worker_new(&(struct worker_options){.id = worker->id,
                                                          .loop = sim->loops[worker->index],
@@ -67,52 +67,6 @@ void sim_broker_start(struct sim *sim)
     sim->gateway = broker_connect(sim->broker, sim->loops[LOOP_GATEWAY]);
     if (queues_declare(sim->gateway, sim->shards, &error) != ERR_OK)
         sim_problem(sim, "the queues cannot be declared: %s", error.message);
-}
-
-/* ---- the gateway: row first, then the message (src/gateway/executions.c) */
-
-static enum err write_row(struct store_session *session, void *arg, struct error *reterr)
-{
-    struct sim_execution *execution = arg;
-    if (execution->sim->plant == SIM_PLANT_FORGET_ACCEPTED && execution == &execution->sim->executions[0])
-        return ERR_OK;
-    return store_execution_insert(session, &execution->row, reterr);
-}
-
-static void on_row_written(void *user, enum err code, const struct error *error)
-{
-    struct sim_execution *execution = user;
-    struct sim *sim = execution->sim;
-    sim_trace(sim, "submitted %s: %s", execution->id, error_id(code));
-    execution->uncertain = code == ERR_STORE_UNKNOWN;
-    execution->accepted = code == ERR_OK;
-    if (code == ERR_OK && (!execution->waits || sim->plant == SIM_PLANT_IGNORE_LIMITS))
-        submission_publish(sim->gateway, sim->shards, &execution->row);
-    else if (code == ERR_CONFLICT || code == ERR_NOT_FOUND)
-        sim_problem(sim, "the row of execution %s is refused: %s", execution->id, error->message);
-}
-
-static void submit(struct sim *sim)
-{
-    struct sim_execution *execution = &sim->executions[sim->execution_count++];
-    int64_t wall = sim_wall(sim, LOOP_GATEWAY);
-    execution->sim = sim;
-    execution->final = -1;
-    execution->flow = (unsigned)rng_below(&sim->rng, sim->flow_count);
-    execution->key = (int)rng_below(&sim->rng, 3);
-    id_format(wall, &sim->rng, execution->id);
-    (void)snprintf(execution->input, sizeof execution->input, "{\"number\":%u,\"key\":%d}", sim->execution_count,
-                   execution->key);
-    execution->row = (struct store_execution){.id = execution->id,
-                                              .flow_id = sim->flows[execution->flow].id,
-                                              .flow_version = 1,
-                                              .trigger = "manual",
-                                              .priority = (int)rng_below(&sim->rng, 3),
-                                              .input_json = execution->input,
-                                              .ret_waits = &execution->waits,
-                                              .created_ms = wall};
-    store_write_async(sim->store, write_row, execution, on_row_written, execution);
-    sim->next_submit = sim->execution_count == sim->wanted ? INT64_MAX : sim->now + (int64_t)rng_below(&sim->rng, 1500);
 }
 
 /* ---- time */
@@ -156,7 +110,7 @@ static int64_t least(int64_t a, int64_t b)
 /* When something can happen next. */
 static int64_t next_time(const struct sim *sim)
 {
-    int64_t next = least(least(sim->next_submit, sim->next_fault), sim_words_due(sim));
+    int64_t next = least(least(sim->next_submit, sim->next_fault), least(sim_words_due(sim), sim_signals_due(sim)));
     for (unsigned i = 0; i < SIM_LOOPS; i++) {
         int64_t due = loop_virtual_due_ms(sim->loops[i]);
         if (i < SIM_WORKERS && sim->workers[i].hung_until > due)
@@ -193,7 +147,7 @@ static void pump_store(struct sim *sim)
 /* One of those who could act now acts. */
 static void step(struct sim *sim)
 {
-    unsigned choices[SIM_LOOPS + 5], count = 0;
+    unsigned choices[SIM_LOOPS + 6], count = 0;
     for (unsigned i = 0; i < SIM_LOOPS; i++)
         if (!loop_stands(sim, i) && loop_virtual_due_ms(sim->loops[i]) <= sim->now)
             choices[count++] = i;
@@ -207,6 +161,8 @@ static void step(struct sim *sim)
         choices[count++] = SIM_LOOPS + 3;
     if (sim_words_due(sim) <= sim->now)
         choices[count++] = SIM_LOOPS + 4;
+    if (sim_signals_due(sim) <= sim->now)
+        choices[count++] = SIM_LOOPS + 5;
     if (count == 0) {
         int64_t next = next_time(sim);
         advance(sim, next == INT64_MAX ? sim->now + 1000 : next);
@@ -219,13 +175,15 @@ static void step(struct sim *sim)
     else if (chosen == SIM_LOOPS)
         pump_store(sim);
     else if (chosen == SIM_LOOPS + 1)
-        submit(sim);
+        sim_submit(sim);
     else if (chosen == SIM_LOOPS + 2)
         sim_faults_step(sim);
     else if (chosen == SIM_LOOPS + 3)
         restart(sim);
-    else
+    else if (chosen == SIM_LOOPS + 4)
         sim_words_step(sim);
+    else
+        sim_signals_step(sim);
 }
 
 /* ---- one history */
@@ -240,9 +198,7 @@ static void build(struct sim *sim)
         sim_problem(sim, "the store does not open: %s", error.message);
         return;
     }
-    sim->flow_count = 1 + (unsigned)rng_below(&sim->rng, SIM_FLOWS);
-    for (unsigned i = 0; i < sim->flow_count; i++)
-        sim_flow_make(sim, &sim->flows[i]);
+    sim_flows_make(sim);
     store_set_fault_hook(sim->store, sim_commit_fault, sim);
     sim->orchestrator_count = 1 + (unsigned)rng_below(&sim->rng, SIM_ORCHESTRATORS);
     sim->shards = 1 + (unsigned)rng_below(&sim->rng, 4);
@@ -280,6 +236,8 @@ static void tear_down(struct sim *sim)
     for (unsigned i = 0; i < SIM_LOOPS; i++)
         loop_free(sim->loops[i]);
     sim_words_done(sim);
+    sim_people_done(sim);
+    sim_flows_done(sim);
 }
 
 bool sim_run(struct sim *sim, uint64_t seed, unsigned faults, enum sim_plant plant)
@@ -293,7 +251,10 @@ bool sim_run(struct sim *sim, uint64_t seed, unsigned faults, enum sim_plant pla
                         .wall_max = START_MS,
                         .rng.state = seed,
                         .fault_rng.state = seed ^ UINT64_C(0x5eed),
+                        .next_look = START_MS,
                         .next_submit = START_MS};
+    map_init(&sim->expectations);
+    map_init(&sim->by_id);
     sim_watch(sim);
     build(sim);
     int64_t until = sim->faults_end + PATIENCE_MS;
