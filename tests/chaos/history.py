@@ -95,11 +95,12 @@ def told_bodies(detail, node):
 
 def check_bodies(history):
     """A repeat asks for the same as before. Items in any order may come in another one as long as it is not stored, and a
-    worker that was thought lost may ask by its own order even later; what counts in the end has each once."""
+    worker that was thought lost may ask by its own order even later; what counts in the end has each once. Of executions
+    whose acceptance nobody was told of it is not known what they may do."""
     bodies = history.get("bodies", {})
     shuffled = {f"{execution}:{node}": items for execution, expected in history["accepted"].items() for node, items in expected.get("shuffled", {}).items()}
     unlike = [f"{key}: asked for {asked}" for key, asked in sorted(bodies.items())
-              if key.rsplit(":", 1)[0] not in shuffled and len({CHANGING.sub("", body) for body in asked}) > 1]
+              if key.split(":")[0] in history["accepted"] and key.rsplit(":", 1)[0] not in shuffled and len({CHANGING.sub("", body) for body in asked}) > 1]
     for execution, expected in history["accepted"].items():
         for node, items in expected.get("shuffled", {}).items() if expected["exact"] else ():
             told = told_bodies(history["details"].get(execution) or {}, node)

@@ -119,6 +119,7 @@ class Checker(unittest.TestCase):
         self.planted(lambda x: x.update(bodies={"a:call:0": ['{"n":1}']}))
         self.planted(lambda x: x.update(bodies={"a:call:0": ['{"n":1}', '{"n":2}']}), unlike=1)
         self.planted(lambda x: x.update(bodies={"a:call:0": ['{"deadline":"T1","n":1}', '{"deadline":"T2","n":1}']}))
+        self.planted(lambda x: x.update(bodies={"unanswered:call:0": ['{"n":1}', '{"n":2}']}))
 
     def test_shuffled_items_come_once_each_in_what_counts(self):
         def shuffled(history, told, *asked):
