@@ -34,27 +34,12 @@ static bool reserve(struct buf *buf, size_t n)
     return true;
 }
 
-void buf_add(struct buf *buf, const void *bytes, size_t n)
+void buf_add_growing(struct buf *buf, const void *bytes, size_t n)
 {
     if (n == 0 || !reserve(buf, n))
         return;
     memcpy(buf->data + buf->len, bytes, n);
     buf->len += n;
-    buf->data[buf->len] = '\0';
-}
-
-void buf_add_str(struct buf *buf, const char *text)
-{
-    buf_add(buf, text, strlen(text));
-}
-
-void buf_add_char(struct buf *buf, char c)
-{
-    if (buf->len + 1 >= buf->cap || buf->max != 0 || buf->overflow) {
-        buf_add(buf, &c, 1);
-        return;
-    }
-    buf->data[buf->len++] = c;
     buf->data[buf->len] = '\0';
 }
 
@@ -99,14 +84,16 @@ void buf_add_html(struct buf *buf, const char *text, size_t n)
 void buf_printf(struct buf *buf, const char *format, ...)
 {
     va_list args, again;
+    size_t room = buf->max == 0 ? buf->cap - buf->len : 0;
     va_start(args, format);
     va_copy(again, args);
-    int n = vsnprintf(NULL, 0, format, args);
+    int n = vsnprintf(room == 0 ? NULL : buf->data + buf->len, room, format, args);
     va_end(args);
-    if (n > 0 && reserve(buf, (size_t)n)) {
+    bool fits = n > 0 && ((size_t)n < room || reserve(buf, (size_t)n));
+    if (fits && (size_t)n >= room)
         (void)vsnprintf(buf->data + buf->len, (size_t)n + 1, format, again);
+    if (fits)
         buf->len += (size_t)n;
-    }
     va_end(again);
 }
 

@@ -3,6 +3,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 struct buf {
     char *data; /* NULL when nothing was added */
@@ -13,9 +14,25 @@ struct buf {
 
 void buf_init(struct buf *buf, size_t max);
 void buf_done(struct buf *buf);
-void buf_add(struct buf *buf, const void *bytes, size_t n);
-void buf_add_str(struct buf *buf, const char *text);
-void buf_add_char(struct buf *buf, char c);
+void buf_add_growing(struct buf *buf, const void *bytes, size_t n); /* for buf_add: there may be no room */
+static inline void buf_add(struct buf *buf, const void *bytes, size_t n)
+{
+    if (n == 0 || n >= buf->cap - buf->len || buf->max != 0) { /* one byte is for the NUL */
+        buf_add_growing(buf, bytes, n);
+        return;
+    }
+    memcpy(buf->data + buf->len, bytes, n);
+    buf->len += n;
+    buf->data[buf->len] = '\0';
+}
+static inline void buf_add_str(struct buf *buf, const char *text)
+{
+    buf_add(buf, text, strlen(text));
+}
+static inline void buf_add_char(struct buf *buf, char c)
+{
+    buf_add(buf, &c, 1);
+}
 void buf_add_int(struct buf *buf, int64_t value);               /* in decimal */
 void buf_add_html(struct buf *buf, const char *text, size_t n); /* as text or as the value of an attribute */
 void buf_printf(struct buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -101,9 +101,33 @@ enum err json_parse(const char *text, size_t len, struct json **ret, struct erro
                      json_tokener_error_desc(status));
 }
 
-static void print_string(const char *text, size_t n, struct buf *out)
+static void print_escape(unsigned char c, struct buf *out)
 {
     static const char hex[] = "0123456789abcdef";
+    char escape[6] = {'\\', (char)c, '0', '0', hex[c >> 4], hex[c & 15]};
+    size_t len = 2;
+    switch (c) {
+    case '\n':
+        escape[1] = 'n';
+        break;
+    case '\r':
+        escape[1] = 'r';
+        break;
+    case '\t':
+        escape[1] = 't';
+        break;
+    case '"':
+    case '\\':
+        break;
+    default:
+        escape[1] = 'u';
+        len = 6;
+    }
+    buf_add(out, escape, len);
+}
+
+static void print_string(const char *text, size_t n, struct buf *out)
+{
     buf_add_char(out, '"');
     size_t from = 0;
     for (size_t i = 0; i < n; i++) {
@@ -112,29 +136,7 @@ static void print_string(const char *text, size_t n, struct buf *out)
             continue;
         buf_add(out, text + from, i - from);
         from = i + 1;
-        char escape[6] = {'\\', (char)c, 0, 0, 0, 0};
-        size_t len = 2;
-        switch (c) {
-        case '\n':
-            escape[1] = 'n';
-            break;
-        case '\r':
-            escape[1] = 'r';
-            break;
-        case '\t':
-            escape[1] = 't';
-            break;
-        case '"':
-        case '\\':
-            break;
-        default:
-            escape[1] = 'u';
-            escape[2] = escape[3] = '0';
-            escape[4] = hex[c >> 4];
-            escape[5] = hex[c & 15];
-            len = 6;
-        }
-        buf_add(out, escape, len);
+        print_escape(c, out);
     }
     buf_add(out, text + from, n - from);
     buf_add_char(out, '"');
@@ -209,7 +211,9 @@ static void print(const struct json *value, struct buf *out, int indent)
             first = false;
             new_line(out, inner);
             print_string(member.key, strlen(member.key), out);
-            buf_add_str(out, indent < 0 ? ":" : ": ");
+            buf_add_char(out, ':');
+            if (indent >= 0)
+                buf_add_char(out, ' ');
             print(member.value, out, inner);
         }
         if (!first)
