@@ -86,6 +86,7 @@ void demo_run(const struct cli *cli, int port, const char *directory, const char
     if (shown != NULL)
         run_flow(&local, shown);
     json_unref(shown);
-    (void)printf("\nOpen %s for the API and its documentation. Ctrl-C stops.\n", url);
+    (void)printf("\nOpen %s to draw, run and watch flows; the API is documented at %s/api/docs. Ctrl-C stops.\n", url,
+                 url);
     (void)fflush(stdout);
 }
