@@ -1,6 +1,6 @@
 /* Histories with every kind of fault, each kind alone, and planted defects that must be found.
  * SIM_SEED=n runs that one seed and tells its story; SIM_SEEDS=n runs n seeds instead of the default (from
- * SIM_FIRST=n on), with SIM_FAULTS of these kinds only. */
+ * SIM_FIRST=n on), with SIM_FAULTS of these kinds only; SIM_TEST=name runs one of the tests. */
 #include "sim.h"
 
 #include "base/log.h"
