@@ -76,7 +76,7 @@ struct run_checkpoint {
     /* What it waits for, or what its success brings about: {kind: "time" | "signal" | "child", …}; NULL: time. */
     const struct json *waiting;
     int64_t signal_id; /* SUCCEEDED: the signal that it took, or 0 */
-    int unknown;       /* with flow_run_restore(): how many of its attempts had no known outcome */
+    int unknown;       /* with flow_run_restore(): how many of its former attempts do not count, being of lost epochs */
     /* From the run: those, as array of [epoch, attempt]; NULL: none. */
     const struct json *lost_attempts;
 };

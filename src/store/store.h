@@ -263,7 +263,8 @@ struct store_dispatch {
     const char *input_json, *restore_json, *options_json;
     const char *checkpoints_json; /* array of {nodeId,attempt,state (its
                                      name),outputs,records,startedMs,endedMs,wakeMs,errorId,errorMessage,
-                                     iteration,waiting,epoch,unknown}, or NULL */
+                                     iteration,waiting,epoch,unknown}, or NULL; unknown: attempts before that
+                                     did not fail as far as is known */
     int flow_version, epoch, priority;
     int64_t created_ms;
     bool paused;              /* a person paused it */

@@ -253,6 +253,8 @@ static void add_checkpoint(struct buf *out, struct sql_rows *q)
     buf_printf(out, ",\"epoch\":%d,\"unknown\":%d}", (int)sql_int(q, 12), (int)sql_int(q, 13));
 }
 
+/* Former attempts count for the retry policy when they failed, whoever told so: not those of unknown outcome, nor one
+ * of which a lost worker told later that it waits, or succeeded for nothing. */
 static enum err load_checkpoints(struct store_session *s, const struct sql_key *key, struct arena *arena,
                                  const char **ret, struct error *reterr)
 {
@@ -262,9 +264,10 @@ static enum err load_checkpoints(struct store_session *s, const struct sql_key *
     enum err code =
         sql_query(s, &q, reterr,
                   "SELECT node_id, attempt, state, outputs, records, started_ms, ended_ms, wake_ms, error_id, "
-                  "error_message, iteration, waiting, epoch, (SELECT count(*) FROM attempts a WHERE a.execution ="
-                  " c.execution AND a.node_id = c.node_id AND a.iteration = c.iteration AND a.state = 'unknown') FROM"
-                  " checkpoints c WHERE execution=? ORDER BY ended_ms, node_id",
+                  "error_message, iteration, waiting, epoch, attempt - 1 - (SELECT count(DISTINCT a.attempt) FROM"
+                  " attempts a WHERE a.execution = c.execution AND a.node_id = c.node_id AND a.iteration = c.iteration"
+                  " AND a.attempt < c.attempt AND a.state IN ('backoff', 'failed')) FROM checkpoints c WHERE"
+                  " execution=? ORDER BY ended_ms, node_id",
                   "k", key);
     while (code == ERR_OK && (code = sql_step(s, q, &row, reterr)) == ERR_OK && row) {
         if (!is_json(q, 3) || !is_json(q, 11))
