@@ -19,6 +19,26 @@ static struct json *wrap(struct json_object *value)
     return (struct json *)value;
 }
 
+/* How many bytes stand in a JSON string as they are (RFC 8259, section 7) before the first that does not. Eight at a
+ * time: (x - k) & ~x has a byte's highest bit where a byte of x is below k, k <= 0x80, and nowhere before the first
+ * one. */
+static size_t plain_span(const char *text, size_t n)
+{
+    const uint64_t ones = 0x0101010101010101U;
+    size_t at = 0;
+    for (; n - at >= sizeof(uint64_t); at += sizeof(uint64_t)) {
+        uint64_t word;
+        memcpy(&word, text + at, sizeof word);
+        uint64_t quote = word ^ ones * '"', backslash = word ^ ones * '\\';
+        uint64_t found = ((word - ones * 0x20) & ~word) | ((quote - ones) & ~quote) | ((backslash - ones) & ~backslash);
+        if ((found & ones * 0x80) != 0)
+            break;
+    }
+    while (at < n && (unsigned char)text[at] >= 0x20 && text[at] != '"' && text[at] != '\\')
+        at++;
+    return at;
+}
+
 /* json-c lets 'text', NaN and comments pass even when strict: outside of strings only RFC 8259's characters may stand.
  * Returns the place of the first other one, or `len`. *ret_exponent: a number has one, the only way to an infinite one.
  */
@@ -37,8 +57,8 @@ static size_t scan(const char *text, size_t len, bool *ret_exponent)
         if (kind == 2 && i > 0 && text[i - 1] >= '.' && text[i - 1] <= '9')
             *ret_exponent = true;
         if (text[i] == '"')
-            for (i++; i < len && text[i] != '"'; i++)
-                i += text[i] == '\\';
+            for (i++; i < len && (i += plain_span(text + i, len - i)) < len && text[i] != '"';)
+                i += text[i] == '\\' ? 2 : 1;
     }
     return len;
 }
@@ -129,16 +149,13 @@ static void print_escape(unsigned char c, struct buf *out)
 static void print_string(const char *text, size_t n, struct buf *out)
 {
     buf_add_char(out, '"');
-    size_t from = 0;
-    for (size_t i = 0; i < n; i++) {
-        unsigned char c = (unsigned char)text[i];
-        if (c >= 0x20 && c != '"' && c != '\\')
-            continue;
-        buf_add(out, text + from, i - from);
-        from = i + 1;
-        print_escape(c, out);
+    for (size_t at = 0; at < n; at++) {
+        size_t plain = plain_span(text + at, n - at);
+        buf_add(out, text + at, plain);
+        at += plain;
+        if (at < n)
+            print_escape((unsigned char)text[at], out);
     }
-    buf_add(out, text + from, n - from);
     buf_add_char(out, '"');
 }
 

@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <cmocka.h>
+#include <stdio.h>
 #include <string.h>
 
 static void round_trips(void **state)
@@ -18,6 +19,35 @@ static void round_trips(void **state)
         AUTO_FREE char *printed = json_dup_text(value);
         assert_string_equal(printed, texts[i]);
     }
+}
+
+/* RFC 8259, section 7, for each byte of ASCII at each place of strings of up to 24 bytes. */
+static void each_character_at_each_place(void **state)
+{
+    (void)state;
+    static const char *const brief[0x80] = {
+        ['\n'] = "\\n", ['\r'] = "\\r", ['\t'] = "\\t", ['"'] = "\\\"", ['\\'] = "\\\\"};
+    for (int c = 0; c < 0x80; c++)
+        for (size_t n = 1; n <= 24; n++)
+            for (size_t at = 0; at < n; at++) {
+                char text[25], wanted[64], escaped[8];
+                memset(text, 'a' + (int)(n % 7), n);
+                text[at] = (char)c;
+                (void)snprintf(escaped, sizeof escaped, c < 0x20 ? "\\u%04x" : "%c", (unsigned)c);
+                (void)snprintf(wanted, sizeof wanted, "[\"%.*s%s%.*s\",1]", (int)at, text,
+                               brief[c] != NULL ? brief[c] : escaped, (int)(n - at - 1), text + at + 1);
+                AUTO_JSON struct json *array = json_array_new(), *back = NULL;
+                json_push(array, json_string_new_n(text, n));
+                json_push(array, json_int_new(1));
+                AUTO_FREE char *printed = json_dup_text(array);
+                assert_string_equal(printed, wanted);
+                assert_int_equal(json_parse(wanted, strlen(wanted), &back, NULL), ERR_OK);
+                assert_int_equal(json_as_str_len(json_at(back, 0)), n);
+                assert_memory_equal(json_as_str(json_at(back, 0)), text, n);
+                size_t end = strlen(wanted);
+                wanted[end - 2] = '\''; /* outside of the string */
+                assert_int_equal(json_parse(wanted, end, &back, NULL), ERR_VALIDATION);
+            }
 }
 
 static void refuses_what_is_not_json(void **state)
@@ -132,6 +162,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_numbers_that_are_not_finite),
                                        cmocka_unit_test(round_trips),
+                                       cmocka_unit_test(each_character_at_each_place),
                                        cmocka_unit_test(refuses_what_is_not_json),
                                        cmocka_unit_test(names_the_path),
                                        cmocka_unit_test(tables_become_forms),
