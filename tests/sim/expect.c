@@ -24,7 +24,7 @@ struct play {
     struct sim *sim;
     const struct sim_flow *flow;
     unsigned index;
-    bool mended, finished, failed;
+    bool mended, finished;
     struct map ended_inside; /* of items */
     struct flow_run *run;
     struct sim_expected *expected;
@@ -193,7 +193,7 @@ static void expect_child(struct play *p, const struct started *at)
     failing.inputs = NULL;
     failing.fails = failing.of_child = true;
     bool fails = waits && child->status != RUN_SUCCESS;
-    p->failed |= fails;
+    p->expected->failed |= fails;
     advance(p, event);
     if (waits && !fails)
         tell_child_end(p, failing.child, child->status, child->result);
@@ -225,7 +225,10 @@ static void go_on(struct play *p, struct started at)
     struct run_event event = event_of(&at, kind == KIND_SLEEP ? RUN_EVENT_NODE_WAIT : RUN_EVENT_NODE_DONE);
     event.wake_ms = p->now_ms + 1;
     event.take_outputs = outcome.outputs;
-    p->failed |= outcome.for_good;
+    if (kind == KIND_EACH &&
+        json_has(at.inputs, "v")) /* in any order: each of its items may come before one that fails */
+        json_set_int(outcome.outputs, "concurrency", (int64_t)json_count(json_get(outcome.outputs, "items")));
+    p->expected->failed |= outcome.for_good;
     if (outcome.for_good && at.attempt >= node->retry.max_attempts)
         put(p, (struct started){.scope = at.scope, .node = at.node, .attempt = at.attempt, .fails = true});
     else if (outcome.fails)
@@ -286,7 +289,7 @@ static void play(struct play *p, const char *body, const struct json *input)
     p->expected->status = flow_run_status(p->run);
     p->expected->result = json_ref(flow_run_result(p->run));
     p->expected->loose = p->flow->bounded;
-    if (!p->failed)
+    if (!p->expected->failed)
         map_each(&p->ended_inside, add_pair, &p->expected->ended);
     map_done(&p->ended_inside);
     while (p->count > 0)

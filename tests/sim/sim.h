@@ -89,6 +89,7 @@ struct sim_expected {
      * something fails, what else was under way in its item may have ended or not: `ended` is of the flow's own nodes
      * then. */
     struct map begun, ended;
+    bool failed;     /* something has: what would come after it may not happen */
     bool loose;      /* which nodes run depends on the order */
     unsigned starts; /* of nodes, of all that it starts too */
     unsigned children;
