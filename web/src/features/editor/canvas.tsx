@@ -8,6 +8,7 @@ import {
     ReactFlow,
     useNodesInitialized,
     useReactFlow,
+    useStore,
     type Edge,
     type FinalConnectionState,
 } from '@xyflow/react';
@@ -100,9 +101,14 @@ export const Canvas = memo(function Canvas() {
                 t('misfit.title'),
             );
     };
+    // Said to the style alone: React has nothing to do while the drawing is panned or zoomed.
+    const frame = useRef<HTMLDivElement>(null);
+    const onMoveStart = useCallback(() => frame.current?.setAttribute('data-moving', ''), []);
+    const onMoveEnd = useCallback(() => frame.current?.removeAttribute('data-moving'), []);
     const ids = (moving: DrawnNode[]): string[] => moving.map((node) => node.id);
     return (
         <div
+            ref={frame}
             className={css.canvas}
             role="group"
             aria-label={t('canvas')}
@@ -122,6 +128,8 @@ export const Canvas = memo(function Canvas() {
                     edges={edges}
                     nodeTypes={nodeTypes}
                     edgeTypes={edgeTypes}
+                    onMoveStart={onMoveStart}
+                    onMoveEnd={onMoveEnd}
                     onNodesChange={changeNodes}
                     onEdgesChange={changeEdges}
                     onNodeDragStart={beginMove}
@@ -159,7 +167,7 @@ export const Canvas = memo(function Canvas() {
                     minZoom={0.1}
                     proOptions={{ hideAttribution: true }}
                 >
-                    <Background gap={22} size={1.4} color="var(--line)" />
+                    <Dots />
                     <Controls showInteractive={false} />
                     {nodes.length > 12 && (
                         <MiniMap
@@ -176,6 +184,12 @@ export const Canvas = memo(function Canvas() {
         </div>
     );
 });
+
+/** From afar they would be a grey haze of tens of thousands, drawn anew with each move. */
+function Dots() {
+    const near = useStore((s) => s.transform[2] > 0.35);
+    return near ? <Background gap={22} size={1.4} color="var(--line)" /> : null;
+}
 
 /** The drawing, or the drawing held against another version. */
 function useShownDrawing(): Drawing {

@@ -1,6 +1,6 @@
 import { Handle, Position, useUpdateNodeInternals, type NodeProps } from '@xyflow/react';
 import { Pin as PinIcon } from 'lucide-react';
-import { memo, useEffect, useMemo, useRef } from 'react';
+import { memo, useCallback, useEffect, useMemo, useRef } from 'react';
 import { useTranslation } from 'react-i18next';
 import { Status } from '@/ui/layout';
 import css from './editor.module.css';
@@ -19,11 +19,28 @@ export const toneOf = (type: string, known: NodeType | undefined): React.CSSProp
 
 const anyOutput: Pin[] = [{ name: 'output', type: 'any' }];
 
+const changed = new Set<string>();
+/** Tells the canvas that the pins of a node stand elsewhere: of all nodes in one go, since each makes it look at all. */
+function useMeasured(): (id: string) => void {
+    const update = useUpdateNodeInternals();
+    return useCallback(
+        (id) => {
+            if (changed.size === 0)
+                queueMicrotask(() => {
+                    update([...changed]);
+                    changed.clear();
+                });
+            changed.add(id);
+        },
+        [update],
+    );
+}
+
 /** The pins of a node that are shown; those that only a connection knows are shown too, so that it is seen. */
 export function usePins(id: string, type: NodeType | undefined, selected: boolean) {
     const into = useEditor((s) => pinsUsed(s.edges, id, '<'));
     const out = useEditor((s) => pinsUsed(s.edges, id, '>'));
-    const update = useUpdateNodeInternals();
+    const update = useMeasured();
     const pins = useMemo(() => {
         const taken = into.split(' ').filter(Boolean);
         const given = out.split(' ').filter(Boolean);
