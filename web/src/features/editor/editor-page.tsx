@@ -614,6 +614,7 @@ function FlowName({ value, readOnly }: { value: string; readOnly: boolean }) {
                 aria-label={t('name')}
                 title={value}
                 rows={1}
+                cols={1}
                 value={value}
                 maxLength={100}
                 readOnly={readOnly}
