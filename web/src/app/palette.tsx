@@ -68,15 +68,18 @@ function useEntries(query: string): Entry[] {
                 run: openKeyboardHelp,
             },
         ];
-        const found = (flows.data?.data ?? []).map((flow) => ({
-            group: t('palette.flows'),
-            label: flow.name,
-            icon: Waypoints,
-            hint: t(`status.${flow.status}`),
-            run: () => void navigate({ to: '/flows/$flowId', params: { flowId: flow.id } }),
-        }));
+        // Those of the former search stay until the answer comes, but Enter must not open one that does not fit.
+        const found = (flows.data?.data ?? [])
+            .filter((flow) => !flows.isPlaceholderData || matches(flow.name, search))
+            .map((flow) => ({
+                group: t('palette.flows'),
+                label: flow.name,
+                icon: Waypoints,
+                hint: t(`status.${flow.status}`),
+                run: () => void navigate({ to: '/flows/$flowId', params: { flowId: flow.id } }),
+            }));
         return [...[...pages, ...actions].filter((entry) => matches(entry.label, search)), ...found];
-    }, [t, navigate, editor, operator, search, flows.data]);
+    }, [t, navigate, editor, operator, search, flows.data, flows.isPlaceholderData]);
 }
 
 export function Palette() {

@@ -101,9 +101,10 @@ export const Canvas = memo(function Canvas() {
                 t('misfit.title'),
             );
     };
-    // Said to the style alone: React has nothing to do while the drawing is panned or zoomed.
+    // Said to the style alone: React has nothing to do while the drawing is panned or zoomed. Not before it moves: where
+    // nothing may be changed a click on a node begins as a pan does.
     const frame = useRef<HTMLDivElement>(null);
-    const onMoveStart = useCallback(() => frame.current?.setAttribute('data-moving', ''), []);
+    const onMove = useCallback(() => frame.current?.setAttribute('data-moving', ''), []);
     const onMoveEnd = useCallback(() => frame.current?.removeAttribute('data-moving'), []);
     const ids = (moving: DrawnNode[]): string[] => moving.map((node) => node.id);
     return (
@@ -128,7 +129,7 @@ export const Canvas = memo(function Canvas() {
                     edges={edges}
                     nodeTypes={nodeTypes}
                     edgeTypes={edgeTypes}
-                    onMoveStart={onMoveStart}
+                    onMove={onMove}
                     onMoveEnd={onMoveEnd}
                     onNodesChange={changeNodes}
                     onEdgesChange={changeEdges}
