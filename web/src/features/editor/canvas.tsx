@@ -104,7 +104,7 @@ export const Canvas = memo(function Canvas() {
     // Said to the style alone: React has nothing to do while the drawing is panned or zoomed. Not before it moves: where
     // nothing may be changed a click on a node begins as a pan does.
     const frame = useRef<HTMLDivElement>(null);
-    const onMove = useCallback(() => frame.current?.setAttribute('data-moving', ''), []);
+    const onMove = useCallback(() => frame.current?.toggleAttribute('data-moving', true), []);
     const onMoveEnd = useCallback(() => frame.current?.removeAttribute('data-moving'), []);
     const ids = (moving: DrawnNode[]): string[] => moving.map((node) => node.id);
     return (
