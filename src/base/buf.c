@@ -18,7 +18,7 @@ void buf_done(struct buf *buf)
     *buf = (struct buf){.max = buf->max};
 }
 
-static bool reserve(struct buf *buf, size_t n)
+bool buf_reserve(struct buf *buf, size_t n)
 {
     if (buf->overflow || (buf->max != 0 && n > buf->max - buf->len)) {
         buf->overflow = true;
@@ -32,15 +32,6 @@ static bool reserve(struct buf *buf, size_t n)
         buf->cap = cap;
     }
     return true;
-}
-
-void buf_add_growing(struct buf *buf, const void *bytes, size_t n)
-{
-    if (n == 0 || !reserve(buf, n))
-        return;
-    memcpy(buf->data + buf->len, bytes, n);
-    buf->len += n;
-    buf->data[buf->len] = '\0';
 }
 
 void buf_add_int(struct buf *buf, int64_t value)
@@ -89,7 +80,7 @@ void buf_printf(struct buf *buf, const char *format, ...)
     va_copy(again, args);
     int n = vsnprintf(room == 0 ? NULL : buf->data + buf->len, room, format, args);
     va_end(args);
-    bool fits = n > 0 && ((size_t)n < room || reserve(buf, (size_t)n));
+    bool fits = n > 0 && ((size_t)n < room || buf_reserve(buf, (size_t)n));
     if (fits && (size_t)n >= room)
         (void)vsnprintf(buf->data + buf->len, (size_t)n + 1, format, again);
     if (fits)

@@ -14,13 +14,12 @@ struct buf {
 
 void buf_init(struct buf *buf, size_t max);
 void buf_done(struct buf *buf);
-void buf_add_growing(struct buf *buf, const void *bytes, size_t n); /* for buf_add: there may be no room */
+bool buf_reserve(struct buf *buf, size_t n); /* room for n bytes and the NUL; false: beyond max, which is noted */
 static inline void buf_add(struct buf *buf, const void *bytes, size_t n)
 {
-    if (n == 0 || n >= buf->cap - buf->len || buf->max != 0) { /* one byte is for the NUL */
-        buf_add_growing(buf, bytes, n);
+    bool fits = n < buf->cap - buf->len && buf->max == 0;
+    if (n == 0 || (!fits && !buf_reserve(buf, n)))
         return;
-    }
     memcpy(buf->data + buf->len, bytes, n);
     buf->len += n;
     buf->data[buf->len] = '\0';

@@ -184,7 +184,7 @@ static void forget_pause(const struct active *active)
 {
     struct recall *orders = &active->worker->orders;
     if (recall_get(orders, active->id) == ORDER_PAUSE)
-        recall_put(orders, active->id, ORDER_NONE);
+        recall_put(orders, active->id, ORDER_RESUME);
 }
 
 /* After the run came to rest: is it over, does it leave the worker, or when shall it be looked at again? */

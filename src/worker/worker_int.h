@@ -10,7 +10,7 @@
 #include "worker/worker.h"
 #include <stdatomic.h>
 
-enum order { ORDER_RESUME, ORDER_PAUSE, ORDER_CANCEL, ORDER_NONE };
+enum order { ORDER_RESUME, ORDER_PAUSE, ORDER_CANCEL };
 
 /* A compiled flow version, shared by the runs that use it. */
 struct flow_entry {

@@ -115,7 +115,7 @@ static void expect_signal(struct play *p, const struct started *at, const char *
 {
     struct run_event event = event_of(at, RUN_EVENT_NODE_WAIT);
     int64_t timeout_ms = json_get_int(at->inputs, "timeoutMs", 0);
-    bool signalled = p->flow->signalled[strtoul(node_id + 1, NULL, 10) % SIM_NODES];
+    bool signalled = sim_is_signalled(p->flow, node_id);
     event.take_waiting = json_object_new();
     json_set_str(event.take_waiting, "kind", "signal");
     json_set_str(event.take_waiting, "name", node_id);
@@ -147,14 +147,6 @@ static void tell_child_end(struct play *p, const char *id, enum run_status statu
     tell_signal(p, (struct run_signal){.of_child = true, .payload = payload});
 }
 
-static unsigned find_flow_index(const struct sim *sim, const char *id)
-{
-    unsigned index = 0;
-    while (index + 1 < sim->flow_count && strcmp(sim->flows[index].id, id) != 0)
-        index++;
-    return index;
-}
-
 static const struct sim_expected *expect_execution(struct play *p, const struct json *inputs)
 {
     const char *body = json_get_str(inputs, "body"), *flow = json_get_str(inputs, "flow");
@@ -165,8 +157,10 @@ static const struct sim_expected *expect_execution(struct play *p, const struct 
         json_set_int(item, "index", json_get_int(inputs, "index", 0));
         input = item;
     }
-    const struct sim_expected *expected =
-        sim_expect(p->sim, body != NULL ? p->index : find_flow_index(p->sim, flow), body, p->mended, input);
+    unsigned index = body != NULL ? p->index : sim_flow_index(p->sim, flow);
+    if (index == p->sim->flow_count)
+        abort(); /* flows are drawn to start each other only */
+    const struct sim_expected *expected = sim_expect(p->sim, index, body, p->mended, input);
     p->expected->children++;
     p->expected->executions += 1 + expected->executions;
     p->expected->starts += expected->starts;

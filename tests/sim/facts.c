@@ -323,9 +323,7 @@ static struct sim_execution *make_child(struct sim *sim, const struct store_exec
     AUTO_JSON struct json *input = NULL;
     struct error error;
     struct sim_execution *parent = sim_find(sim, row->parent_id);
-    unsigned flow = 0;
-    while (flow < sim->flow_count && strcmp(sim->flows[flow].id, row->flow_id) != 0)
-        flow++;
+    unsigned flow = sim_flow_index(sim, row->flow_id);
     if (parent == NULL || flow == sim->flow_count ||
         (row->input_json != NULL && json_parse(row->input_json, strlen(row->input_json), &input, &error) != ERR_OK)) {
         sim_problem(sim, "execution %s is started by nobody, or of nothing", row->id);

@@ -196,6 +196,19 @@ void sim_flows_make(struct sim *sim)
         make(sim, &sim->flows[i]);
 }
 
+unsigned sim_flow_index(const struct sim *sim, const char *id)
+{
+    unsigned index = 0;
+    while (index < sim->flow_count && strcmp(sim->flows[index].id, id) != 0)
+        index++;
+    return index;
+}
+
+bool sim_is_signalled(const struct sim_flow *flow, const char *node_id)
+{
+    return flow->signalled[strtoul(node_id + 1, NULL, 10) % SIM_NODES];
+}
+
 void sim_flows_done(struct sim *sim)
 {
     sim_expectations_forget(sim);

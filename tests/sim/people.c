@@ -211,8 +211,7 @@ static void answer_waits(struct sim *sim, struct sim_execution *execution)
     for (size_t i = 0; i < json_count(waits); i++) {
         const struct json *wait = json_at(waits, i);
         const char *node = json_get_str(wait, "nodeId"), *kind = json_get_str(wait, "kind");
-        if (strcmp(kind, "signal") != 0 ||
-            !sim->flows[execution->flow].signalled[strtoul(node + 1, NULL, 10) % SIM_NODES])
+        if (strcmp(kind, "signal") != 0 || !sim_is_signalled(&sim->flows[execution->flow], node))
             continue;
         struct sim_sending sending = {.execution = execution, .at = sim->now};
         (void)snprintf(sending.node, sizeof sending.node, "%s", node);

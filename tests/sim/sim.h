@@ -235,6 +235,8 @@ struct json *sim_payload(const char *node_id); /* of the signal for that wait; y
 /* flows.c */
 void sim_flows_make(struct sim *sim);
 void sim_flows_done(struct sim *sim);
+unsigned sim_flow_index(const struct sim *sim, const char *id); /* flow_count: unknown */
+bool sim_is_signalled(const struct sim_flow *flow, const char *node_id);
 struct json *sim_input(unsigned number); /* yours */
 
 /* expect.c */
