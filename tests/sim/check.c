@@ -204,11 +204,6 @@ void sim_on_node_start(struct sim_worker *worker, const struct node_call *call, 
     check_hash(sim, e, call, hash);
 }
 
-static void count_up(struct map *map, const char *key)
-{
-    (void)map_put(map, key, (char *)map_get(map, key) + 1);
-}
-
 void sim_on_node_done(struct sim_worker *worker, const struct node_call *call, int epoch, uint64_t hash)
 {
     struct sim_execution *e = sim_find(worker->sim, call->execution_id);
@@ -220,8 +215,8 @@ void sim_on_node_done(struct sim_worker *worker, const struct node_call *call, i
     AUTO_FREE char *once = mem_printf("%s#%llx", place->name, (unsigned long long)hash);
     AUTO_FREE char *pair = mem_printf("%s#%llx", call->node_id, (unsigned long long)hash);
     if (map_get(&e->done, once) == NULL)
-        count_up(&e->pairs, pair);
-    count_up(&e->done, once);
+        sim_count_add(&e->pairs, pair, 1);
+    sim_count_add(&e->done, once, 1);
 }
 
 void sim_on_node_wait(struct sim_worker *worker, const struct node_call *call, int64_t wake_ms)
@@ -264,11 +259,10 @@ struct counting {
 static void check_pair(void *user, const char *key, void *value)
 {
     const struct counting *counting = user;
-    size_t wanted = (size_t)((char *)value - (char *)NULL),
-           got = (size_t)((char *)map_get(&counting->execution->pairs, key) - (char *)NULL);
+    uintptr_t wanted = (uintptr_t)value, got = sim_count(&counting->execution->pairs, key);
     if (got < wanted)
         sim_problem(counting->sim, "execution %s succeeded, but its node %s ended %zu times instead of %zu",
-                    counting->execution->id, key, got, wanted);
+                    counting->execution->id, key, (size_t)got, (size_t)wanted);
 }
 
 /* All that had to happen has, and gave what it had to give. */

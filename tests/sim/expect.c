@@ -200,7 +200,7 @@ static void expect_child(struct play *p, const struct started *at)
 static void count_pair(struct map *pairs, const char *node_id, uint64_t hash)
 {
     AUTO_FREE char *key = mem_printf("%s#%llx", node_id, (unsigned long long)hash);
-    (void)map_put(pairs, key, (char *)map_get(pairs, key) + 1);
+    sim_count_add(pairs, key, 1);
 }
 
 static void go_on(struct play *p, struct started at)
@@ -267,7 +267,7 @@ static bool step(struct play *p)
 
 static void add_pair(void *user, const char *key, void *value)
 {
-    (void)map_put(user, key, (char *)map_get(user, key) + ((char *)value - (char *)NULL));
+    sim_count_add(user, key, (uintptr_t)value);
 }
 
 static void play(struct play *p, const char *body, const struct json *input)

@@ -232,6 +232,16 @@ void sim_behave(const struct sim_flow *flow, bool mended, const char *node_id, c
                 enum sim_kind kind, const struct json *inputs, struct sim_outcome *ret);
 struct json *sim_payload(const char *node_id); /* of the signal for that wait; yours */
 
+/* A map as a table of counts. */
+static inline uintptr_t sim_count(const struct map *counts, const char *key)
+{
+    return (uintptr_t)map_get(counts, key);
+}
+static inline void sim_count_add(struct map *counts, const char *key, uintptr_t more)
+{
+    (void)map_put(counts, key, (void *)(sim_count(counts, key) + more)); /* NOLINT(performance-no-int-to-ptr) */
+}
+
 /* flows.c */
 void sim_flows_make(struct sim *sim);
 void sim_flows_done(struct sim *sim);
