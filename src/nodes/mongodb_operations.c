@@ -19,7 +19,8 @@
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-/* The library's start costs time and memory: only when a flow first needs it. It logs to nowhere: errors come back. */
+/* As Debian builds it, the library has started itself when the program was loaded. It logs to nowhere from here on:
+ * errors come back. */
 static void start_library(void)
 {
     mongoc_init();
