@@ -12,9 +12,11 @@ const manager = Toast.createToastManager();
 export function Toasts() {
     const waiting = useMessages((s) => s.waiting);
     useEffect(() => {
-        if (waiting.length === 0) return;
+        // Read now, not as drawn: one that came since would be dropped.
+        const { waiting: all } = useMessages.getState();
+        if (all.length === 0) return;
         useMessages.setState({ waiting: [] });
-        for (const message of waiting) manager.add(message);
+        for (const message of all) manager.add(message);
     }, [waiting]);
     return (
         <Toast.Provider toastManager={manager} limit={4}>
