@@ -10,17 +10,28 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
+#include <unistd.h>
 
 #define TIMEOUT_DEFAULT_MS 30000
 #define RETRIES_DEFAULT 3
 #define SELECTION_MS 5000
 #define DOCUMENTS_MAX 100000 /* of one insertMany */
 
+/* As Debian builds it, the library starts itself when the program is loaded, and keeps its counters in a shared file
+ * named after the process, for mongoc-stat. A killed process would leave that file, and the next process of that
+ * number warn of it: its name goes at once. */
+__attribute__((constructor)) static void forget_counters(void)
+{
+    char name[32];
+    snprintf(name, sizeof name, "/mongoc-%ld", (long)getpid());
+    shm_unlink(name);
+}
+
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-/* As Debian builds it, the library has started itself when the program was loaded. It logs to nowhere from here on:
- * errors come back. */
+/* It logs to nowhere from here on: errors come back. */
 static void start_library(void)
 {
     mongoc_init();

@@ -43,6 +43,9 @@ class CommandLine(unittest.TestCase):
             self.assertEqual(done.returncode, 2, words)
             self.assertIn(expected, done.stderr)
 
+    def test_shares_no_file_that_a_kill_would_leave(self):
+        self.assertEqual([name for name in os.listdir("/dev/shm") if name.endswith(f"-{self.caudal.process.pid}")], [])
+
     def test_service_not_there(self):
         done = self.run_command("flow", "list", url="http://127.0.0.1:1")
         self.assertEqual(done.returncode, 3)
