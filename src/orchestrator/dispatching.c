@@ -12,7 +12,8 @@
 #define HANDOVER_LOOK_MS 1000
 #define HEALTH_MS 1000
 #define IDLE_MS 30000
-#define REFUSED_MS 20 /* a worker that gave work back is left alone for so long */
+#define REFUSED_MS 20 /* a worker that gave work back is left alone for so long, each time in a row twice as long, */
+#define REFUSED_MAX_MS 640 /* up to so long: each offer costs a hand-over and an epoch */
 
 static void item_free(struct item *item)
 {
@@ -397,6 +398,8 @@ void dispatch_worker_report(struct orchestrator *o, const struct json *report)
     worker->capacity = json_get_bool(report, "draining", false) ? 0 : (unsigned)capacity;
     worker->active = (unsigned)json_get_int(report, "active", 0);
     worker->full = json_get_bool(report, "full", false);
+    if (worker->active < worker->capacity)
+        worker->refusals = 0;
     worker->interval_ms = json_get_int(report, "intervalMs", 0);
     if (json_get_int(report, "active", 0) > 0 || worker->assigned == 0)
         worker->idle_since_ms = 0;
@@ -415,16 +418,32 @@ void dispatch_worker_report(struct orchestrator *o, const struct json *report)
 
 void dispatch_worker_returned(struct orchestrator *o, const char *queue, const char *reason)
 {
+    int64_t now = loop_monotonic_us(o->options.loop) / 1000;
     for (size_t i = 0; i < o->worker_count; i++) {
         struct worker_entry *worker = o->workers[i];
         if (strcmp(worker->queue, queue) != 0)
             continue;
-        if (strcmp(reason, "rejected") != 0)
+        if (strcmp(reason, "rejected") != 0) {
             worker->gone = true;
-        else
-            worker->refused_ms = loop_monotonic_us(o->options.loop) / 1000 + REFUSED_MS;
+        } else if (now >= worker->refused_ms) { /* else it was on its way when the worker refused, and counts once */
+            int64_t pause_ms = REFUSED_MS << worker->refusals;
+            worker->refused_ms = now + pause_ms;
+            worker->refusals += pause_ms < REFUSED_MAX_MS;
+        }
         loop_timer_set(o->retry_timer, REFUSED_MS);
     }
+}
+
+void dispatch_retry(void *user)
+{
+    struct orchestrator *o = user;
+    int64_t now = loop_monotonic_us(o->options.loop) / 1000;
+    bool again = false;
+    dispatch_pump(o);
+    for (size_t i = 0; i < o->worker_count; i++)
+        again |= o->workers[i]->refused_ms > now;
+    if (again && o->pending_count > 0)
+        loop_timer_set(o->retry_timer, REFUSED_MS);
 }
 
 /* ---- health: a worker is well while it reports, and while what it has moves */

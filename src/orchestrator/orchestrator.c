@@ -107,11 +107,6 @@ static void on_control(void *user, const void *body, size_t size)
         waking_at(o, loop_now_ms(o->options.loop));
 }
 
-static void on_retry(void *user)
-{
-    dispatch_pump(user);
-}
-
 struct orchestrator *orchestrator_new(const struct orchestrator_options *options)
 {
     struct orchestrator *o = mem_alloc(sizeof *o);
@@ -128,7 +123,7 @@ struct orchestrator *orchestrator_new(const struct orchestrator_options *options
     buf_init(&o->updates, 0);
     o->handover_timer = loop_timer_new(options->loop, dispatch_look, o);
     loop_timer_set(o->handover_timer, 1000);
-    o->retry_timer = loop_timer_new(options->loop, on_retry, o);
+    o->retry_timer = loop_timer_new(options->loop, dispatch_retry, o);
     o->gather_timer = loop_timer_new(options->loop, apply_pump, o);
     o->health_timer = loop_timer_new(options->loop, dispatch_check_health, o);
     shards_init(o);

@@ -24,6 +24,7 @@ struct worker_entry {
     int64_t interval_ms; /* between its reports, as it says; 0: not known */
     int64_t leaves_ms;   /* until then it is taken to be on its way out: it was told to drain; monotonic */
     unsigned active;     /* executions that it reported */
+    unsigned refusals;   /* in a row, since it last had room: each pause is twice the one before */
     bool full;           /* it takes nothing, since memory or processor are used up */
     bool gone;           /* work for it came back; until it is heard of again */
     bool stalled;        /* it has work and moves nothing; until it does */
@@ -194,6 +195,8 @@ void dispatch_forget(struct orchestrator *orchestrator, const char *id, int epoc
 void dispatch_worker_report(struct orchestrator *orchestrator, const struct json *report);
 /* Work came back from its queue: it refused it, or is gone. */
 void dispatch_worker_returned(struct orchestrator *orchestrator, const char *queue, const char *reason);
+/* Timer: offers what waits again, and once more while a worker that refused is left alone. user: the orchestrator */
+void dispatch_retry(void *user);
 void dispatch_settle(struct orchestrator *orchestrator,
                      struct submission *submission); /* one item of it is done; NULL ok */
 bool dispatch_is_held(struct orchestrator *orchestrator, const char *id);

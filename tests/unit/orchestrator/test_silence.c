@@ -1,4 +1,4 @@
-/* A worker that is silent loses what it has, once. */
+/* A worker that is silent loses what it has, once; one that is full is asked ever less often. */
 #include "base/mem.h"
 #include "broker/messages.h"
 #include "broker/queues.h"
@@ -20,13 +20,15 @@ struct scene {
     struct engine_kit kit;
     struct orchestrator *orchestrator;
     int epoch; /* of the work that came last; 0: none */
-    int progress;
+    int active, progress;
+    bool refuses;
 };
 
 static void report(struct scene *scene)
 {
-    AUTO_FREE char *text = mem_printf(
-        "{\"v\":1,\"id\":\"w\",\"capacity\":5,\"active\":1,\"progress\":%d,\"intervalMs\":1000}", ++scene->progress);
+    AUTO_FREE char *text =
+        mem_printf("{\"v\":1,\"id\":\"w\",\"capacity\":5,\"active\":%d,\"progress\":%d,\"intervalMs\":1000}",
+                   scene->active, ++scene->progress);
     broker_broadcast(scene->kit.connection, TOPIC_WORKERS, text, strlen(text));
 }
 
@@ -35,7 +37,8 @@ static void on_work(void *user, struct broker_consumer *consumer, const struct b
     struct scene *scene = user;
     AUTO_JSON struct json *message = NULL;
     struct error error = {0};
-    (void)consumer;
+    if (scene->refuses)
+        broker_nack(consumer, delivery->tag, false);
     assert_int_equal(message_parse(delivery->body, delivery->size, &message, &error), ERR_OK);
     scene->epoch = (int)json_get_int(json_at(json_get(message, "work"), 0), "epoch", 0);
 }
@@ -51,7 +54,7 @@ static void submit(struct scene *scene)
 static void open_scene(struct scene *scene)
 {
     struct error error = {0};
-    *scene = (struct scene){0};
+    *scene = (struct scene){.active = 1};
     engine_kit_open(&scene->kit, "[]", "[]");
     engine_kit_insert(&scene->kit);
     scene->orchestrator = orchestrator_new(&(struct orchestrator_options){.id = "o",
@@ -104,8 +107,37 @@ static void who_is_silent_loses_its_work_once(void **state)
     close_scene(&scene);
 }
 
+/* Each offer costs a hand-over and an epoch: 50 a second would be for nothing. */
+static void who_is_full_is_asked_less_and_less(void **state)
+{
+    (void)state;
+    struct scene scene;
+    open_scene(&scene);
+    scene.refuses = true;
+    scene.active = 5;
+    engine_kit_pass(&scene.kit, 2 * TIMEOUT_MS); /* silent: it loses what it has */
+    report(&scene);
+    int first = 0;
+    for (int i = 0; i < 20; i++) {
+        engine_kit_pass(&scene.kit, 500);
+        report(&scene);
+        if (i == 0)
+            first = scene.epoch;
+    }
+    assert_in_range(scene.epoch, first + 5, first + 25); /* 9.5 s */
+    int last = scene.epoch;
+    scene.refuses = false;
+    scene.active = 1;
+    report(&scene);
+    engine_kit_pass(&scene.kit, 2000);
+    assert_int_equal(scene.epoch, last + 1); /* room again: the next offer is taken */
+    expect(&scene, 1, (uint64_t)scene.epoch - 1);
+    close_scene(&scene);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(who_is_silent_loses_its_work_once)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(who_is_silent_loses_its_work_once),
+                                       cmocka_unit_test(who_is_full_is_asked_less_and_less)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
