@@ -21,3 +21,8 @@ void digest_hex(const unsigned char digest[DIGEST_BYTES], char ret[DIGEST_HEX_BY
 {
     (void)sodium_bin2hex(ret, DIGEST_HEX_BYTES, digest, DIGEST_BYTES);
 }
+
+bool digest_equals(const char *a, const char *b, size_t n)
+{
+    return sodium_memcmp(a, b, n) == 0;
+}

@@ -7,4 +7,6 @@
 
 void digest_sha256(const void *bytes, size_t n, unsigned char ret[DIGEST_BYTES]);
 void digest_hmac(const void *key, size_t key_size, const void *bytes, size_t n, unsigned char ret[DIGEST_BYTES]);
+/* In a time that does not tell where they differ. */
+bool digest_equals(const char *a, const char *b, size_t n);
 void digest_hex(const unsigned char digest[DIGEST_BYTES], char ret[DIGEST_HEX_BYTES]); /* lower case */

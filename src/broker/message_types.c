@@ -117,7 +117,7 @@ static const struct field event_fields[] = {
      .kind = FIELD_ARRAY,
      .max = 64,
      .help = "checkpoint: [epoch, attempt] of the node's attempts that lost workers may have made."},
-    TEXT("token", .nullable = true, .help = "checkpoint: the last part of the link under which it is answered."),
+    TEXT("token", .nullable = true, .help = "checkpoint: what an approval is stored under, its token's hash."),
     NUMBER("seen", .help = "parked: the last of its signals that the run has seen."),
     TEXT("childId", .nullable = true, .help = "cancelChild: the execution that nobody waits for any more."),
     {.name = "progress", .kind = FIELD_INT, .max = 100, .help = "progress: percent of the nodes that are done."},

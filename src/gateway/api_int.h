@@ -103,6 +103,9 @@ enum err api_retry(struct api *api, const char *id, bool failed_only, char ret_i
 enum err api_execution_detail(struct api *api, const char *id, struct json **ret,
                               struct error *reterr) ERROR_MUST_CHECK;
 
+/* Of an execution's waits: the link of each that has one, in place of what the store knows it by. */
+void api_show_links(const struct api *api, const struct json *waits);
+
 /* Executions by state, as jobs/stats and channel system show them (api-contract 1.4, 2a); yours. */
 enum err api_job_stats(struct store *store, struct json **ret, struct error *reterr) ERROR_MUST_CHECK;
 

@@ -504,6 +504,11 @@ enum err auth_start(const struct config *config, struct store *store, struct cac
     return code;
 }
 
+const char *auth_link_key(const struct auth *auth)
+{
+    return auth->secret == NULL ? "" : auth->secret;
+}
+
 void auth_free(struct auth *auth)
 {
     if (auth == NULL)

@@ -48,6 +48,9 @@ enum err auth_start(const struct config *config, struct store *store, struct cac
                     struct error *reterr) ERROR_MUST_CHECK;
 void auth_free(struct auth *auth); /* NULL ok */
 bool auth_is_required(const struct auth *auth);
+/* Under which links of waits are signed, the same on every gateway. Without JWT_SECRET it is empty: whoever reaches the
+ * page reaches the API, too, which shows the links. */
+const char *auth_link_key(const struct auth *auth);
 
 /* Authorization: Bearer …, X-Api-Key, or access_token in the query of a WebSocket (browsers cannot set its headers).
  * UNAUTHORIZED when there is none or it is not valid; its kind is set even then, CREDENTIAL_NONE for what is forged. */

@@ -346,9 +346,11 @@ static enum err load_detail(struct api *api, const char *id, struct json **ret, 
 {
     struct access access = {.id = id};
     enum err code = api_read(api, read_detail, &access, reterr);
-    if (code == ERR_OK)
-        *ret = access.loaded;
-    return code;
+    if (code != ERR_OK)
+        return code;
+    api_show_links(api, json_get(access.loaded, "waits"));
+    *ret = access.loaded;
+    return ERR_OK;
 }
 
 enum err api_execution_detail(struct api *api, const char *id, struct json **ret, struct error *reterr)

@@ -1,6 +1,7 @@
 /* Routes of those whom executions wait for: signals over the API, and the page of a wait for a person. */
 #include "gateway/api_int.h"
 
+#include "flow/approval.h"
 #include "gateway/form.h"
 #include "gateway/wait_page.h"
 #include <stdlib.h>
@@ -136,10 +137,29 @@ static const struct field signal_fields[] = {
      .help = "A second signal with the same key is the first one; the header Idempotency-Key does the same."},
     {0}};
 
+/* ---- links */
+
+void api_show_links(const struct api *api, const struct json *waits)
+{
+    const char *key = auth_link_key(api->options.auth);
+    for (size_t i = 0; i < json_count(waits); i++) {
+        struct json *wait = json_at(waits, i);
+        const char *reference = json_get_str(wait, "token");
+        char link[APPROVAL_LINK_BYTES];
+        if (reference == NULL)
+            continue;
+        AUTO_FREE char *url = mem_printf("/wait/%s", approval_link(key, reference, link) ? link : reference);
+        json_set_str(wait, "url", url);
+        json_remove(wait, "token");
+    }
+}
+
 /* ---- the page */
 
 struct answering {
-    const char *token, *answer_json;
+    char reference[APPROVAL_REFERENCE_BYTES];
+    const char *token; /* by which the wait is stored */
+    const char *answer_json;
     int64_t now_ms;
     struct json *wait;
 };
@@ -156,12 +176,31 @@ static enum err write_answer(struct store_session *session, void *arg, struct er
     return store_wait_answer(session, answering->token, answering->answer_json, answering->now_ms, reterr);
 }
 
+/* By a signed link, by a token that a node made, or by one that was stored in clear before references were.
+ * NOT_FOUND: there is no such link. */
+static enum err find_wait(struct api *api, const struct http_request *request, struct answering *ret,
+                          struct error *reterr)
+{
+    const char *link = request->params[0];
+    *ret = (struct answering){.token = ret->reference, .now_ms = clock_now_ms()};
+    if (approval_link_read(auth_link_key(api->options.auth), link, ret->reference))
+        return api_read(api, read_wait, ret, reterr);
+    if (!approval_is_token(link))
+        return error_set(reterr, ERR_NOT_FOUND, "token", "There is no such link.");
+    approval_reference(link, ret->reference);
+    enum err code = api_read(api, read_wait, ret, reterr);
+    if (code != ERR_NOT_FOUND)
+        return code;
+    ret->token = link;
+    return api_read(api, read_wait, ret, reterr);
+}
+
 /* NULL without an error: there is no such link. */
 static enum err load_wait(struct api *api, struct http_request *request, struct json **ret, struct error *reterr)
 {
-    struct answering answering = {.token = request->params[0], .now_ms = clock_now_ms()};
+    struct answering answering;
     struct error error = {0};
-    enum err code = api_read(api, read_wait, &answering, &error);
+    enum err code = find_wait(api, request, &answering, &error);
     *ret = answering.wait;
     if (code == ERR_NOT_FOUND)
         return ERR_OK;
@@ -198,14 +237,17 @@ static enum err get_wait(struct api *api, struct http_request *request, struct e
 static enum err store_answer(struct api *api, struct http_request *request, struct json *answer, bool *ret_done,
                              struct error *reterr)
 {
-    struct answering answering = {.token = request->params[0], .now_ms = clock_now_ms()};
+    struct answering answering;
     struct error error = {0};
     char at[ISO_TEXT_BYTES];
+    enum err code = find_wait(api, request, &answering, &error);
+    json_unref(answering.wait);
     clock_format_iso(answering.now_ms, at);
     json_set_str(answer, "answeredAt", at);
     AUTO_FREE char *text = json_dup_text(answer);
     answering.answer_json = text;
-    enum err code = store_write(api->options.store, write_answer, &answering, &error);
+    if (code == ERR_OK)
+        code = store_write(api->options.store, write_answer, &answering, &error);
     *ret_done = code == ERR_OK;
     if (code == ERR_CONFLICT || code == ERR_NOT_FOUND)
         return ERR_OK; /* the page says what has become of it */

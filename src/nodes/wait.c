@@ -6,6 +6,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "base/seal.h"
+#include "flow/approval.h"
 #include "flow/cron.h"
 #include <stdio.h>
 #include <string.h>
@@ -191,7 +192,7 @@ static enum err check_form(const struct json *fields, struct error *reterr)
 
 static enum err wait_approval(struct node_call *call, struct error *reterr)
 {
-    char drawn[SEAL_WORD_BYTES];
+    char drawn[SEAL_WORD_BYTES], reference[APPROVAL_REFERENCE_BYTES];
     const char *token = node_input_str(call, "token", "");
     enum err code = check_form(json_get(call->inputs, "fields"), reterr);
     if (code == ERR_OK && *token != '\0')
@@ -207,7 +208,8 @@ static enum err wait_approval(struct node_call *call, struct error *reterr)
     json_set_str(approval, "message", node_input_str(call, "message", ""));
     json_set(approval, "fields", node_input_ref(call, "fields"));
     json_set_str(waiting, "kind", "signal");
-    json_set_str(waiting, "token", token);
+    approval_reference(token, reference); /* one that was drawn is forgotten: the gateways sign a link */
+    json_set_str(waiting, "token", reference);
     json_set(waiting, "approval", approval);
     node_call_log(call, "info", "Waits for an answer under the link of the execution's waits.");
     wait_for(call, waiting);
@@ -325,6 +327,7 @@ static const struct field fields[] = {
     {.name = "token",
      .kind = FIELD_STRING,
      .max = TOKEN_MAX,
+     .secret = true,
      .group = SIGNAL_GROUP,
      .help = "The last part of the link, when an earlier node has made it to send it to somebody: at least 22 "
              "characters that nobody can guess. Without it one is drawn."},

@@ -238,7 +238,7 @@ struct store_event {
     int64_t at_ms;
     struct run_checkpoint checkpoint; /* CHECKPOINT; its outputs as text in checkpoint_outputs_json */
     const char *checkpoint_outputs_json, *checkpoint_waiting_json;
-    const char *checkpoint_token; /* of the link under which a person answers this wait, or NULL */
+    const char *checkpoint_token; /* what stands for the link of an approval (flow/approval.h), or NULL */
     int64_t signals_seen;         /* PARKED: the last of its signals that the run has seen; a later one makes it due */
     bool has_parent;              /* FINISHED: the end may be told to a parent */
     bool signalled;               /* FINISHED: it was sent signals */
@@ -367,8 +367,8 @@ enum err store_signals_load(struct store_session *s, const char *execution_id, s
 enum err store_signals_open(struct store_session *s, size_t limit, struct json **ret,
                             struct error *reterr) ERROR_MUST_CHECK;
 
-/* A wait by its link: {executionId, flowId, nodeId, iteration, state: open | answered | over, until|null, approval,
- * answer|null}. NOT_FOUND: no such token. */
+/* A wait by what stands for its link (flow/approval.h): {executionId, flowId, nodeId, iteration, state: open | answered
+ * | over, until|null, approval, answer|null}. NOT_FOUND: no such link. */
 enum err store_wait_load(struct store_session *s, const char *token, int64_t now_ms, struct json **ret,
                          struct error *reterr) ERROR_MUST_CHECK;
 /* Answers it, once. CONFLICT (field state): answered already, or over. */

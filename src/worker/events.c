@@ -155,6 +155,20 @@ void event_parked(struct active *active, int64_t wake_ms)
     send(active->outbox, event);
 }
 
+/* A node that went on from its checkpoint was not executed here: its inputs come from the configuration. */
+static void hide_inputs(const struct flow *flow, const struct json *entries)
+{
+    for (size_t i = 0; i < json_count(entries); i++) {
+        struct json *entry = json_at(entries, i);
+        const char *id = json_get_str(entry, "nodeId");
+        int index = id == NULL ? -1 : flow_find_node(flow, id);
+        if (index < 0 || flow->nodes[index].spec == NULL)
+            continue;
+        json_set(entry, "input", mask_json_fields(flow->nodes[index].spec->fields, json_get(entry, "input")));
+        hide_inputs(flow, json_get(entry, "iterations"));
+    }
+}
+
 void event_finished(struct active *active)
 {
     const struct flow_run *run = active->run;
@@ -173,6 +187,7 @@ void event_finished(struct active *active)
     }
     if (!discard) {
         struct json *document = flow_run_document(run);
+        hide_inputs(flow_run_flow(run), json_get(document, "nodes"));
         json_set(document, "logs", json_ref(active->logs));
         mask_replace(&active->mask, &document); /* the execution's own input may hold one, too */
         set_packed(event, "documentPacked", document);

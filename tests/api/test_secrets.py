@@ -1,10 +1,12 @@
 """Variables and secrets over the API: names, scopes, refusals; keys and their rotation; the start with wrong keys."""
+import json
 import os
 import shutil
 import sqlite3
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -41,6 +43,23 @@ class Base(unittest.TestCase):
 
     def flow(self, name):
         return self.caudal.flow(name, *NODES)["id"]
+
+
+class History(Base):
+    def test_a_typed_password_is_hidden_after_a_wait_too(self):
+        """Its node is not executed again: what it was given comes from its configuration."""
+        typed = "typed-password-of-tests"
+        auth = {"type": "bearer", "token": typed}
+        nodes = [node("t", "manual-trigger"), node("h", "http-request", {"url": f"http://127.0.0.1:{self.caudal.port}/api/v1/health", "auth": auth}), node("w", "wait", {"mode": "signal"})]
+        execution = self.caudal.run(self.caudal.flow("typed", nodes, chain("t", "h", "w")))
+        end = time.monotonic() + 60
+        while not self.caudal.get(f"/scheduler/executions/{execution}").data["waits"] and time.monotonic() < end:
+            time.sleep(0.02)
+        self.assertEqual(self.caudal.post(f"/scheduler/executions/{execution}/signal", {}).status, 202)
+        detail = self.caudal.wait(execution)
+        self.assertEqual(detail["status"], "success", detail)
+        self.assertGreater(detail["epoch"], 1)
+        self.assertNotIn(typed, json.dumps(detail))
 
 
 class Variables(Base):

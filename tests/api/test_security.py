@@ -91,6 +91,24 @@ class Login(Secured):
         self.assertGreater(tried, 60)
         self.assertTrue(self.caudal.get("/auth/status").data["loginRequired"])
 
+    def test_only_gateways_sign_links_of_approvals(self):
+        """Who has read the store knows what stands for the link, and no more."""
+        nodes = [node("t", "manual-trigger"), node("w", "wait", {"mode": "approval"})]
+        flow = self.call("POST", "/flows", {"name": "approval", "nodes": nodes, "connections": chain("t", "w")}, self.admin).data["id"]
+        execution = self.call("POST", f"/flows/{flow}/run", {}, self.admin).data["executionId"]
+        end, waits = time.monotonic() + 60, []
+        while not waits and time.monotonic() < end:
+            waits = self.call("GET", f"/scheduler/executions/{execution}", token=self.admin).data["waits"]
+        reference = waits[0]["url"].removeprefix("/wait/").split(".")[0]
+        text = b"link of a wait\n~" + reference.encode()
+        signed = {key: hmac.new(key.encode(), text, hashlib.sha256).hexdigest() for key in (SECRET, "", "another")}
+        self.assertEqual(waits[0]["url"], f"/wait/{reference}.{signed[SECRET]}")
+        for key, status in (("", 404), ("another", 404), (SECRET, 200)):
+            connection = http.client.HTTPConnection("127.0.0.1", self.caudal.port, timeout=40)
+            connection.request("POST", f"/wait/{reference}.{signed[key]}", "decision=approve", {"Content-Type": "application/x-www-form-urlencoded"})
+            self.assertEqual(connection.getresponse().status, status, key)
+            connection.close()
+
     def test_login_tells_who_and_refuses_alike(self):
         answer = self.login("ADMIN", PASSWORD)
         self.assertEqual(answer.status, 200, answer.text)

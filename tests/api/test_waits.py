@@ -1,7 +1,10 @@
 """Waits over the API: for times, for signals, for a person's answer under a link; over a kill as well."""
+import hashlib
 import http.client
+import json
 import os
 import re
+import sqlite3
 import sys
 import time
 import unittest
@@ -9,7 +12,7 @@ import urllib.parse
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from test_api import ApiTest, UNKNOWN  # noqa: E402
-from support.caudal import chain, link, node  # noqa: E402
+from support.caudal import AT, chain, link, node  # noqa: E402
 
 
 def waiting(config, **more):
@@ -195,7 +198,7 @@ class Approvals(WaitTest):
     def test_a_person_approves(self):
         execution, wait = self.ask()
         self.assertEqual((wait["kind"], wait["title"]), ("approval", "Send <40> orders?"))
-        self.assertRegex(wait["url"], r"^/wait/[0-9a-f]{64}$")
+        self.assertRegex(wait["url"], r"^/wait/[0-9a-f]{64}\.[0-9a-f]{64}$")
         status, text, headers = self.page(wait["url"])
         self.assertEqual((status, headers["content-type"]), (200, "text/html; charset=utf-8"))
         self.assertIn("default-src 'none'; style-src 'sha256-", headers["content-security-policy"])
@@ -251,11 +254,47 @@ class Approvals(WaitTest):
         self.assertEqual(self.page(wait["url"])[0], 410)
 
     def test_no_signal_answers_for_a_person(self):
-        execution, wait = self.ask(token="a-token_of-an-earlier_node")
-        self.assertEqual(wait["url"], "/wait/a-token_of-an-earlier_node")
+        execution, wait = self.ask()
         self.refused(self.signal(execution, payload={"approved": True}), 409, "CONFLICT")
         self.refused(self.signal(execution, nodeId="w", payload={"approved": True}), 409, "CONFLICT", "nodeId")
         self.caudal.post(f"/scheduler/executions/{execution}/cancel")
+
+    def test_the_store_alone_answers_nothing(self):
+        token = "a-token_of-an-earlier_node"
+        execution, wait = self.ask(token=token)
+        if not AT:
+            self.assertNotIn(token, self.stored("SELECT * FROM wait_tokens") + self.stored("SELECT waiting FROM checkpoints") + self.stored("SELECT * FROM signals"))
+            for reference in self.stored("SELECT token FROM wait_tokens w JOIN executions e ON e.seq = w.execution WHERE e.id = ?", execution).split():
+                for form in (None, {"decision": "approve"}):
+                    self.assertEqual(self.page("/wait/" + reference, form)[0], 404)
+                    self.assertEqual(self.page("/wait/" + reference.lstrip("~"), form)[0], 404)
+                    self.assertEqual(self.page(f"/wait/{reference.lstrip('~')}.{64 * '0'}", form)[0], 404)
+        self.assertEqual(self.page(wait["url"])[0], 200)
+        self.assertEqual(self.page("/wait/" + token, {"decision": "approve", "field.sum": "1"})[0], 200)
+        detail = self.caudal.wait(execution)
+        self.assertEqual(ways(detail), ["approved", "output"])
+        self.assertNotIn(token, json.dumps(detail["nodeExecutions"]))
+
+    def stored(self, query, *arguments):
+        database = sqlite3.connect(os.path.join(self.caudal.directory, "caudal.db"))
+        try:
+            return "\n".join(" ".join(map(str, row)) for row in database.execute(query, arguments))
+        finally:
+            database.commit()
+            database.close()
+
+    @unittest.skipIf(AT, "it is killed")
+    def test_a_token_that_was_stored_in_clear_is_answered(self):
+        token = "a-token_of-before_references"
+        execution, wait = self.ask(token=token)
+        self.caudal.kill()
+        reference = "~" + hashlib.sha256(token.encode()).hexdigest()
+        self.stored("UPDATE wait_tokens SET token=? WHERE token=?", token, reference)
+        self.stored("UPDATE checkpoints SET waiting=replace(waiting, ?, ?)", reference, token)
+        self.caudal.start()
+        self.assertEqual(self.until_waits(execution)["url"], "/wait/" + token)
+        self.assertEqual(self.page("/wait/" + token, {"decision": "approve", "field.sum": "1"})[0], 200)
+        self.assertEqual(ways(self.caudal.wait(execution)), ["approved", "output"])
 
 
 if __name__ == "__main__":

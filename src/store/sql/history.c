@@ -1,7 +1,6 @@
 /* Reading executions: lists, details, counts. */
 #include "store/sql/sql_int.h"
 
-#include "base/mem.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -294,9 +293,8 @@ static struct json *wait_of(struct sql_rows *q, bool *damaged)
     if (json_get_str(waiting, "childId") != NULL)
         json_set_str(wait, "executionId", json_get_str(waiting, "childId"));
     if (token != NULL) {
-        AUTO_FREE char *url = mem_printf("/wait/%s", token);
         json_set_str(wait, "title", json_get_str(json_get(waiting, "approval"), "title"));
-        json_set_str(wait, "url", url);
+        json_set_str(wait, "token", token);
     }
     return wait;
 }
