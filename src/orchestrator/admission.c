@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "broker/messages.h"
+#include "orchestrator/failures.h"
 #include <stdlib.h>
 
 #define LOOK_MS 500 /* between two looks for somebody who waits */
@@ -17,15 +18,28 @@ struct admission {
     int64_t now_ms, told_ms; /* told: when what they wait for was last brought up to date */
     bool tell;
     struct store_admitted admitted;
+    struct store_place looked; /* for cycles, up to there */
+    bool broken;               /* one was found */
     enum err code;
     struct error error;
 };
+
+/* What waits for itself is failed, as if it had run. */
+static enum err break_cycle(struct store_session *session, struct admission *admission, struct error *reterr)
+{
+    char id[STORE_PLACE_BYTES];
+    enum err code = store_limits_break(session, admission->now_ms, &admission->looked, id, reterr);
+    admission->broken = code == ERR_OK && id[0] != '\0';
+    return admission->broken ? failures_start(session, id, admission->now_ms, &admission->broken, reterr) : code;
+}
 
 /* On the store's writer thread. */
 static enum err write_admission(struct store_session *session, void *arg, struct error *reterr)
 {
     struct admission *admission = arg;
-    return store_limits_admit(session, admission->now_ms, admission->tell, &admission->admitted, reterr);
+    enum err code = store_limits_admit(session, admission->now_ms, admission->tell, &admission->admitted, reterr);
+    admission->broken = false;
+    return code == ERR_OK && admission->tell ? break_cycle(session, admission, reterr) : code;
 }
 
 /* Whichever orchestrator has their shard hands them out. */
@@ -48,7 +62,7 @@ static void on_written(void *user)
         loop_timer_set(admission->timer, LOOK_MS);
         return;
     }
-    if (admitted->count > 0)
+    if (admitted->count > 0 || admission->broken) /* the parent is due */
         wake(o);
     if (admitted->next_ms != INT64_MAX && until < delay)
         delay = until < 1 ? 1 : until;

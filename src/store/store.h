@@ -153,6 +153,8 @@ enum err store_schedules_release(struct store_session *s, int64_t now_ms, int64_
                                  struct error *reterr) ERROR_MUST_CHECK;
 bool store_schedules_waiting(struct store_session *s); /* whether some wait so */
 
+#define STORE_PLACE_BYTES 128 /* of an execution's id */
+
 /* ---- starting under limits (flow/limits.h). In force are those of the version that triggers run. An execution holds
  * its slot from its start until it is final, waits and pauses included. */
 struct store_flow_start {
@@ -172,6 +174,16 @@ struct store_admitted {
 enum err store_limits_admit(struct store_session *s, int64_t now_ms, bool tell, struct store_admitted *ret,
                             struct error *reterr) ERROR_MUST_CHECK;
 bool store_limits_waiting(struct store_session *s); /* whether some wait so */
+/* Fails (LIMIT_EXCEEDED) one child that waits for a slot whose holders wait, themselves or through others, for that
+ * child, and can do nothing else; its parent is told. In the write of store_limits_admit, which holds the flows. Looks
+ * at some that wait, the latest first, and goes on at *at the next time; all zero at first. ret_id "": there is none
+ * among them. */
+struct store_place {
+    int64_t at_ms;
+    char id[STORE_PLACE_BYTES];
+};
+enum err store_limits_break(struct store_session *s, int64_t now_ms, struct store_place *at,
+                            char ret_id[STORE_PLACE_BYTES], struct error *reterr) ERROR_MUST_CHECK;
 
 /* ---- executions */
 struct store_execution {

@@ -74,6 +74,13 @@ enum err store_flow_start(struct store_session *s, const char *id, bool publishe
     return sql_flow_start(s, id, published, ret, reterr);
 }
 
+enum err store_limits_break(struct store_session *s, int64_t now_ms, struct store_place *at,
+                            char ret_id[STORE_PLACE_BYTES], struct error *reterr)
+{
+    enum err refused = refuse_read_only(s, reterr);
+    return refused != ERR_OK ? refused : sql_limits_break(s, now_ms, at, ret_id, reterr);
+}
+
 enum err store_limits_admit(struct store_session *s, int64_t now_ms, bool tell, struct store_admitted *ret,
                             struct error *reterr)
 {

@@ -99,6 +99,23 @@ class SubFlows(ApiTest):
         spread = self.make(items, [link("t", "e", "output", "items"), link("e", "d", "item", "data"), link("d", "e", "output", "result")], settings={"concurrency": 1})
         self.assertEqual(self.caudal.wait(self.caudal.run(spread, input=[1, 2, 3]))["status"], "success")
 
+    def test_who_waits_for_itself_through_limits_is_told(self):
+        """Two flows with limits that wait for each other, started from both sides."""
+        names = [self.name(), self.name()]
+        nodes = lambda other: [node("t", "manual-trigger"), node("i", "if", {"conditions": [{"field": "n", "operator": "greater_than", "value": 0}]}),
+                               node("w", "wait", {"mode": "signal"}), node("c", "sub-flow", {"flow": other, "input": {"n": 0}})]
+        lines = [link("t", "i", "output", "data"), link("i", "w", "true", "data"), link("w", "c")]
+        flows = [self.caudal.flow(names[i], nodes(names[1 - i]), lines, settings={"concurrency": 1}) for i in (0, 1)]
+        executions = [self.caudal.run(flow, input={"n": 1}) for flow in flows]  # each holds its slot
+        for execution in executions:
+            self.assertEqual(self.caudal.post(f"/scheduler/executions/{execution}/signal", {}).status, 202)
+        details = [self.caudal.wait(execution, timeout=60) for execution in executions]
+        self.assertEqual(sorted(detail["status"] for detail in details), ["failed", "success"])
+        failed = next(detail for detail in details if detail["status"] == "failed")
+        self.assertIn("waits, by itself or through others, for this one", failed["errorMessage"])
+        child = self.children(failed["id"])[0]
+        self.assertEqual((child["status"], child["errorCode"]), ("failed", "LIMIT_EXCEEDED"))
+
     def test_a_retry_of_a_failed_sub_flow_starts_a_new_one(self):
         nodes = [node("t", "manual-trigger"), node("before", "delay", {"durationMs": 20}), node("c", "sub-flow", {"flow": self.failing()["id"]})]
         execution = self.caudal.run(self.make(nodes, chain("t", "before", "c")))

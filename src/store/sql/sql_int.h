@@ -214,6 +214,8 @@ enum err sql_limits_insert(struct store_session *s, const struct store_execution
                            enum err (*insert)(struct store_session *s, const struct store_execution *row,
                                               struct error *reterr),
                            struct error *reterr) ERROR_MUST_CHECK;
+enum err sql_limits_break(struct store_session *s, int64_t now_ms, struct store_place *at,
+                          char ret_id[STORE_PLACE_BYTES], struct error *reterr); /* cycles.c */
 enum err sql_limits_admit(struct store_session *s, int64_t now_ms, bool tell, struct store_admitted *ret,
                           struct error *reterr);
 bool sql_limits_waiting(struct store_session *s);

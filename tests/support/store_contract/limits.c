@@ -8,7 +8,13 @@ struct admit_args {
     int64_t now_ms;
     struct store_admitted admitted;
 };
+struct break_args {
+    struct store_place at;
+    char id[STORE_PLACE_BYTES];
+};
 VERB(do_admit, struct admit_args, store_limits_admit(s, a->now_ms, true, &a->admitted, reterr))
+VERB(do_break, struct break_args, store_limits_break(s, T0 + 500, &a->at, a->id, reterr))
+VERB(do_child, struct store_execution, store_child_insert(s, a, reterr))
 
 static void add_limited(struct fixture *f, const char *settings)
 {
@@ -236,6 +242,118 @@ static void delays_and_then_queues(void **state)
 
 enum { STARTERS = 3, EACH = 25, MOST = 2 };
 
+/* ---- who waits for itself */
+
+static void tell_wait(struct fixture *f, const char *id, const char *node_id, enum node_state wait)
+{
+    assert_true(apply(
+        f,
+        (struct store_event){
+            .kind = STORE_EVENT_CHECKPOINT,
+            .execution_id = id,
+            .epoch = 1,
+            .at_ms = T0 + 20,
+            .checkpoint = {
+                .node_id = node_id, .attempt = 1, .state = wait, .started_ms = T0 + 10, .wake_ms = RUN_WAKE_NEVER}}));
+}
+
+static void park(struct fixture *f, const char *id, int64_t wake_ms)
+{
+    assert_true(apply(
+        f, (struct store_event){
+               .kind = STORE_EVENT_PARKED, .execution_id = id, .epoch = 1, .at_ms = T0 + 30, .wake_ms = wake_ms}));
+}
+
+static void add_child(struct fixture *f, const char *id, const char *flow_id, const char *parent_id, int64_t at_ms)
+{
+    tell_wait(f, parent_id, "2", NODE_WAITING);
+    assert_ok(WITH(f, do_child, struct store_execution, .id = id, .flow_id = flow_id, .flow_version = 1,
+                   .trigger = "flow", .priority = 1, .created_ms = T0 + at_ms, .wake_ms = T0 + at_ms,
+                   .parent_id = parent_id, .parent_node_id = "2", .parent_iteration = "0", .parent_waits = true,
+                   .depth = 1));
+    (void)admit(f, at_ms);
+}
+
+static void expect_broken(struct fixture *f, const char *id)
+{
+    struct break_args args = {0};
+    assert_ok(write_now(f, do_break, &args, &error_));
+    assert_string_equal(args.id, id);
+}
+
+/* a holds the slot of F1 and waits for a child of F2, b the other way round. */
+static void add_cycle(struct fixture *f)
+{
+    add_limited(f, "{'concurrency':1}");
+    AUTO_JSON struct json *other = quoted("{'id':'" F2 "','name':'other','nodes':[],'connections':[],'settings':"
+                                          "{'concurrencyKey':'one','concurrencyPerKey':1}}");
+    assert_ok(WITH(f, do_flow_insert, struct flow_args, .document = other, .now_ms = T0));
+    assert_false(start(f, "a", 1, 1, NULL));
+    add_execution(f, "b", F2, T0 + 2);
+    add_child(f, "of-a", F2, "a", 10);
+    park(f, "a", RUN_WAKE_NEVER);
+    expect_waiting(f, "of-a", "key");
+}
+
+static void breaks_a_cycle(void **state)
+{
+    struct fixture *f = *state;
+    add_cycle(f);
+    expect_broken(f, ""); /* b runs */
+    add_child(f, "of-b", F1, "b", 11);
+    expect_waiting(f, "of-b", "concurrency");
+    expect_broken(f, ""); /* it may give up by itself */
+    park(f, "b", RUN_WAKE_NEVER);
+    expect_due(f, 400, "");
+    expect_broken(f, "of-b"); /* it came last */
+    AUTO_JSON struct json *failed = load_execution(f, "of-b");
+    assert_string_equal(json_get_str(failed, "status"), "failed");
+    assert_string_equal(json_get_str(failed, "errorCode"), "LIMIT_EXCEEDED");
+    assert_non_null(strstr(json_get_str(failed, "errorMessage"), "waits, by itself or through others, for this one"));
+    expect_due(f, 600, "b "); /* it is told */
+    expect_broken(f, "");
+    expect_waiting(f, "of-a", "key"); /* until b is over */
+}
+
+static void leaves_alone_who_may_go_on(void **state)
+{
+    struct fixture *f = *state;
+    add_cycle(f);
+    add_child(f, "of-b", F1, "b", 11);
+    tell_wait(f, "b", "1", NODE_WAITING); /* for a signal, say */
+    park(f, "b", RUN_WAKE_NEVER);
+    expect_broken(f, "");
+    tell_wait(f, "b", "1", NODE_SUCCEEDED);
+    assert_ok(ON(f, do_pause, "a"));
+    expect_broken(f, "");
+    assert_ok(ON(f, do_resume, "a"));
+    expect_broken(f, ""); /* it goes on at once, and comes back */
+}
+
+static void a_deadline_is_no_cycle(void **state)
+{
+    struct fixture *f = *state;
+    add_cycle(f);
+    add_child(f, "of-b", F1, "b", 11);
+    park(f, "b", T0 + 3600000);
+    expect_broken(f, "");
+}
+
+/* of-c waits for the same slot as of-a does, but nobody waits for c. */
+static void breaks_no_bystander(void **state)
+{
+    struct fixture *f = *state;
+    add_cycle(f);
+    add_child(f, "of-b", F1, "b", 11);
+    park(f, "b", RUN_WAKE_NEVER);
+    add_flow(f, F3, "unlimited", T0);
+    add_execution(f, "c", F3, T0 + 3);
+    add_child(f, "of-c", F2, "c", 12);
+    park(f, "c", RUN_WAKE_NEVER);
+    expect_waiting(f, "of-c", "key");
+    expect_broken(f, "of-b");
+}
+
 struct crowd {
     struct store *stores[STARTERS];
     atomic_int under_way, worst, ended;
@@ -377,6 +495,10 @@ const struct CMUnitTest store_contract_limits[] = {
     CONTRACT_TEST(leaves_the_paused_alone),
     CONTRACT_TEST(obeys_the_published_limits),
     CONTRACT_TEST(delays_and_then_queues),
+    CONTRACT_TEST(breaks_a_cycle),
+    CONTRACT_TEST(leaves_alone_who_may_go_on),
+    CONTRACT_TEST(a_deadline_is_no_cycle),
+    CONTRACT_TEST(breaks_no_bystander),
     CONTRACT_TEST(never_lets_too_many_in),
     {0},
 };
