@@ -94,11 +94,7 @@ void batch_prepare(struct batch *batch)
 /* What is heard from now on may be newer than what the store will have read. */
 void batch_forget_orders(const struct batch *batch)
 {
-    struct recall *orders = &batch->orchestrator->orders;
-    for (size_t i = 0; i < batch->count; i++) {
-        const char *id = batch->entries[i].reassign_id;
-        int order = id == NULL ? -1 : recall_get(orders, id);
-        if (order == ORDER_PAUSE || order == ORDER_RESUME)
-            recall_put(orders, id, ORDER_NONE);
-    }
+    for (size_t i = 0; i < batch->count; i++)
+        if (batch->entries[i].reassign_id != NULL)
+            orders_forget(&batch->orchestrator->orders, batch->entries[i].reassign_id);
 }

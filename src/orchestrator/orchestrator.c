@@ -89,12 +89,9 @@ static void on_control(void *user, const void *body, size_t size)
 {
     AUTO_JSON struct json *message = message_parse_topic(body, size);
     struct orchestrator *o = user;
-    static const char *const verbs[] = {[ORDER_RESUME] = "resume", [ORDER_PAUSE] = "pause", [ORDER_CANCEL] = "cancel"};
     if (message == NULL)
         return;
-    for (int order = ORDER_RESUME; order <= ORDER_CANCEL; order++)
-        if (json_get_str(message, verbs[order]) != NULL)
-            recall_put(&o->orders, json_get_str(message, verbs[order]), order);
+    orders_hear(&o->orders, message);
     if (json_get_str(message, "cancel") != NULL)
         dispatch_forget(o, json_get_str(message, "cancel"), INT_MAX); /* a worker may drop it without a word */
     if (json_get_str(message, "cancel") != NULL)

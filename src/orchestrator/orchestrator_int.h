@@ -1,14 +1,12 @@
 /* The orchestrator's inner structures. */
 #pragma once
 #include "base/map.h"
-#include "base/recall.h"
 #include "broker/messages.h"
+#include "broker/orders.h"
 #include "dispatch/strategy.h"
 #include "orchestrator/ended.h"
 #include "orchestrator/orchestrator.h"
 #include <stdatomic.h>
-
-enum order { ORDER_RESUME, ORDER_PAUSE, ORDER_CANCEL, ORDER_NONE };
 
 struct worker_entry {
     char *id, *queue;

@@ -179,14 +179,6 @@ static bool may_linger(const struct active *active, int64_t now)
            worker->active.count * 2 <= worker->options.capacity;
 }
 
-/* From here on the store says whether it is paused: the resume may never be heard here. */
-static void forget_pause(const struct active *active)
-{
-    struct recall *orders = &active->worker->orders;
-    if (recall_get(orders, active->id) == ORDER_PAUSE)
-        recall_put(orders, active->id, ORDER_RESUME);
-}
-
 /* After the run came to rest: is it over, does it leave the worker, or when shall it be looked at again? */
 static void settle(struct active *active)
 {
@@ -204,7 +196,7 @@ static void settle(struct active *active)
     } else if (leaves) {
         live_flush(active);
         event_parked(active, flow_run_status(active->run) == RUN_PAUSED ? INT64_MAX : due);
-        forget_pause(active);
+        orders_forget(&active->worker->orders, active->id); /* the resume may never be heard here */
         active_free(active);
     } else if (due != INT64_MAX) {
         if (active->timer == NULL)

@@ -166,10 +166,7 @@ static void on_control(void *user, const void *body, size_t size)
     answer_census(worker, message);
     hand_signals(worker, json_get(message, "signal"));
     watch_execution(worker, json_get_str(message, "watch"));
-    static const char *const verbs[] = {[ORDER_RESUME] = "resume", [ORDER_PAUSE] = "pause", [ORDER_CANCEL] = "cancel"};
-    for (int order = ORDER_RESUME; order <= ORDER_CANCEL; order++)
-        if (json_get_str(message, verbs[order]) != NULL)
-            recall_put(&worker->orders, json_get_str(message, verbs[order]), order);
+    orders_hear(&worker->orders, message);
     int64_t now = loop_now_ms(worker->options.loop);
     const char *id;
     struct active *active;

@@ -1,7 +1,7 @@
 /* The worker's inner structures. */
 #pragma once
 #include "base/map.h"
-#include "base/recall.h"
+#include "broker/orders.h"
 #include "broker/messages.h"
 #include "script/script.h"
 #include "worker/mask.h"
@@ -9,8 +9,6 @@
 #include "worker/scope.h"
 #include "worker/worker.h"
 #include <stdatomic.h>
-
-enum order { ORDER_RESUME, ORDER_PAUSE, ORDER_CANCEL };
 
 /* A compiled flow version, shared by the runs that use it. */
 struct flow_entry {
