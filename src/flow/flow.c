@@ -49,9 +49,8 @@ struct compiler {
     struct map index; /* node id -> index + 1 */
 };
 
-/* Adds all that `table` finds in `value`; `where` is the path of `value`. */
-static void add_field_problems(struct json *problems, const char *code, const char *node_id, const char *where,
-                               const struct field *table, const struct json *value)
+void problem_add_fields(struct json *problems, const char *code, const char *node_id, const char *where,
+                        const struct field *table, const struct json *value)
 {
     if (!json_is(value, JSON_OBJECT)) {
         problem_add(problems, code, node_id, where, "%s must be an object, not %s.", where, json_kind_name(value));
@@ -72,7 +71,7 @@ static void read_common(struct compiler *c, struct flow_node *node, unsigned ind
     const struct json *retry = json_get(node->config, "retry");
     char where[40];
     (void)snprintf(where, sizeof where, "nodes[%u].config", index);
-    add_field_problems(c->problems, "INVALID_CONFIG", node->id, where, flow_node_settings_fields, node->config);
+    problem_add_fields(c->problems, "INVALID_CONFIG", node->id, where, flow_node_settings_fields, node->config);
     bool container = node->spec != NULL && node->spec->container; /* takes as long as what is inside */
     node->timeout_ms = json_get_int(node->config, "timeout", container ? 0 : LIMIT_NODE_TIMEOUT_MS);
     node->critical = json_get_bool(node->config, "critical", true);
@@ -232,7 +231,7 @@ static void read_settings(struct compiler *c)
 {
     const struct json *settings = json_get(c->definition, "settings");
     if (settings != NULL)
-        add_field_problems(c->problems, "INVALID_SETTINGS", NULL, "settings", flow_settings_fields, settings);
+        problem_add_fields(c->problems, "INVALID_SETTINGS", NULL, "settings", flow_settings_fields, settings);
     flow_limits_check(settings, c->problems);
     const char *durability = json_get_str(settings, "durability"), *history = json_get_str(settings, "history");
     c->flow->settings = (struct flow_settings){
@@ -392,6 +391,7 @@ void flow_validate(const struct json *definition, const struct flow_catalog *cat
     warn_orphans(flow, warnings);
     warn_unreachable(flow, warnings);
     warn_expressions(flow, warnings);
+    flow_warn_of_inputs(flow, warnings);
     flow_warn_of_passwords(flow, warnings);
     flow_free(flow);
     json_unref(found);

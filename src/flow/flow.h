@@ -111,9 +111,9 @@ extern const struct field flow_node_settings_fields[]; /* what `config` of every
 /* Structural validation for save and validate (contract 3.1): appends {code,message,nodeId?,field?} to both arrays.
  * Errors: NO_NODES, INVALID_CONNECTION, TOO_MANY_NODES, TOO_MANY_CONNECTIONS, INVALID_SETTINGS. Everything else
  * (ORPHANED_NODE, INVALID_NODE_ID, DUPLICATE_NODE_ID, UNKNOWN_NODE_TYPE, UNKNOWN_PIN, CYCLE: no node of it can ever
- * start, or it has several first nodes, INVALID_PARENT, INVALID_SCOPE, INVALID_CONFIG, UNREACHABLE_NODE: waits for a
- * cycle, INVALID_EXPRESSION, LITERAL_SECRET: a password in plain text) are warnings, since the UI must stay able to
- * save (7.4). */
+ * start, or it has several first nodes, INVALID_PARENT, INVALID_SCOPE, INVALID_CONFIG, MISSING_INPUT: required, and
+ * neither configured nor connected, UNREACHABLE_NODE: waits for a cycle, INVALID_EXPRESSION, LITERAL_SECRET: a
+ * password in plain text) are warnings, since the UI must stay able to save (7.4). */
 void flow_validate(const struct json *definition, const struct flow_catalog *catalog, struct json *errors,
                    struct json *warnings);
 

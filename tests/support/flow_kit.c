@@ -26,6 +26,10 @@ static const struct field coded_fields[] = {
 static const struct flow_pin coded_ins[] = {{.name = "in", .type = "any"}, {.name = "rows", .type = "any"}, {0}};
 static const struct field typed_fields[] = {
     {.name = "count", .kind = FIELD_INT, .required = true, .min = 1, .max = 9, .help = "A count."}, {0}};
+static const struct field strict_fields[] = {
+    {.name = "text", .kind = FIELD_STRING, .required = true, .help = "A text."}, {0}};
+static const struct flow_pin typed_ins[] = {
+    {.name = "count", .type = "number", .required = true}, {.name = "in", .type = "any"}, {0}};
 static const struct flow_node_spec specs[] = {
     {.type = "trigger", .outputs = outs, .fields = no_fields, .trigger = "manual", .pure = true},
     {.type = "hook", .outputs = outs, .fields = no_fields, .trigger = "webhook", .pure = true},
@@ -44,7 +48,8 @@ static const struct flow_node_spec specs[] = {
     {.type = "wait", .inputs = ins, .outputs = wait_outs, .fields = no_fields},
     {.type = "sub-flow", .inputs = child_ins, .outputs = child_outs, .fields = no_fields},
     {.type = "coded", .inputs = coded_ins, .outputs = outs, .fields = coded_fields, .pure = true},
-    {.type = "typed", .inputs = ins, .outputs = outs, .fields = typed_fields, .pure = true}};
+    {.type = "typed", .inputs = typed_ins, .outputs = outs, .fields = typed_fields, .pure = true},
+    {.type = "strict", .inputs = ins, .outputs = outs, .fields = strict_fields, .pure = true}};
 
 static const struct flow_node_spec *find(const struct flow_catalog *catalog, const char *type)
 {

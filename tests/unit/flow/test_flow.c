@@ -140,6 +140,34 @@ static void test_warnings(void **state)
               "a", "nodes[0].config.critical", "critical");
 }
 
+#define TYPED(config) "{'id':'t','type':'typed','config':" config "}"
+
+static void has_no_warning_of_inputs(const char *quoted)
+{
+    struct verdict verdict = judge(quoted);
+    for (size_t i = 0; i < json_count(verdict.warnings); i++) {
+        const char *code = json_get_str(json_at(verdict.warnings, i), "code");
+        assert_string_not_equal(code, "MISSING_INPUT");
+        assert_string_not_equal(code, "INVALID_CONFIG");
+    }
+    verdict_done(&verdict);
+}
+
+static void test_what_a_node_needs(void **state)
+{
+    (void)state;
+    is_warned(FLOW(TYPED("{}"), ""), "MISSING_INPUT", "t", "nodes[0].config.count", "connect it");
+    is_warned(FLOW(NODE("s", "strict"), ""), "MISSING_INPUT", "s", "nodes[0].config.text", "is required");
+    is_warned(FLOW(TYPED("{'count':'many'}"), ""), "INVALID_CONFIG", "t", "nodes[0].config.count", "an integer");
+    is_warned(FLOW(TYPED("{'count':10}"), ""), "INVALID_CONFIG", "t", "nodes[0].config.count", "1 to 9");
+    has_no_warning_of_inputs(FLOW(TYPED("{'count':9,'other':true}"), ""));
+    has_no_warning_of_inputs(FLOW(TYPED("{'count':'{{ input.n }}'}"), ""));
+    has_no_warning_of_inputs(FLOW(NODE("a", "trigger") "," TYPED("{}"),
+                                  "{'fromNodeId':'a','fromOutput':'out','toNodeId':'t','toInput':'count'}"));
+    is_warned("{'nodes':[{'id':'c','type':'coded','config':{'rows':[{'body':1}]}}],'connections':[]}", "INVALID_CONFIG",
+              "c", "nodes[0].config.rows[0].body", "a string");
+}
+
 /* A cycle is told once, by its first node; the others on it are not "unreachable" besides. */
 static void test_a_cycle_is_told_once(void **state)
 {
@@ -378,6 +406,7 @@ int main(void)
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_a_good_flow_has_no_problems),
                                        cmocka_unit_test(test_errors),
                                        cmocka_unit_test(test_warnings),
+                                       cmocka_unit_test(test_what_a_node_needs),
                                        cmocka_unit_test(test_a_cycle_is_told_once),
                                        cmocka_unit_test(test_a_loop_with_one_entry_is_no_cycle),
                                        cmocka_unit_test(test_what_stands_inside_a_for_each),
