@@ -74,7 +74,7 @@ class Flows(ApiTest):
         self.assertEqual(again.status, 201)
 
     def test_what_is_inside_a_for_each_and_what_is_noted_is_kept(self):
-        nodes = [node("1", "manual-trigger"), node("each", "for-each", {"items": [1, 2]}), node("in", "set-fields", {})]
+        nodes = [node("1", "manual-trigger"), node("each", "for-each", {"items": [1, 2]}), node("in", "set-fields", {"fields": []})]
         nodes[1]["size"] = {"width": 480, "height": 240.5}
         nodes[2]["parentId"] = "each"
         notes = [{"text": "# Why\nsince", "position": {"x": -5, "y": 10}, "size": {"width": 200, "height": 90}, "color": "blue"}]

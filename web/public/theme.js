@@ -28,7 +28,10 @@
         var link = document.createElement('link');
         var style = /\.css$/.test(file);
         link.rel = style ? 'preload' : 'modulepreload';
-        if (style) link.as = 'style';
+        if (style) {
+            link.as = 'style';
+            link.crossOrigin = ''; // as the style sheet itself is asked for, or it is asked for twice
+        }
         link.href = '/' + file;
         document.head.append(link);
     });

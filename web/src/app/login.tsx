@@ -1,6 +1,7 @@
 import { useState, type FormEvent } from 'react';
 import { useTranslation } from 'react-i18next';
 import { logIn } from '@/lib/auth/session';
+import { Said } from '@/lib/said/said';
 import { Button } from '@/ui/button';
 import { TextField } from '@/ui/field';
 import { Notice, useTitle } from '@/ui/layout';
@@ -42,7 +43,11 @@ export function Login() {
                     <h1>Caudal</h1>
                     <p>{t('login.lead')}</p>
                 </div>
-                {problem !== null && <Notice>{problem}</Notice>}
+                {problem !== null && (
+                    <Notice>
+                        <Said>{problem}</Said>
+                    </Notice>
+                )}
                 <TextField
                     label={t('login.username')}
                     autoComplete="username"

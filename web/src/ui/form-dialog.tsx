@@ -2,6 +2,7 @@
 import { useState, type ReactNode } from 'react';
 import { useTranslation } from 'react-i18next';
 import { ApiError } from '@/lib/api/client';
+import { Said, useSaid } from '@/lib/said/said';
 import { Button } from './button';
 import { Dialog } from './dialog';
 import { Notice } from './layout';
@@ -24,12 +25,13 @@ export function FormDialog({
     children: (problem: (field: string) => string | null) => ReactNode;
 }) {
     const { t } = useTranslation();
+    const said = useSaid();
     const [refused, setRefused] = useState<Error | null>(null);
     const [busy, setBusy] = useState(false);
     const shown = new Set<string>();
     const problem = (field: string): string | null => {
         shown.add(field);
-        return refused instanceof ApiError && refused.field === field ? refused.message : null;
+        return refused instanceof ApiError && refused.field === field ? said(refused.message) : null;
     };
     const submit = async (): Promise<void> => {
         setBusy(true);
@@ -61,7 +63,11 @@ export function FormDialog({
             }
         >
             <div className={css.form}>
-                {elsewhere && refused !== null && <Notice>{refused.message}</Notice>}
+                {elsewhere && refused !== null && (
+                    <Notice>
+                        <Said>{refused.message}</Said>
+                    </Notice>
+                )}
                 {fields}
             </div>
         </Dialog>

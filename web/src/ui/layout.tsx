@@ -4,6 +4,7 @@ import { useEffect, useState, type ReactNode } from 'react';
 import { useTranslation } from 'react-i18next';
 import { ApiError } from '@/lib/api/client';
 import { useFormats } from '@/lib/format/format';
+import { Said } from '@/lib/said/said';
 import { Button } from './button';
 import css from './layout.module.css';
 
@@ -115,13 +116,18 @@ export function ErrorState({ error, onRetry }: { error: unknown; onRetry?: () =>
     return (
         <div className={css.empty} role="alert">
             <CircleAlert size={34} strokeWidth={1.4} aria-hidden />
-            <h2>{t('errors.title')}</h2>
+            <h2>
+                {t([
+                    `codes.${error instanceof ApiError && !error.unreachable ? error.code : ''}`,
+                    'errors.title',
+                ])}
+            </h2>
             <p>
-                {error instanceof ApiError && error.unreachable
-                    ? t('errors.unreachable')
-                    : error instanceof Error
-                      ? error.message
-                      : String(error)}
+                {error instanceof ApiError && error.unreachable ? (
+                    t('errors.unreachable')
+                ) : (
+                    <Said>{error instanceof Error ? error.message : String(error)}</Said>
+                )}
             </p>
             {onRetry !== undefined && <Button onClick={onRetry}>{t('actions.retry')}</Button>}
         </div>

@@ -6,6 +6,7 @@ import { ApiError } from '@/lib/api/client';
 
 interface Message {
     title: string;
+    /** In the service's words, or the page's. */
     description?: string;
     type: 'success' | 'error';
     timeout: number;
@@ -25,11 +26,17 @@ export const say = (text: string, action?: { label: string; onSelect: () => void
         ...(action !== undefined && { actionProps: { children: action.label, onClick: action.onSelect } }),
     });
 };
-/** What went wrong, in the service's own words, which say what would be right. */
+/** What kind of refusal it is, by its code, which stays as it is whatever the sentence says. */
+export const titleOf = (error: unknown): string =>
+    i18next.t([
+        `codes.${error instanceof ApiError ? (error.unreachable ? 'UNREACHABLE' : error.code) : ''}`,
+        'errors.title',
+    ]);
+/** What went wrong, as the service says it, which tells what would be right. */
 export const sayError = (error: unknown, title?: string): void => {
     const unreachable = error instanceof ApiError && error.unreachable;
     add({
-        title: title ?? i18next.t('errors.title'),
+        title: title ?? titleOf(error),
         description: unreachable
             ? i18next.t('errors.unreachable')
             : error instanceof Error

@@ -6,6 +6,7 @@ import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { call } from '@/lib/api/client';
 import type { Json, Page as PageOf } from '@/lib/api/models';
+import { Said } from '@/lib/said/said';
 import { useAct } from '@/ui/act';
 import { Button } from '@/ui/button';
 import { DataView } from '@/ui/data-view';
@@ -75,7 +76,7 @@ export function DeadLettersPage() {
                     </EmptyState>
                 }
                 columns={[
-                    { head: t('reason'), cell: (letter) => letter.reason },
+                    { head: t('reason'), cell: (letter) => <Said>{letter.reason}</Said> },
                     { head: t('queue'), cell: (letter) => <code>{letter.queue ?? '–'}</code> },
                     {
                         head: t('execution'),

@@ -17,7 +17,7 @@ import { useTranslation } from 'react-i18next';
 import { useMay } from '@/lib/auth/session';
 import { sayError } from '@/ui/toast';
 import { Aligner } from './aligner';
-import { byId, crossing } from './containers';
+import { byId, crossing, placeOf, sizeOf } from './containers';
 import { EachNode } from './each-node';
 import css from './editor.module.css';
 import { BrokenEdge, LoopEdge } from './flow-edge';
@@ -76,6 +76,8 @@ export const Canvas = memo(function Canvas() {
     const { screenToFlowPosition } = useReactFlow();
     useShownNode();
     useWholeAtFirst();
+    useWholeWhenArranged();
+    useAddedNode();
     const isValidConnection = useCallback(
         (c: { source: string; target: string; sourceHandle?: string | null; targetHandle?: string | null }) =>
             misfit(c, useEditor.getState(), catalog) === null,
@@ -122,7 +124,7 @@ export const Canvas = memo(function Canvas() {
                     addNode(type, screenToFlowPosition({ x: event.clientX, y: event.clientY }));
             }}
         >
-            {nodes.length === 0 && <div className={css.empty}>{t('start')}</div>}
+            {nodes.length === 0 && <p className={css.empty}>{t('start')}</p>}
             <KnownContext.Provider value={known}>
                 <ReactFlow
                     nodes={nodes}
@@ -222,18 +224,62 @@ function useWholeAtFirst(): void {
     }, [ready, fitView]);
 }
 
+/** What the form of the chosen node covers, at the right. */
+const BESIDE_FORM = { ...whole, padding: { x: '12%', y: '12%', right: '400px' } } as const;
+const covered = (width: number): boolean =>
+    width > 720 && useEditor.getState().nodes.some((node) => node.selected);
+
+/** Arranged anew it is elsewhere: all of it is brought into view. */
+function useWholeWhenArranged(): void {
+    const arranged = useEditor((s) => s.arranged);
+    const { fitView } = useReactFlow();
+    const width = useStore((s) => s.width);
+    const last = useRef(arranged);
+    useEffect(() => {
+        if (last.current === arranged) return;
+        last.current = arranged;
+        void fitView(covered(width) ? BESIDE_FORM : whole);
+    }, [arranged, fitView, width]);
+}
+
+/** A node that was added is seen as a whole beside its form: the drawing moves no further than that needs. */
+function useAddedNode(): void {
+    const added = useEditor((s) => s.added);
+    const width = useStore((s) => s.width);
+    const height = useStore((s) => s.height);
+    const { getViewport, setViewport } = useReactFlow();
+    useEffect(() => {
+        const { nodes } = useEditor.getState();
+        const node = nodes.find((one) => one.id === added);
+        if (node === undefined || width === 0) return;
+        useEditor.setState({ added: null });
+        const { x, y, zoom } = getViewport();
+        const place = placeOf(node, byId(nodes));
+        const size = sizeOf(node);
+        const shift = (from: number, length: number, room: number): number => {
+            const beyond = Math.min(0, room - 24 - from - length);
+            return from + beyond < 24 ? 24 - from : beyond;
+        };
+        const dx = shift(x + place.x * zoom, size.width * zoom, width - (covered(width) ? 368 : 0));
+        const dy = shift(y + place.y * zoom, size.height * zoom, height);
+        if (dx !== 0 || dy !== 0) void setViewport({ x: x + dx, y: y + dy, zoom });
+    }, [added, width, height, getViewport, setViewport]);
+}
+
 /** Somebody asked for a node by name: it is brought into view. */
 function useShownNode(): void {
     const shown = useEditor((s) => s.shown);
     const { fitView, getZoom } = useReactFlow();
+    const width = useStore((s) => s.width);
     useEffect(() => {
         if (shown === null) return;
         useEditor.setState({ shown: null });
         void fitView({
             nodes: [{ id: shown }],
+            padding: covered(width) ? BESIDE_FORM.padding : whole.padding,
             maxZoom: Math.max(getZoom(), 0.8),
             minZoom: 0.4,
             duration: 0,
         });
-    }, [shown, fitView, getZoom]);
+    }, [shown, fitView, getZoom, width]);
 }

@@ -3,6 +3,7 @@ import { useQuery } from '@tanstack/react-query';
 import type { ReactNode } from 'react';
 import { useTranslation } from 'react-i18next';
 import { call, type Schemas } from '@/lib/api/client';
+import { Said } from '@/lib/said/said';
 import { Loading, Notice } from '@/ui/layout';
 import { useNodeTexts } from './catalog-texts';
 import css from './editor.module.css';
@@ -19,7 +20,12 @@ export function Documentation({ type }: { type: string }) {
     });
     const fields = useSpoken('fields');
     const speak = useSpoken('documentation');
-    if (doc.isError) return <Notice>{doc.error.message}</Notice>;
+    if (doc.isError)
+        return (
+            <Notice>
+                <Said>{doc.error.message}</Said>
+            </Notice>
+        );
     if (doc.isPending || fields === undefined || speak === undefined) return <Loading />;
     return <Written doc={doc.data} speak={speak} fields={fields} />;
 }

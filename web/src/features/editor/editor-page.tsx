@@ -20,7 +20,7 @@ import {
     Undo2,
     X,
 } from 'lucide-react';
-import { useEffect, useRef, useState } from 'react';
+import { useEffect, useMemo, useRef, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { ApiError, call } from '@/lib/api/client';
 import {
@@ -33,6 +33,7 @@ import {
     type Page,
 } from '@/lib/api/models';
 import { useMay } from '@/lib/auth/session';
+import { Said } from '@/lib/said/said';
 import { Button, IconButton } from '@/ui/button';
 import { ErrorState, Loading, Notice, Status, useTitle } from '@/ui/layout';
 import { say, sayError } from '@/ui/toast';
@@ -42,9 +43,10 @@ import css from './editor.module.css';
 import { Gantt } from './gantt';
 import { Inspector } from './inspector';
 import { useEditorKeys } from './keys';
-import { flowOf, settingsOf, type DrawnNode } from './model';
+import { flowOf, isTrigger, settingsOf, type DrawnNode } from './model';
 import { NoteInspector } from './note-inspector';
 import { Palette } from './palette';
+import { useReader, type NodeProblem } from './problems';
 import { useRun } from './run';
 import { PublishDialog, PublishedBadge } from './publish';
 import { RunDialog, type RunWish } from './run-dialog';
@@ -98,9 +100,10 @@ function metadataOf(metadata: Config | null | undefined, pins: Pins): Config | n
     return Object.keys(all).length === 0 ? null : all;
 }
 const triggersOf = (nodes: DrawnNode[]): string[] =>
-    nodes.filter((node) => node.data.type.endsWith('-trigger')).map((node) => node.id);
+    nodes.filter((node) => isTrigger(node.data.type)).map((node) => node.id);
 
-function useValidation(flow: Flow | undefined) {
+/** What the service finds in the drawing, as it reads here: of the whole flow, and in the store for each node. */
+function useValidation(flow: Flow | undefined): NodeProblem[] | undefined {
     const [body, setBody] = useState('');
     const settings = flow?.settings;
     useEffect(() => {
@@ -147,14 +150,23 @@ function useValidation(flow: Flow | undefined) {
             }
         },
     });
+    const read = useReader();
     const found = check.data;
+    const all = useMemo(
+        () =>
+            found && [
+                ...found.errors.map((problem) => read(problem, true)),
+                ...found.warnings.map((problem) => read(problem, false)),
+            ],
+        [found, read],
+    );
     useEffect(() => {
-        const problems: Record<string, string> = {};
-        for (const problem of found?.errors ?? [])
-            if (problem.nodeId != null) problems[problem.nodeId] ??= problem.message;
+        const problems: Record<string, NodeProblem[]> = {};
+        for (const problem of all ?? [])
+            if (problem.nodeId !== undefined) (problems[problem.nodeId] ??= []).push(problem);
         useEditor.setState({ problems });
-    }, [found]);
-    return found;
+    }, [all]);
+    return all;
 }
 
 /** The one that is chosen; where it stands does not matter here, and changes with each frame of a drag. */
@@ -239,21 +251,29 @@ function Editor({ flow }: { flow: Flow | undefined }) {
         mutationFn: async ({ input, triggerNode, untilNode, usePins }: RunWish) => {
             const saved = dirty || flow === undefined ? await save.mutateAsync() : flow;
             const pins = pinsOf(useEditor.getState());
-            return runFlow(saved.id, {
+            const { executionId: id } = await runFlow(saved.id, {
                 ...(input !== undefined && { input }),
                 ...(triggerNode !== undefined && { triggerNode }),
                 ...(untilNode !== undefined && { untilNode }),
                 ...(usePins && Object.keys(pins).length > 0 && { pins }),
             });
+            return { flowId: saved.id, executionId: id };
         },
-        onSuccess: ({ executionId: id }, { input }) => {
+        onSuccess: (begun, { input }) => {
             setLastInput(input);
-            watch(id);
+            useEditor.setState({ begun });
         },
         onError: (error) => {
             sayError(error);
         },
     });
+    const begun = useEditor((s) => s.begun);
+    useEffect(() => {
+        if (begun === null || begun.flowId !== flow?.id) return;
+        useEditor.setState({ begun: null, states: {} });
+        setAsking(null);
+        setExecutionId(begun.executionId);
+    }, [begun, flow?.id]);
     const again = useMutation({
         mutationFn: ({ input }: RunWish) =>
             call<{ executionId: string }>(
@@ -319,8 +339,10 @@ function Editor({ flow }: { flow: Flow | undefined }) {
             addNote(screenToFlowPosition({ x: window.innerWidth / 2, y: window.innerHeight / 3 }));
         },
     });
-    const count = check?.errors.length ?? 0;
-    const found = count + (check?.warnings.length ?? 0);
+    const drawn = useEditor((s) => s.nodes.length > 0);
+    const problems = drawn ? check : undefined; // where nothing is drawn yet nothing is wrong yet
+    const count = problems?.filter((problem) => problem.bad).length ?? 0;
+    const found = problems?.length ?? 0;
     return (
         <div className={css.editor} data-editor data-look-only={!editor || undefined}>
             <header className={css.bar}>
@@ -333,7 +355,7 @@ function Editor({ flow }: { flow: Flow | undefined }) {
                     {flow !== undefined && <Status status={flow.status} />}
                     {flow !== undefined && <PublishedBadge flow={flow} dirty={dirty} />}
                     <span role="status" className="muted">
-                        {check === undefined ? '' : found === 0 ? t('valid') : ''}
+                        {problems?.length === 0 ? t('valid') : ''}
                     </span>
                     {found > 0 && (
                         <Button
@@ -509,10 +531,10 @@ function Editor({ flow }: { flow: Flow | undefined }) {
                     />
                 </aside>
             )}
-            {selected === undefined && panel === 'problems' && check !== undefined && (
+            {selected === undefined && panel === 'problems' && problems !== undefined && (
                 <aside className={css.side} aria-label={t('problemList')}>
                     <Problems
-                        check={check}
+                        list={problems}
                         onClose={() => {
                             setPanel(null);
                         }}
@@ -571,7 +593,11 @@ function Editor({ flow }: { flow: Flow | undefined }) {
                             }}
                         />
                     </div>
-                    {run.data?.errorMessage != null && <Notice>{run.data.errorMessage}</Notice>}
+                    {run.data?.errorMessage != null && (
+                        <Notice>
+                            <Said>{run.data.errorMessage}</Said>
+                        </Notice>
+                    )}
                     {run.data !== undefined && run.data.nodeExecutions.length > 0 && (
                         <Gantt nodes={run.data.nodeExecutions} onChoose={select} />
                     )}
@@ -633,12 +659,8 @@ function FlowName({ value, readOnly }: { value: string; readOnly: boolean }) {
 }
 
 /** What the service would say of it, each with the way to where it is. */
-function Problems({ check, onClose }: { check: FlowCheck; onClose: () => void }) {
+function Problems({ list, onClose }: { list: NodeProblem[]; onClose: () => void }) {
     const { t } = useTranslation('editor');
-    const list = [
-        ...check.errors.map((problem) => ({ ...problem, tone: 'bad' as const })),
-        ...check.warnings.map((problem) => ({ ...problem, tone: 'warn' as const })),
-    ];
     return (
         <div className={css.panel}>
             <div className={css.bottomHead}>
@@ -648,9 +670,12 @@ function Problems({ check, onClose }: { check: FlowCheck; onClose: () => void })
             </div>
             {list.length === 0 && <p className="muted">{t('valid')}</p>}
             {list.map((problem, index) => (
-                <Notice key={index} tone={problem.tone}>
-                    <div>{problem.message}</div>
-                    {problem.nodeId != null && (
+                <Notice key={index} tone={problem.bad ? 'bad' : 'warn'}>
+                    <strong>
+                        {t(`problemCodes.${problem.code}` as never, { defaultValue: problem.code })}
+                    </strong>
+                    <div lang={problem.lang}>{problem.text}</div>
+                    {problem.nodeId !== undefined && (
                         <Button
                             small
                             onClick={() => {

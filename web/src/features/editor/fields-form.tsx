@@ -6,17 +6,20 @@ import type { Config, Json } from '@/lib/api/models';
 import { useMay } from '@/lib/auth/session';
 import { Button, IconButton } from '@/ui/button';
 import { Field, SelectField, Switch, TextAreaField, TextField } from '@/ui/field';
-import { Loading } from '@/ui/layout';
+import { Loading, Notice } from '@/ui/layout';
 import type { CodeLanguage } from './code-editor';
 import css from './editor.module.css';
 import { useKnown } from './knowledge';
 import type { FieldSpec } from './model';
 import { Preview } from './preview';
+import { useProblemAt } from './problems';
 
 const CodeEditor = lazy(() => import('./code-editor'));
 
 interface Props {
     field: FieldSpec;
+    /** Where its value stands in the node's configuration, such as conditions[0].field. */
+    path: string;
     value: Json | undefined;
     onChange: (value: Json | undefined) => void;
     problem?: string | undefined;
@@ -32,16 +35,20 @@ const text = (value: Json | undefined): string =>
     value === undefined || value === null ? '' : String(value);
 
 /** The field, and what its expressions give. */
-export function FieldInput(props: Props) {
+export function FieldInput(props: Omit<Props, 'problem'>) {
+    const list = props.field.kind === 'array' && props.field.fields !== undefined;
+    const found = useProblemAt(props.path, !list);
+    // The service is asked when the typing rests: meanwhile nothing is missing where something stands.
+    const problem = found?.code === 'MISSING_INPUT' && props.value !== undefined ? undefined : found?.text;
     return (
         <>
-            <FieldControl {...props} />
+            <FieldControl {...props} problem={problem} />
             {isExpression(props.value) && props.field.secret !== true && <Preview text={props.value} />}
         </>
     );
 }
 
-function FieldControl({ field, value, onChange, problem }: Props) {
+function FieldControl({ field, path, value, onChange, problem }: Props) {
     const { t } = useTranslation('editor');
     const label = field.label ?? field.name;
     const shared = {
@@ -82,13 +89,15 @@ function FieldControl({ field, value, onChange, problem }: Props) {
             />
         );
     if (field.kind === 'array' && field.fields !== undefined && Array.isArray(value ?? []))
-        return <List field={field} value={(value ?? field.default ?? []) as Json[]} onChange={onChange} />;
+        return (
+            <List {...{ field, path, onChange, problem }} value={(value ?? field.default ?? []) as Json[]} />
+        );
     if (field.kind === 'string') {
         const language = languageOf[field.widget ?? ''];
         if (language === undefined && field.widget === 'expression')
-            return <Code {...{ field, value, onChange, problem }} language="text" />;
+            return <Code {...{ field, path, value, onChange, problem }} language="text" />;
         if (language !== undefined)
-            return <Code {...{ field, value, onChange, problem }} language={language} />;
+            return <Code {...{ field, path, value, onChange, problem }} language={language} />;
         if (field.widget === 'textarea')
             return (
                 <TextAreaField
@@ -112,7 +121,7 @@ function FieldControl({ field, value, onChange, problem }: Props) {
             />
         );
     }
-    return <Code {...{ field, value, onChange, problem }} language="json" />;
+    return <Code {...{ field, path, value, onChange, problem }} language="json" />;
 }
 
 /** Text in a language; JSON becomes a value once it is whole. */
@@ -170,19 +179,24 @@ function Code({ field, value, onChange, problem, language }: Props & { language:
     );
 }
 
-function List({ field, value, onChange }: Omit<Props, 'value'> & { value: Json[] }) {
+function List({ field, path, value, onChange, problem }: Omit<Props, 'value'> & { value: Json[] }) {
     const { t } = useTranslation('editor');
     const label = field.label ?? field.name;
     const at = (index: number): Config => (typeof value[index] === 'object' ? (value[index] as Config) : {});
     return (
         <fieldset className={css.rows} style={{ margin: 0, border: 0 }}>
-            <legend>{label}</legend>
+            <legend>
+                {label}
+                {field.required === true && <small> {t('required')}</small>}
+            </legend>
+            {problem !== undefined && <Notice tone="warn">{problem}</Notice>}
             {value.map((_, index) => (
                 <div key={index} className={css.rows}>
                     {field.fields?.map((inner) => (
                         <FieldInput
                             key={inner.name}
                             field={inner}
+                            path={`${path}[${String(index)}].${inner.name}`}
                             value={at(index)[inner.name]}
                             onChange={(next) => {
                                 const { [inner.name]: _former, ...rest } = at(index);

@@ -5,6 +5,7 @@ import { useTranslation } from 'react-i18next';
 import type { ExecutionDetail, Json, NodeExecution } from '@/lib/api/models';
 import { useMay } from '@/lib/auth/session';
 import { useFormats } from '@/lib/format/format';
+import { Said } from '@/lib/said/said';
 import { Button, IconButton } from '@/ui/button';
 import { DataView } from '@/ui/data-view';
 import { SelectField, TextAreaField, TextField } from '@/ui/field';
@@ -18,7 +19,8 @@ import css from './editor.module.css';
 import { useFields } from './field-texts';
 import { FieldInput } from './fields-form';
 import { PlaceContext } from './knowledge';
-import { misfit, outputsOf, type DrawnNode } from './model';
+import { isTrigger, misfit, outputsOf, type DrawnNode } from './model';
+import { ProblemsContext, type NodeProblem } from './problems';
 import { useLogs } from './run';
 import { configure, connect, moveInto, pin, remove, renameNode, useEditor } from './store';
 
@@ -144,42 +146,54 @@ function NodeName({ node }: { node: DrawnNode }) {
     );
 }
 
+const none: NodeProblem[] = [];
 function Settings({ node }: { node: DrawnNode }) {
     const { t } = useTranslation('editor');
     const catalog = useCatalog();
-    const problem = useEditor((s) => s.problems[node.id]);
+    const problems = useEditor((s) => s.problems[node.id]) ?? none;
     const type = catalog.get(node.data.type);
     const fields = useFields(type?.fields);
     if (type === undefined) return <Notice>{node.data.type}</Notice>;
     const groups = [...new Set(fields.map((field) => field.group ?? ''))];
+    const names = new Set(fields.map((field) => field.name));
+    const elsewhere = problems.filter((problem) => !names.has(problem.path.split(/[.[]/, 1)[0] ?? ''));
     return (
-        <div className={css.panel} style={{ padding: 0 }}>
-            {problem !== undefined && <Notice>{problem}</Notice>}
-            {groups.map((group) => {
-                const inputs = fields
-                    .filter((field) => (field.group ?? '') === group)
-                    .map((field) => (
+        <ProblemsContext.Provider value={problems}>
+            <div className={css.panel} style={{ padding: 0 }}>
+                {elsewhere.map((problem) => (
+                    <Notice key={problem.text} tone={problem.bad ? 'bad' : 'warn'}>
+                        <span lang={problem.lang}>{problem.text}</span>
+                    </Notice>
+                ))}
+                {groups.map((group) => {
+                    const own = fields.filter((field) => (field.group ?? '') === group);
+                    const wrong = own.some((field) =>
+                        problems.some((problem) => problem.path.split(/[.[]/, 1)[0] === field.name),
+                    );
+                    const inputs = own.map((field) => (
                         <FieldInput
                             key={field.name}
                             field={field}
+                            path={field.name}
                             value={node.data.config[field.name]}
                             onChange={(value) => {
                                 configure(node.id, field.name, value);
                             }}
                         />
                     ));
-                return group === '' ? (
-                    inputs
-                ) : (
-                    <details key={group}>
-                        <summary>{group}</summary>
-                        <div className={css.panel}>{inputs}</div>
-                    </details>
-                );
-            })}
-            <Connector node={node} label={t('connectTo')} />
-            <Inside node={node} />
-        </div>
+                    return group === '' ? (
+                        inputs
+                    ) : (
+                        <details key={group} open={wrong || undefined}>
+                            <summary>{group}</summary>
+                            <div className={css.panel}>{inputs}</div>
+                        </details>
+                    );
+                })}
+                <Connector node={node} label={t('connectTo')} />
+                <Inside node={node} />
+            </div>
+        </ProblemsContext.Provider>
     );
 }
 
@@ -240,7 +254,7 @@ function Inside({ node }: { node: DrawnNode }) {
     const nodes = useEditor((s) => s.nodes);
     const inner = withInside(new Set([node.id]), nodes);
     const containers = nodes.filter((one) => isContainer(one.data.type) && !inner.has(one.id));
-    if (containers.length === 0 || node.data.type.endsWith('-trigger')) return null;
+    if (containers.length === 0 || isTrigger(node.data.type)) return null;
     return (
         <SelectField
             label={t('inside')}
@@ -373,7 +387,11 @@ function Ran({ ran, part }: { ran: NodeExecution | undefined; part: 'input' | 'o
                 <span className={css.spacer} />
                 {part === 'output' && <PinButton id={ran.nodeId} output={shown.output} />}
             </div>
-            {shown.errorMessage !== null && <Notice>{shown.errorMessage}</Notice>}
+            {shown.errorMessage !== null && (
+                <Notice>
+                    <Said>{shown.errorMessage}</Said>
+                </Notice>
+            )}
             <DataView label={t(part)} value={shown[part]} />
             {part === 'output' && shown.attempts !== undefined && shown.attempts.length > 0 && (
                 <table className={tableClass}>
@@ -386,7 +404,7 @@ function Ran({ ran, part }: { ran: NodeExecution | undefined; part: 'input' | 'o
                                     <Status status={attempt.status} />
                                 </td>
                                 <td>{attempt.startTime != null && time(attempt.startTime)}</td>
-                                <td>{attempt.error}</td>
+                                <td>{attempt.error != null && <Said>{attempt.error}</Said>}</td>
                             </tr>
                         ))}
                     </tbody>
@@ -401,7 +419,12 @@ function Logs({ executionId, nodeId, status }: { executionId: string; nodeId: st
     const { time } = useFormats();
     const logs = useLogs(executionId, nodeId, status);
     if (logs.isPending) return <Loading lines={3} />;
-    if (logs.isError) return <Notice>{logs.error.message}</Notice>;
+    if (logs.isError)
+        return (
+            <Notice>
+                <Said>{logs.error.message}</Said>
+            </Notice>
+        );
     if (logs.data.length === 0) return <p className="muted">{t('noLogs')}</p>;
     return (
         <ul className={css.panel} style={{ padding: 0 }}>

@@ -33,6 +33,7 @@ export interface FieldSpec {
     fields?: FieldSpec[];
     pin?: boolean;
 }
+export const isTrigger = (type: string): boolean => type.endsWith('-trigger');
 export interface Pin {
     name: string;
     type: string;
@@ -208,7 +209,7 @@ export function freshConfig(type: NodeType): Config {
 }
 
 export const outputsOf = (type: NodeType): Pin[] =>
-    type.type.endsWith('-trigger') || type.outputs.some((pin) => pin.name === 'error')
+    isTrigger(type.type) || type.outputs.some((pin) => pin.name === 'error')
         ? type.outputs
         : [...type.outputs, { name: 'error', type: 'object' }];
 

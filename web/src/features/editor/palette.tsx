@@ -9,7 +9,7 @@ import { useCatalog } from './catalog';
 import { useNodeTexts } from './catalog-texts';
 import { byId, isContainer, placeOf, sizeOf } from './containers';
 import css from './editor.module.css';
-import { misfit, outputsOf, type Catalog, type DrawnNode, type NodeType } from './model';
+import { misfit, outputsOf, type Catalog, type DrawnNode, type NodeType, type Pin } from './model';
 import { categoryOf } from './step-node';
 import { addNode, addNote, connect, useEditor } from './store';
 
@@ -18,8 +18,12 @@ function connectAfter(chosen: DrawnNode, id: string, type: NodeType, catalog: Ca
     const before = catalog.get(chosen.data.type);
     if (before === undefined) return;
     const state = useEditor.getState();
+    // Data goes where data is taken; what is only a setting (an address, say) is for the form, unless nothing else fits.
+    const rank = ({ type: kind }: Pin): number =>
+        ['any', 'array'].includes(kind) ? 0 : kind === 'object' ? 1 : 2;
+    const inputs = [...type.inputs].sort((a, b) => rank(a) - rank(b));
     for (const output of outputsOf(before).filter((pin) => pin.name !== 'error'))
-        for (const input of type.inputs) {
+        for (const input of inputs) {
             const ends = {
                 source: chosen.id,
                 sourceHandle: output.name,
@@ -59,7 +63,8 @@ export function Palette() {
         const canvas = document.querySelector(`.${css.canvas ?? ''}`)?.getBoundingClientRect();
         const step = (place.current++ % 6) * 28;
         const at = screenToFlowPosition({
-            x: (canvas?.left ?? 0) + (canvas?.width ?? 400) / 2 - 110,
+            // Beside the form that opens with it.
+            x: (canvas?.left ?? 0) + Math.max(24, ((canvas?.width ?? 400) - 368) / 2 - 110),
             y: (canvas?.top ?? 0) + (canvas?.height ?? 400) / 2 - 60,
         });
         return { x: at.x + step, y: at.y + step };

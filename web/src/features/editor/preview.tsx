@@ -1,6 +1,7 @@
 /* Under a field with an expression: what it gives on the last run's data. */
 import { useContext, useEffect, useState } from 'react';
 import { useTranslation } from 'react-i18next';
+import { Said } from '@/lib/said/said';
 import css from './editor.module.css';
 import { PlaceContext, useEvaluation } from './knowledge';
 
@@ -36,7 +37,7 @@ export function Preview({ text }: { text: string }) {
     return (
         <div className={css.preview} role="status" data-bad={problem !== undefined || undefined}>
             {problem !== undefined ? (
-                <>{problem}</>
+                <Said>{problem}</Said>
             ) : data === undefined ? (
                 <span className="muted">{t('preview.asking')}</span>
             ) : (

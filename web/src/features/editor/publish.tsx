@@ -5,6 +5,7 @@ import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { call } from '@/lib/api/client';
 import type { Flow, FlowVersion } from '@/lib/api/models';
+import { Said } from '@/lib/said/said';
 import { Button } from '@/ui/button';
 import { Dialog } from '@/ui/dialog';
 import { TextAreaField } from '@/ui/field';
@@ -95,7 +96,11 @@ export function PublishDialog({ flow, onClose }: { flow: Flow; onClose: () => vo
             {published !== null && published !== flow.version && (
                 <>
                     {former.isPending && <Loading lines={2} />}
-                    {former.isError && <Notice>{former.error.message}</Notice>}
+                    {former.isError && (
+                        <Notice>
+                            <Said>{former.error.message}</Said>
+                        </Notice>
+                    )}
                     {difference !== null && (
                         <p className="muted">
                             {t('publish.since', {

@@ -2,18 +2,22 @@ import { Handle, Position, useUpdateNodeInternals, type NodeProps } from '@xyflo
 import { Pin as PinIcon } from 'lucide-react';
 import { memo, useCallback, useEffect, useMemo, useRef } from 'react';
 import { useTranslation } from 'react-i18next';
+import { useSaid } from '@/lib/said/said';
 import { Status } from '@/ui/layout';
 import css from './editor.module.css';
 import type { Speak } from './field-texts';
 import { useKnown } from './known';
-import { outputsOf, type DrawnNode, type NodeType, type Pin } from './model';
+import { isTrigger, outputsOf, type DrawnNode, type NodeType, type Pin } from './model';
 import { pinsUsed, useEditor } from './store';
 
-/** Pins that are always shown: what data comes through; the others when they are connected or the node is chosen. */
+/** Pins that are always shown: what data comes through; other inputs when they are connected or the node is chosen, and
+    mere settings, which can be connected too, when they are connected. */
 const isMain = (pin: Pin): boolean => pin.required === true || ['array', 'object', 'any'].includes(pin.type);
+const isSetting = (pin: Pin, type: NodeType): boolean =>
+    type.fields?.find((field) => field.name === pin.name)?.pin === false;
 
 export const categoryOf = (type: string, known: NodeType | undefined): string =>
-    type.endsWith('-trigger') ? 'trigger' : (known?.category ?? 'logic');
+    isTrigger(type) ? 'trigger' : (known?.category ?? 'logic');
 export const toneOf = (type: string, known: NodeType | undefined): React.CSSProperties =>
     ({ '--tone': `var(--cat-${categoryOf(type, known)})` }) as React.CSSProperties;
 
@@ -52,7 +56,11 @@ export function usePins(id: string, type: NodeType | undefined, selected: boolea
                 .map((name) => ({ name, type: 'any' }));
         return {
             inputs: [
-                ...known.filter((pin) => selected || isMain(pin) || taken.includes(pin.name)),
+                ...known.filter(
+                    (pin) =>
+                        taken.includes(pin.name) ||
+                        (type !== undefined && !isSetting(pin, type) && (selected || isMain(pin))),
+                ),
                 ...unknown(taken, known),
             ],
             outputs: [...outputs, ...unknown(given, outputs)],
@@ -137,10 +145,19 @@ export function NodeBadges({ id }: { id: string }) {
     );
 }
 
+/** Why it failed; else what is wrong with its settings. That it is not connected is seen. */
 export function NodeProblem({ id }: { id: string }) {
-    const text = useEditor((s) => s.states[id]?.error ?? s.problems[id]);
-    return text == null ? null : (
-        <div className={css.problem} title={text}>
+    const said = useSaid();
+    const failed = useEditor((s) => s.states[id]?.error);
+    const problem = useEditor((s) => s.problems[id]?.find((one) => one.bad || one.path !== ''));
+    const text = failed != null ? said(failed) : problem?.text;
+    return text === undefined ? null : (
+        <div
+            className={css.problem}
+            data-tone={failed != null || problem?.bad === true ? 'bad' : 'warn'}
+            lang={failed == null ? problem?.lang : undefined}
+            title={text}
+        >
             {text}
         </div>
     );

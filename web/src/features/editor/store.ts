@@ -1,4 +1,5 @@
 /* The open drawing with its past: each change can be undone. */
+import type { NodeProblem } from './problems';
 import { applyEdgeChanges, applyNodeChanges, type EdgeChange, type NodeChange } from '@xyflow/react';
 import { create } from 'zustand';
 import type { Config, Flow, FlowConnection, Json } from '@/lib/api/models';
@@ -18,6 +19,7 @@ import {
 } from './containers';
 import {
     arranged,
+    isTrigger,
     copyOf,
     drawingOf,
     edgeId,
@@ -55,7 +57,7 @@ interface State extends Drawing {
     dirty: boolean;
     clipboard: Drawing | null;
     states: Record<string, NodeState>;
-    problems: Record<string, string>;
+    problems: Record<string, NodeProblem[]>;
     configKey: string; // of the last config change, so that typing is one step
     over: string | null; // the container that what is dragged would go into
     dragged: boolean; // while a drag goes on
@@ -63,8 +65,12 @@ interface State extends Drawing {
     pins: Pins;
     /** The version that the drawing is held against. */
     compared: Compared | null;
+    /** The run that was asked for last, until it is watched: a new flow gets its page only once it is saved. */
+    begun: { flowId: string; executionId: string } | null;
     writing: string | null; // the note that is asked to be written in
     shown: string | null; // the node that is asked to be brought into view
+    added: string | null; // the node that has just come, which nobody may have seen yet
+    arranged: number; // how often the drawing was arranged
 }
 const empty = {
     nodes: [],
@@ -81,8 +87,10 @@ const empty = {
     compared: null,
     writing: null,
     shown: null,
+    added: null,
+    arranged: 0,
 };
-export const useEditor = create<State>(() => ({ ...empty, name: '', clipboard: null }));
+export const useEditor = create<State>(() => ({ ...empty, name: '', clipboard: null, begun: null }));
 
 const drawing = ({ nodes, edges }: Drawing): Drawing => ({ nodes, edges });
 function remember(key = ''): void {
@@ -167,7 +175,7 @@ const middleOf = (node: DrawnNode, index: ReadonlyMap<string, DrawnNode>): Point
     return { x: place.x + size.width / 2, y: place.y + Math.min(size.height / 2, 40) };
 };
 /** Triggers and notes stand outside. */
-const goesInside = (node: DrawnNode): boolean => !isNote(node) && !node.data.type.endsWith('-trigger');
+const goesInside = (node: DrawnNode): boolean => !isNote(node) && !isTrigger(node.data.type);
 /** Of what is dragged only what is not inside of something else that is. */
 function outermost(ids: ReadonlySet<string>, nodes: DrawnNode[]): DrawnNode[] {
     return nodes.filter((node) => ids.has(node.id) && !ids.has(node.parentId ?? ''));
@@ -241,6 +249,7 @@ export function addNode(type: NodeType, at: Point, into?: string): string {
     }
     useEditor.setState((s) => ({
         nodes: fitted([...s.nodes.map((n) => (n.selected ? { ...n, selected: false } : n)), node]),
+        added: id,
     }));
     return id;
 }
@@ -309,7 +318,7 @@ export function renameNode(id: string, next: string): boolean {
 }
 export function arrange(): void {
     remember();
-    useEditor.setState((s) => ({ nodes: arranged(s) }));
+    useEditor.setState((s) => ({ nodes: arranged(s), arranged: s.arranged + 1 }));
 }
 const chosenIds = (nodes: DrawnNode[]): Set<string> =>
     new Set(nodes.filter((node) => node.selected).map((node) => node.id));

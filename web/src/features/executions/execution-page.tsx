@@ -9,6 +9,7 @@ import { isFinal, type ExecutionDetail, type NodeExecution } from '@/lib/api/mod
 import { useMay } from '@/lib/auth/session';
 import { useFormats } from '@/lib/format/format';
 import { useExecutionFeed } from '@/lib/live/hooks';
+import { Said } from '@/lib/said/said';
 import { Button } from '@/ui/button';
 import { CopyButton, DataView } from '@/ui/data-view';
 import { ask } from '@/ui/ask';
@@ -71,7 +72,11 @@ export function ExecutionPage() {
                 <>
                     <Facts execution={execution.data} />
                     <Waits execution={execution.data} />
-                    {execution.data.errorMessage !== null && <Notice>{execution.data.errorMessage}</Notice>}
+                    {execution.data.errorMessage !== null && (
+                        <Notice>
+                            <Said>{execution.data.errorMessage}</Said>
+                        </Notice>
+                    )}
                     <Parts execution={execution.data} />
                 </>
             )}
@@ -371,7 +376,11 @@ function NodeData({ node }: { node: NodeExecution }) {
     const attempts = node.attempts ?? [];
     return (
         <Card title={node.nodeId}>
-            {node.errorMessage !== null && <Notice>{node.errorMessage}</Notice>}
+            {node.errorMessage !== null && (
+                <Notice>
+                    <Said>{node.errorMessage}</Said>
+                </Notice>
+            )}
             <Tabs
                 label={t('ofNode', { id: node.nodeId })}
                 value={tab}
@@ -418,7 +427,13 @@ function NodeData({ node }: { node: NodeExecution }) {
                                                             : null,
                                                     )}
                                                 </td>
-                                                <td>{attempt.error ?? '–'}</td>
+                                                <td>
+                                                    {attempt.error == null ? (
+                                                        '–'
+                                                    ) : (
+                                                        <Said>{attempt.error}</Said>
+                                                    )}
+                                                </td>
                                             </tr>
                                         ))}
                                     </tbody>

@@ -8,6 +8,7 @@ import { listFlows } from '@/features/flows/api';
 import { executionStatuses, isFinal, type Execution } from '@/lib/api/models';
 import { useMay } from '@/lib/auth/session';
 import { useFormats } from '@/lib/format/format';
+import { Said, useSaid } from '@/lib/said/said';
 import { Button, LinkButton } from '@/ui/button';
 import { ask } from '@/ui/ask';
 import { Checkbox, SearchField, SelectField } from '@/ui/field';
@@ -230,7 +231,11 @@ function useColumns(
                     <Link to="/flows/$flowId" params={{ flowId: row.flowId }}>
                         {names.get(row.flowId) ?? `…${row.flowId.slice(-8)}`}
                     </Link>
-                    {row.errorMessage !== null && <div className="muted">{row.errorMessage}</div>}
+                    {row.errorMessage !== null && (
+                        <div className="muted">
+                            <Said>{row.errorMessage}</Said>
+                        </div>
+                    )}
                 </>
             ),
         },
@@ -255,13 +260,14 @@ function useColumns(
 /** What may be done with those that are chosen. */
 function Bulk({ chosen, onDone }: { chosen: Execution[]; onDone: () => void }) {
     const { t } = useTranslation('executions');
+    const said = useSaid();
     const queries = useQueryClient();
     const act = useMutation({
         mutationFn: ({ verb, ids }: { verb: Together; ids: string[] }) => together(verb, ids),
         onSuccess: ({ successCount, failureCount, errors }) => {
             if (successCount > 0) say(t('bulk.done', { count: successCount }));
             if (failureCount > 0)
-                sayError(t('bulk.refusedWhy', { count: failureCount, why: errors[0]?.error ?? '' }));
+                sayError(t('bulk.refusedWhy', { count: failureCount, why: said(errors[0]?.error ?? '') }));
             onDone();
         },
         onError: (error) => {

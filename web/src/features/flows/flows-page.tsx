@@ -17,6 +17,7 @@ import { useTranslation } from 'react-i18next';
 import type { FlowSummary } from '@/lib/api/models';
 import { useMay } from '@/lib/auth/session';
 import { useFormats } from '@/lib/format/format';
+import { useSaid } from '@/lib/said/said';
 import { Button, IconButton, LinkButton } from '@/ui/button';
 import { ask } from '@/ui/ask';
 import { SearchField, SelectField } from '@/ui/field';
@@ -261,6 +262,7 @@ function FlowActions({ flow }: { flow: FlowSummary }) {
 
 function ImportButton() {
     const { t } = useTranslation('flows');
+    const said = useSaid();
     const queries = useQueryClient();
     const file = useRef<HTMLInputElement>(null);
     const read = async (files: FileList): Promise<void> => {
@@ -272,7 +274,7 @@ function ImportButton() {
                 sayError(
                     t('importBad', {
                         file: one.name,
-                        problem: error instanceof Error ? error.message : String(error),
+                        problem: said(error instanceof Error ? error.message : String(error)),
                     }),
                 );
             }

@@ -9,6 +9,7 @@ import { listFlows } from '@/features/flows/api';
 import { useMay } from '@/lib/auth/session';
 import { useFormats } from '@/lib/format/format';
 import { useExecutionsFeed } from '@/lib/live/hooks';
+import { Said } from '@/lib/said/said';
 import { LinkButton } from '@/ui/button';
 import { ChartCard } from '@/ui/chart';
 import { Ago, Card, EmptyState, ErrorState, Loading, Page } from '@/ui/layout';
@@ -285,7 +286,10 @@ function LastFailures({ names }: { names: Map<string, string> }) {
                         </Link>
                     ),
                 },
-                { head: t('why'), cell: (row) => row.errorMessage ?? '–' },
+                {
+                    head: t('why'),
+                    cell: (row) => (row.errorMessage === null ? '–' : <Said>{row.errorMessage}</Said>),
+                },
                 { head: t('when'), cell: (row) => <Ago at={row.endTime ?? row.startTime} /> },
             ]}
         />

@@ -6,6 +6,7 @@ import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { useMay } from '@/lib/auth/session';
 import { useFormats } from '@/lib/format/format';
+import { Said } from '@/lib/said/said';
 import { useAct } from '@/ui/act';
 import { Button } from '@/ui/button';
 import { Dialog } from '@/ui/dialog';
@@ -140,7 +141,12 @@ function Next({ schedule }: { schedule: Schedule }) {
         timeStyle: 'short',
         timeZone: schedule.timezone,
     });
-    if (instants.isError) return <Notice tone="warn">{instants.error.message}</Notice>;
+    if (instants.isError)
+        return (
+            <Notice tone="warn">
+                <Said>{instants.error.message}</Said>
+            </Notice>
+        );
     return (
         <>
             {!schedule.enabled && <Notice tone="info">{t('nextOff')}</Notice>}

@@ -5,6 +5,7 @@ import { useTranslation } from 'react-i18next';
 import { listFlows } from '@/features/flows/api';
 import { ApiError } from '@/lib/api/client';
 import { useFormats } from '@/lib/format/format';
+import { Said, useSaid } from '@/lib/said/said';
 import { Button } from '@/ui/button';
 import { Dialog } from '@/ui/dialog';
 import { SelectField, Switch, TextField } from '@/ui/field';
@@ -66,6 +67,7 @@ export function ScheduleDialog({
             catchUpWindow: null,
         },
     );
+    const said = useSaid();
     const [refused, setRefused] = useState<ApiError | null>(null);
     const [saving, setSaving] = useState(false);
     const change = (changes: Partial<ScheduleBody>): void => {
@@ -93,7 +95,8 @@ export function ScheduleDialog({
             setSaving(false);
         }
     };
-    const problem = (field: string): string | null => (refused?.field === field ? refused.message : null);
+    const problem = (field: string): string | null =>
+        refused?.field === field ? said(refused.message) : null;
     const shown = [
         'flowId',
         'name',
@@ -121,7 +124,9 @@ export function ScheduleDialog({
         >
             <div className={css.form}>
                 {refused !== null && !shown.includes(refused.field ?? '') && (
-                    <Notice>{refused.message}</Notice>
+                    <Notice>
+                        <Said>{refused.message}</Said>
+                    </Notice>
                 )}
                 <div className={css.row}>
                     <TextField
@@ -328,7 +333,12 @@ function Instants({ expression, zone }: { expression: string; zone: string }) {
         timeZone: zone,
         timeZoneName: 'short',
     });
-    if (preview.isError) return <Notice tone="warn">{preview.error.message}</Notice>;
+    if (preview.isError)
+        return (
+            <Notice tone="warn">
+                <Said>{preview.error.message}</Said>
+            </Notice>
+        );
     return (
         <section aria-label={t('next')} aria-live="polite">
             <h3 className={css.next}>{t('next')}</h3>

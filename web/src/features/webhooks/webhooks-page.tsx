@@ -6,6 +6,7 @@ import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { call } from '@/lib/api/client';
 import { useFormats } from '@/lib/format/format';
+import { Said } from '@/lib/said/said';
 import { Button } from '@/ui/button';
 import { CopyButton, DataView } from '@/ui/data-view';
 import { Dialog } from '@/ui/dialog';
@@ -158,7 +159,11 @@ function Trial({ webhook, onClose }: { webhook: Webhook; onClose: () => void }) 
                     onChange={setBody}
                 />
             )}
-            {trial.isError && <Notice>{trial.error.message}</Notice>}
+            {trial.isError && (
+                <Notice>
+                    <Said>{trial.error.message}</Said>
+                </Notice>
+            )}
             {trial.isSuccess && (
                 <>
                     <p role="status">

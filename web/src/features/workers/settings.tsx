@@ -5,6 +5,7 @@ import { useTranslation } from 'react-i18next';
 import { call } from '@/lib/api/client';
 import { useMay } from '@/lib/auth/session';
 import { useFormats } from '@/lib/format/format';
+import { Said } from '@/lib/said/said';
 import { useAct } from '@/ui/act';
 import { Button } from '@/ui/button';
 import { SelectField, Switch, TextField } from '@/ui/field';
@@ -128,10 +129,15 @@ function ScalingCard({ scaling }: { scaling: Scaling }) {
                         target: number(scaling.target),
                         at: dateTime(scaling.decidedAt),
                     })}
-                    {typeof scaling.reason === 'string' && ` ${scaling.reason}`}
+                    {typeof scaling.reason === 'string' &&
+                        ` ${t(`scaling.reasons.${scaling.reason}` as never, { defaultValue: scaling.reason })}`}
                 </p>
             )}
-            {typeof scaling.error === 'string' && <Notice tone="warn">{scaling.error}</Notice>}
+            {typeof scaling.error === 'string' && (
+                <Notice tone="warn">
+                    <Said>{scaling.error}</Said>
+                </Notice>
+            )}
         </Card>
     );
 }
