@@ -10,7 +10,7 @@ CONNECTIONS = 256
 WRITERS = 2  # of the store alone: as many as gateways, or orchestrators, write
 WARM_UP = 3
 KINDS = {"flow.submit.": "submit", "flow.worker.": "work", "flow.events.": "events"}
-QUEUES = {"submit": 16, "work": 2, "events": 16}
+QUEUES = {"submit": 4, "work": 2, "events": 4}
 
 
 def count(installation, flow):

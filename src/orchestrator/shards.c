@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "broker/queues.h"
+#include "dispatch/shares.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -185,19 +186,19 @@ static void on_presence(void *user, const void *body, size_t size)
     }
 }
 
-/* The highest hash of all that are there: each gets about as many, and few move when one comes or goes. */
-static bool is_preferred(const struct orchestrator *o, const struct shard *shard, int64_t now)
+/* Of each shard whether it is to be this one's, among all that are there. */
+static void find_preferred(const struct orchestrator *o, int64_t now, bool *ret)
 {
-    AUTO_FREE char *own = mem_printf("%s/%u", o->options.id, shard->number);
-    uint64_t mine = hash_str(own);
-    for (size_t i = 0; i < o->peer_count; i++) {
-        if (now - o->peers[i].first_us < PEER_STAYS_US)
-            continue;
-        AUTO_FREE char *other = mem_printf("%s/%u", o->peers[i].id, shard->number);
-        if (hash_str(other) > mine)
-            return false;
-    }
-    return true;
+    AUTO_FREE const char **owners = mem_array(o->peer_count + 1, sizeof *owners);
+    AUTO_FREE size_t *shares = mem_array(o->shard_count, sizeof *shares);
+    size_t count = 0;
+    owners[count++] = o->options.id;
+    for (size_t i = 0; i < o->peer_count; i++)
+        if (now - o->peers[i].first_us >= PEER_STAYS_US)
+            owners[count++] = o->peers[i].id;
+    dispatch_shares(owners, count, o->shard_count, shares);
+    for (unsigned i = 0; i < o->shard_count; i++)
+        ret[i] = shares[i] == 0;
 }
 
 size_t shards_waiting(struct orchestrator *o)
@@ -270,15 +271,14 @@ static void probe(struct shard *shard)
     broker_publish(shard->orchestrator->connection, shard->events_queue, 0, nothing, sizeof nothing - 1, NULL, NULL);
 }
 
-static void look_at(struct shard *shard, int64_t now)
+static void look_at(struct shard *shard, bool preferred, int64_t now)
 {
-    const struct orchestrator *o = shard->orchestrator;
     bool claimed = shard->claimed_us > 0 && now - shard->claimed_us < PEER_GONE_US;
     if (shard->state == SHARD_RELEASING)
         finish_release(shard);
     else if (shard->state == SHARD_OWNED && claimed && now - shard->delivered_us > CONTESTED_US)
         leave(shard);
-    else if (shard->state == SHARD_OWNED && !is_preferred(o, shard, now))
+    else if (shard->state == SHARD_OWNED && !preferred)
         release(shard);
     if ((shard->state == SHARD_STANDBY && !claimed) || (shard->state == SHARD_OWNED && claimed))
         probe(shard);
@@ -292,8 +292,10 @@ static void on_look(void *user)
         return;
     loop_timer_set(o->presence_timer, PRESENCE_MS);
     forget_silent(o, now);
+    AUTO_FREE bool *preferred = mem_array(o->shard_count, sizeof *preferred);
+    find_preferred(o, now, preferred);
     for (unsigned i = 0; i < o->shard_count; i++)
-        look_at(&o->shards[i], now);
+        look_at(&o->shards[i], preferred[i], now);
     take_census(o, now);
     tell(o, false);
 }
