@@ -38,6 +38,8 @@ static void dress_effect(struct sim *sim, struct json *node, struct json *config
 static void dress_signal(struct sim *sim, struct sim_flow *flow, unsigned index, struct json *config)
 {
     flow->signalled[index] = sim_chance(&sim->rng, 65);
+    flow->approved[index] = flow->signalled[index] && sim_chance(&sim->rng, 35);
+    flow->approvals |= flow->approved[index];
     if (!flow->signalled[index])
         json_set_int(config, "timeoutMs", 1 + (int64_t)rng_below(&sim->rng, 9000));
     else if (sim_chance(&sim->rng, 40))
@@ -202,6 +204,11 @@ unsigned sim_flow_index(const struct sim *sim, const char *id)
     while (index < sim->flow_count && strcmp(sim->flows[index].id, id) != 0)
         index++;
     return index;
+}
+
+bool sim_is_approved(const struct sim_flow *flow, const char *node_id)
+{
+    return flow->approved[strtoul(node_id + 1, NULL, 10) % SIM_NODES];
 }
 
 bool sim_is_signalled(const struct sim_flow *flow, const char *node_id)

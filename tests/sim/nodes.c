@@ -213,6 +213,13 @@ static enum err execute_sleep(struct node_call *call, struct error *reterr)
     return ERR_OK;
 }
 
+static bool is_approval(const struct node_call *call)
+{
+    const struct sim *sim = worker_of(call)->sim;
+    const struct sim_execution *execution = sim_find(sim, call->execution_id);
+    return execution != NULL && sim_is_approved(&sim->flows[execution->flow], call->node_id);
+}
+
 /* What comes of these is known when others have spoken. */
 static enum err execute_signal(struct node_call *call, struct error *reterr)
 {
@@ -221,7 +228,12 @@ static enum err execute_signal(struct node_call *call, struct error *reterr)
     int64_t timeout_ms = json_get_int(call->inputs, "timeoutMs", 0);
     struct json *waiting = json_object_new();
     json_set_str(waiting, "kind", "signal");
-    json_set_str(waiting, "name", call->node_id);
+    if (is_approval(call)) { /* the same link each time that it begins: a person may have it already */
+        AUTO_FREE char *token = mem_printf("%s:%s:%s", call->execution_id, call->node_id, call->iteration);
+        json_set_str(waiting, "token", token);
+    } else {
+        json_set_str(waiting, "name", call->node_id);
+    }
     if (timeout_ms > 0) {
         struct json *late = json_object_new();
         json_set_int(late, "deadline", call->now_ms + timeout_ms);

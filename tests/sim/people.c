@@ -17,6 +17,7 @@ struct sim_sending {
     struct sim_sending *next;
     struct sim_execution *execution;
     char node[16], iteration[RUN_ITERATION_BYTES_MAX], key[120];
+    char token[RUN_ITERATION_BYTES_MAX + 80]; /* of an approval that is answered; "": a signal */
     int64_t at;
 };
 
@@ -116,6 +117,8 @@ void sim_signals_plan(struct sim_execution *execution)
     struct sim *sim = execution->sim;
     unsigned number = 0;
     for (const struct sim_wait *wait = execution->expected->waits; wait != NULL; wait = wait->next) {
+        if (sim_is_approved(&sim->flows[execution->flow], wait->node)) /* who answers has to be asked */
+            continue;
         struct sim_sending sending = {.execution = execution};
         bool inside = strchr(wait->iteration, '.') != NULL;
         (void)snprintf(sending.node, sizeof sending.node, "%s", wait->node);
@@ -153,29 +156,64 @@ static enum err write_signal(struct store_session *session, void *arg, struct er
     return store_signal_insert(session, &write->signal, &write->receipt, reterr);
 }
 
-/* Whoever gets no answer sends it again, under the same key. */
-static void send(struct sim *sim, struct sim_sending *take_sending)
+struct answer_write {
+    const char *token, *answer;
+    int64_t now_ms;
+};
+
+static enum err write_answer(struct store_session *session, void *arg, struct error *reterr)
 {
-    const char *id = take_sending->execution->id;
-    AUTO_JSON struct json *payload = sim_payload(take_sending->node);
+    const struct answer_write *write = arg;
+    return store_wait_answer(session, write->token, write->answer, write->now_ms, reterr);
+}
+
+/* Of all who answer one is the first. */
+static enum err answer(struct sim *sim, const struct sim_sending *sending)
+{
+    AUTO_JSON struct json *payload = sim_payload(sending->node);
     AUTO_FREE char *text = json_dup_text(payload);
-    struct signal_write write = {
-        .signal = {.execution_id = id,
-                   .name = take_sending->node,
-                   .node_id = take_sending->node,
-                   .iteration = take_sending->iteration[0] == '\0' ? NULL : take_sending->iteration,
-                   .payload_json = text,
-                   .key = take_sending->key,
-                   .at_ms = sim_wall(sim, LOOP_GATEWAY)}};
+    struct answer_write write = {.token = sending->token, .answer = text, .now_ms = sim_wall(sim, LOOP_GATEWAY)};
+    struct error error;
+    enum err code = store_write(sim->store, write_answer, &write, &error);
+    sim_trace(sim, "answer to %s: %s", sending->token + 24, error_id(code));
+    if (code != ERR_OK)
+        return code;
+    struct sim_place *place = sim_place(sending->execution, sending->node, sending->iteration);
+    if (place->answered)
+        sim_problem(sim, "the approval %s of %s was answered twice", place->name, sending->execution->id);
+    place->answered = true;
+    sim->answers++;
+    tell(sim, "signals", sending->execution->id);
+    return ERR_OK;
+}
+
+static enum err send_signal(struct sim *sim, const struct sim_sending *sending)
+{
+    const char *id = sending->execution->id;
+    AUTO_JSON struct json *payload = sim_payload(sending->node);
+    AUTO_FREE char *text = json_dup_text(payload);
+    struct signal_write write = {.signal = {.execution_id = id,
+                                            .name = sending->node,
+                                            .node_id = sending->node,
+                                            .iteration = sending->iteration[0] == '\0' ? NULL : sending->iteration,
+                                            .payload_json = text,
+                                            .key = sending->key,
+                                            .at_ms = sim_wall(sim, LOOP_GATEWAY)}};
     struct error error;
     enum err code = store_write(sim->store, write_signal, &write, &error);
-    sim_trace(sim, "signal %s of %s@%s to %s: %s%s%s", take_sending->key, take_sending->node, take_sending->iteration,
-              id + 24, error_id(code), write.receipt.repeated ? ", again" : "",
-              write.receipt.awaited ? ", awaited" : "");
+    sim_trace(sim, "signal %s of %s@%s to %s: %s%s%s", sending->key, sending->node, sending->iteration, id + 24,
+              error_id(code), write.receipt.repeated ? ", again" : "", write.receipt.awaited ? ", awaited" : "");
     if (code == ERR_OK) {
         sim->signals++;
         tell(sim, "signals", id);
     }
+    return code;
+}
+
+/* Whoever gets no answer sends it again: a signal under the same key. */
+static void send(struct sim *sim, struct sim_sending *take_sending)
+{
+    enum err code = take_sending->token[0] != '\0' ? answer(sim, take_sending) : send_signal(sim, take_sending);
     if (error_is_retryable(code) || (code == ERR_NOT_FOUND && !sim->quiet)) {
         take_sending->at = sim->now + SEND_AGAIN_MS;
         take_sending->next = sim->sendings;
@@ -204,6 +242,19 @@ static struct json *load_detail(struct sim *sim, const char *id)
     return detail;
 }
 
+/* Some answer twice. */
+static void plan_answer(struct sim *sim, struct sim_sending sending, const char *token)
+{
+    struct sim_place *place = sim_place(sending.execution, sending.node, sending.iteration);
+    int times = place->asked ? 0 : sim_chance(&sim->rng, 25) ? 2 : 1;
+    place->asked = true;
+    (void)snprintf(sending.token, sizeof sending.token, "%s", token);
+    for (; times > 0; times--) {
+        sending.at = sim->now + (int64_t)rng_below(&sim->rng, 8000);
+        send_at(sim, sending);
+    }
+}
+
 static void answer_waits(struct sim *sim, struct sim_execution *execution)
 {
     AUTO_JSON struct json *detail = load_detail(sim, execution->id);
@@ -211,13 +262,15 @@ static void answer_waits(struct sim *sim, struct sim_execution *execution)
     for (size_t i = 0; i < json_count(waits); i++) {
         const struct json *wait = json_at(waits, i);
         const char *node = json_get_str(wait, "nodeId"), *kind = json_get_str(wait, "kind");
-        if (strcmp(kind, "signal") != 0 || !sim_is_signalled(&sim->flows[execution->flow], node))
-            continue;
         struct sim_sending sending = {.execution = execution, .at = sim->now};
         (void)snprintf(sending.node, sizeof sending.node, "%s", node);
         (void)snprintf(sending.iteration, sizeof sending.iteration, "%s", json_get_str(wait, "iteration"));
         (void)snprintf(sending.key, sizeof sending.key, "look:%s@%s", sending.node, sending.iteration);
-        send_at(sim, sending);
+        if (strcmp(kind, "approval") == 0)
+            plan_answer(sim, sending, json_get_str(wait, "token"));
+        else if (strcmp(kind, "signal") == 0 && is_unforeseen(execution) &&
+                 sim_is_signalled(&sim->flows[execution->flow], node))
+            send_at(sim, sending);
     }
 }
 
@@ -225,7 +278,7 @@ static void look(struct sim *sim)
 {
     sim->next_look = sim->now + LOOK_MS;
     for (struct sim_execution *e = sim->executions; e != NULL; e = e->next)
-        if (is_unforeseen(e))
+        if (is_unforeseen(e) || (e->final < 0 && e->epoch > 0 && sim->flows[e->flow].approvals))
             answer_waits(sim, e);
 }
 

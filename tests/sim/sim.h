@@ -43,6 +43,8 @@ enum sim_plant {
     SIM_PLANT_LEAVE_CHILDREN,  /* who is cancelled leaves those that it waits for running */
     SIM_PLANT_SECOND_CHILD,    /* each time that a checkpoint is told, a child is started */
     SIM_PLANT_DROP_RESTORE,    /* a retry from the failed node has forgotten what had succeeded */
+    SIM_PLANT_LOSE_ANSWER,     /* an approval's answer is taken and not written */
+    SIM_PLANT_SECOND_ANSWER,   /* an approval takes each answer */
     SIM_PLANT_COUNT
 };
 
@@ -78,6 +80,8 @@ struct sim_flow {
     bool failing;              /* some of its nodes fail for good */
     bool bounded;              /* its loops may go on beyond their bound */
     bool signalled[SIM_NODES]; /* of n<index>: a wait that somebody sends a signal to */
+    bool approved[SIM_NODES];  /* such a wait that only an answer under its link ends */
+    bool approvals;            /* there are some */
     int concurrency, per_key;  /* 0: any number */
 };
 
@@ -113,8 +117,9 @@ struct sim_place {
     int done_epoch;       /* the latest epoch in which it came to its end */
     int checkpoint_epoch; /* whose success is committed, or 0 */
     bool done, waiting;
-    bool never;      /* it had succeeded in the execution that this one retries */
-    int64_t wake_ms; /* the earliest of its waits */
+    bool never;           /* it had succeeded in the execution that this one retries */
+    bool asked, answered; /* an approval: somebody will answer it, or has */
+    int64_t wake_ms;      /* the earliest of its waits */
     struct {
         int epoch, attempt;
     } seen[SIM_STARTS];
@@ -201,7 +206,7 @@ struct sim {
     uint64_t digest; /* of everything that happened: two runs of a seed must agree */
     uint64_t steps;
     uint64_t crashes, lost, doubled, delayed, failed_commits, jumps, hangs, cancels, pauses, unheard, late;
-    uint64_t iterations, passes, children, bodies, signals, firsts, retries, failures; /* that flows came to */
+    uint64_t iterations, passes, children, bodies, signals, answers, firsts, retries, failures; /* that flows came to */
     char problem[600]; /* the first broken promise, or empty */
     struct tentative *pending_facts;
     size_t fact_count, fact_cap;
@@ -246,6 +251,7 @@ static inline void sim_count_add(struct map *counts, const char *key, uintptr_t 
 void sim_flows_make(struct sim *sim);
 void sim_flows_done(struct sim *sim);
 unsigned sim_flow_index(const struct sim *sim, const char *id); /* flow_count: unknown */
+bool sim_is_approved(const struct sim_flow *flow, const char *node_id);
 bool sim_is_signalled(const struct sim_flow *flow, const char *node_id);
 struct json *sim_input(unsigned number); /* yours */
 
