@@ -8,7 +8,6 @@
 #include <string.h>
 
 #define MET_MAX 1000 /* unfinished executions of a schedule that are looked at */
-#define UNTIL_RELEASED_MS (INT64_MAX - 1)
 
 void firing_done(struct firing *firing)
 {
@@ -66,7 +65,7 @@ static enum err insert(struct store_session *session, struct firing *firing, con
     struct error error = {0};
     firing_row(firing, start, input, &row);
     if (waits) {
-        row.wake_ms = UNTIL_RELEASED_MS;
+        row.wake_ms = STORE_UNTIL_RELEASED_MS;
         row.waiting_for = "schedule";
     }
     row.ret_waits = &waits;

@@ -148,6 +148,7 @@ enum err store_schedule_unfinished(struct store_session *s, const char *schedule
 /* The number of unfinished executions of a backfill. */
 enum err store_backfill_unfinished(struct store_session *s, const char *schedule_id, const char *backfill_id,
                                    int64_t *ret, struct error *reterr) ERROR_MUST_CHECK;
+#define STORE_UNTIL_RELEASED_MS (INT64_MAX - 1) /* wake_ms of those that wait for others of their schedule */
 /* Lets executions that waited for others of their schedule go on when all of those have ended: due at once. */
 enum err store_schedules_release(struct store_session *s, int64_t now_ms, int64_t *ret_released,
                                  struct error *reterr) ERROR_MUST_CHECK;
@@ -319,7 +320,8 @@ enum err store_executions_ended(struct store_session *s, const struct json *ids,
 enum err store_execution_delete(struct store_session *s, const char *id,
                                 struct error *reterr) ERROR_MUST_CHECK; /* CONFLICT unless final */
 /* Cancel, pause and resume, by a person. cancel: final at once (status cancelled), epoch raised so that nothing later
- * counts. pause: pending|running -> paused; resume: paused -> pending with wake now. CONFLICT from other states. */
+ * counts. pause: pending|running -> paused; resume: paused -> pending with wake now, unless it still waits for others
+ * of its schedule. CONFLICT from other states. */
 enum err store_execution_cancel(struct store_session *s, const char *id, int64_t now_ms,
                                 struct error *reterr) ERROR_MUST_CHECK;
 enum err store_execution_pause(struct store_session *s, const char *id, int64_t now_ms,

@@ -463,9 +463,11 @@ enum err sql_execution_resume(struct store_session *s, const char *id, int64_t n
     enum err code = sql_locate_or_fail(s, id, &at, reterr);
     if (code == ERR_OK && at.status != RUN_PAUSED)
         return refuse("resumed", id, at.status, reterr);
-    return code != ERR_OK
-               ? code
-               : sql_run(s, reterr, "UPDATE executions SET status=0, wake_ms=? WHERE {key}=?", "ik", now_ms, &at.key);
+    return code != ERR_OK ? code
+                          : sql_run(s, reterr,
+                                    "UPDATE executions SET status=0, wake_ms = CASE waiting_for WHEN 'schedule' THEN"
+                                    " ?1 ELSE ?2 END WHERE {key}=?3",
+                                    "iik", STORE_UNTIL_RELEASED_MS, now_ms, &at.key);
 }
 
 enum err sql_execution_delete(struct store_session *s, const char *id, struct error *reterr)

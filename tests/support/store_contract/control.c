@@ -79,6 +79,16 @@ static void releases_what_waits_for_its_schedule(void **state)
     assert_int_equal(json_count(due), 1); /* nobody may start what waits */
     store_read_end(f->store, s);
     assert_int_equal(release(f), 0);
+    assert_ok(ON(f, do_pause, E2));
+    assert_ok(ON(f, do_resume, E2)); /* takes back the pause, no more */
+    READ(f, r);
+    json_unref(due);
+    due = NULL;
+    assert_ok(store_executions_due(r, T0 + 10000, 10, &due, &error_));
+    assert_int_equal(json_count(due), 0);
+    json_unref(due);
+    due = NULL;
+    store_read_end(f->store, r);
     assert_true(finish(f, E1, 1, RUN_FAILED));
     assert_int_equal(release(f), 1);
     assert_int_equal(release(f), 0);
