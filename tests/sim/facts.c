@@ -60,7 +60,10 @@ static void take_slot(struct sim *sim, struct sim_execution *e)
 {
     const struct sim_flow *flow = &sim->flows[e->flow];
     int held = 0, of_key = 0;
+    bool begins = !e->holds;
     e->holds = true;
+    if (begins && e->scheduled)
+        sim_schedule_started(sim, e);
     if (e->body != NULL)
         return;
     for (const struct sim_execution *other = sim->executions; other != NULL; other = other->next) {
@@ -95,6 +98,8 @@ static void take_inserted(struct sim *sim, struct sim_execution *e, bool waits)
     e->epoch = 1;
     if (!waits)
         take_slot(sim, e);
+    if (e->scheduled)
+        sim_schedule_fired(sim, e);
     if (e->parent == NULL)
         return;
     e->parked = 2; /* it was inserted as one that is due */
@@ -176,6 +181,9 @@ WRAP(execution_reassign, struct store_session *s, const char *id, int expected_e
      struct store_dispatch *ret, struct error *reterr);
 WRAP(execution_cancel_all, struct store_session *s, const char *id, int64_t now_ms, struct json **ret_ids,
      struct error *reterr);
+WRAP(instant_insert, struct store_session *s, const struct store_instant *instant, struct error *reterr);
+WRAP(schedule_unfinished, struct store_session *s, const char *schedule_id, size_t limit, struct json **ret,
+     struct error *reterr);
 WRAP(wait_answer, struct store_session *s, const char *token, const char *answer_json, int64_t now_ms,
      struct error *reterr);
 WRAP(execution_pause, struct store_session *s, const char *id, int64_t now_ms, struct error *reterr);
@@ -191,14 +199,30 @@ static void note(const char *id, enum fact fact)
         suppose((struct tentative){.execution = sim_find(watched, id), .fact = fact});
 }
 
+static enum err fire_again(struct store_session *s, const struct store_execution *row, struct error *reterr)
+{
+    char id[ID_TEXT_BYTES];
+    struct store_execution second = *row;
+    (void)snprintf(id, sizeof id, "%s", row->id);
+    id[ID_TEXT_BYTES - 2] = id[ID_TEXT_BYTES - 2] == '0' ? '1' : '0';
+    second.id = id;
+    second.schedule_instant_ms = 0;
+    enum err code = __real_store_execution_insert(s, &second, reterr);
+    second.schedule_instant_ms = row->schedule_instant_ms;
+    if (code == ERR_OK)
+        suppose((struct tentative){.execution = sim_schedule_starts(watched, &second), .fact = FACT_INSERTED});
+    return code;
+}
+
 enum err __wrap_store_execution_insert(struct store_session *s, const struct store_execution *row, struct error *reterr)
 {
     enum err code = __real_store_execution_insert(s, row, reterr);
-    if (code == ERR_OK && watched != NULL)
-        suppose((struct tentative){.execution = sim_find(watched, row->id),
-                                   .fact = FACT_INSERTED,
-                                   .waits = row->ret_waits != NULL && *row->ret_waits});
-    return code;
+    if (code != ERR_OK || watched == NULL)
+        return code;
+    struct sim_execution *e = row->schedule_id != NULL ? sim_schedule_starts(watched, row) : sim_find(watched, row->id);
+    suppose(
+        (struct tentative){.execution = e, .fact = FACT_INSERTED, .waits = row->ret_waits != NULL && *row->ret_waits});
+    return row->schedule_instant_ms > 0 && watched->plant == SIM_PLANT_FIRE_TWICE ? fire_again(s, row, reterr) : code;
 }
 
 /* Planted defects of the event's way into the store. False: the event is lost. */
@@ -393,4 +417,21 @@ enum err __wrap_store_wait_answer(struct store_session *s, const char *token, co
         return ERR_OK;
     enum err code = __real_store_wait_answer(s, token, answer_json, now_ms, reterr);
     return plant == SIM_PLANT_SECOND_ANSWER && code == ERR_CONFLICT ? ERR_OK : code;
+}
+
+enum err __wrap_store_instant_insert(struct store_session *s, const struct store_instant *instant, struct error *reterr)
+{
+    bool forgets = watched != NULL && watched->plant == SIM_PLANT_FORGET_INSTANT;
+    return forgets && instant->instant_ms != watched->schedule.first_ms && instant->instant_ms % 3 == 0
+               ? ERR_OK
+               : __real_store_instant_insert(s, instant, reterr);
+}
+
+enum err __wrap_store_schedule_unfinished(struct store_session *s, const char *schedule_id, size_t limit,
+                                          struct json **ret, struct error *reterr)
+{
+    if (watched == NULL || watched->plant != SIM_PLANT_IGNORE_OVERLAP)
+        return __real_store_schedule_unfinished(s, schedule_id, limit, ret, reterr);
+    *ret = json_array_new();
+    return ERR_OK;
 }

@@ -164,6 +164,7 @@ static void calm(struct sim *sim)
     for (unsigned i = 0; i < sim->worker_count; i++)
         if (sim->workers[i].hung_until > sim->now)
             sim->workers[i].hung_until = sim->now;
+    sim_schedule_stop(sim);
     sim_person_resumes(sim);
 }
 

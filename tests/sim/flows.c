@@ -154,8 +154,8 @@ static bool try_out(struct sim *sim, struct sim_flow *flow)
         sim_problem(sim, "a flow does not compile: %s", error.message);
         return true;
     }
-    for (unsigned i = 0; i < 2 * SIM_INPUTS; i++) {
-        AUTO_JSON struct json *input = sim_input(i / 2);
+    for (unsigned i = 0; i < 2 * (SIM_INPUTS + 1); i++) {
+        AUTO_JSON struct json *input = i / 2 == SIM_INPUTS ? sim_schedule_input() : sim_input(i / 2);
         const struct sim_expected *expected = sim_expect(sim, (unsigned)(flow - sim->flows), NULL, i % 2 == 1, input);
         if (expected->starts > STARTS_MAX || expected->executions > EXECUTIONS_MAX)
             return false;

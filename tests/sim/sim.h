@@ -45,6 +45,9 @@ enum sim_plant {
     SIM_PLANT_DROP_RESTORE,    /* a retry from the failed node has forgotten what had succeeded */
     SIM_PLANT_LOSE_ANSWER,     /* an approval's answer is taken and not written */
     SIM_PLANT_SECOND_ANSWER,   /* an approval takes each answer */
+    SIM_PLANT_FIRE_TWICE,      /* an instant of a schedule starts two executions */
+    SIM_PLANT_IGNORE_OVERLAP,  /* a schedule does not see that another one of its executions is unfinished */
+    SIM_PLANT_FORGET_INSTANT,  /* what became of an instant is not written */
     SIM_PLANT_COUNT
 };
 
@@ -140,6 +143,8 @@ struct sim_execution {
     bool mended;    /* nothing of it fails */
     bool disturbed; /* a person cancelled one that it waited for */
     bool accepted, uncertain;
+    bool scheduled; /* by the schedule, at that instant */
+    int64_t instant_ms;
     int epoch;                       /* committed; 0: no row */
     uint64_t parked;                 /* bit n: epoch n was parked */
     int final, final_epoch;          /* enum run_status, or -1 */
@@ -172,6 +177,13 @@ struct sim_orchestrator {
     int64_t up_at;
 };
 
+struct sim_schedule {
+    char id[ID_TEXT_BYTES];
+    struct json *document;  /* NULL: there is none */
+    unsigned flow, overlap; /* enum schedule_overlap */
+    int64_t first_ms;       /* its first instant */
+};
+
 struct sim {
     uint64_t seed;
     unsigned faults;
@@ -195,6 +207,7 @@ struct sim {
     struct map expectations; /* "flow/body/mended/hash of input" -> struct sim_expected */
     struct sim_execution *executions, **last_execution;
     struct map by_id;
+    struct sim_schedule schedule;
     unsigned execution_count, submitted, wanted;
     int64_t next_submit, next_fault, faults_end, next_look;
     unsigned lose_percent, double_percent, delay_percent, store_percent, deaf_percent, late_percent;
@@ -206,7 +219,8 @@ struct sim {
     uint64_t digest; /* of everything that happened: two runs of a seed must agree */
     uint64_t steps;
     uint64_t crashes, lost, doubled, delayed, failed_commits, jumps, hangs, cancels, pauses, unheard, late;
-    uint64_t iterations, passes, children, bodies, signals, answers, firsts, retries, failures; /* that flows came to */
+    uint64_t iterations, passes, children, bodies, signals, answers, firings, firsts, retries,
+        failures;      /* that flows came to */
     char problem[600]; /* the first broken promise, or empty */
     struct tentative *pending_facts;
     size_t fact_count, fact_cap;
@@ -269,6 +283,15 @@ void sim_person_resumes(struct sim *sim);       /* all that is paused */
 int64_t sim_signals_due(const struct sim *sim); /* INT64_MAX: there are none */
 void sim_signals_step(struct sim *sim);
 void sim_people_done(struct sim *sim);
+
+/* schedules.c */
+void sim_schedule_make(struct sim *sim); /* or none */
+void sim_schedule_stop(struct sim *sim);
+struct json *sim_schedule_input(void); /* as what it starts takes it; yours */
+struct sim_execution *sim_schedule_starts(struct sim *sim, const struct store_execution *row);
+void sim_schedule_fired(struct sim *sim, struct sim_execution *fired); /* it is committed */
+void sim_schedule_started(struct sim *sim, const struct sim_execution *started);
+void sim_schedule_check(struct sim *sim, struct store_session *session);
 
 /* faults.c */
 void sim_faults_init(struct sim *sim);

@@ -102,11 +102,12 @@ static void test_all_of_it_does_happen(void **state)
                   {"distributed items", offsetof(struct sim, bodies)},
                   {"signals", offsetof(struct sim, signals)},
                   {"answers", offsetof(struct sim, answers)},
+                  {"instants of schedules", offsetof(struct sim, firings)},
                   {"merges of the first", offsetof(struct sim, firsts)},
                   {"failures", offsetof(struct sim, failures)},
                   {"retries", offsetof(struct sim, retries)}};
     uint64_t sums[sizeof counts / sizeof *counts] = {0};
-    for (uint64_t seed = 1; seed <= 14; seed++) {
+    for (uint64_t seed = 1; seed <= 24; seed++) {
         (void)sim_run(&sim, seed, SIM_ALL, SIM_PLANT_NONE);
         for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
             sums[i] += *(const uint64_t *)(const void *)((const char *)&sim + counts[i].offset);
@@ -127,7 +128,7 @@ static void test_planted_defects_are_found(void **state)
         uint64_t first;  /* where it showed; 0: at once */
     } plants[SIM_PLANT_COUNT] = {
         [SIM_PLANT_DROP_REASSIGN] = {"is stuck", 0, 0},
-        [SIM_PLANT_OLDER_EPOCH] = {"took an event of epoch", 0, 6},
+        [SIM_PLANT_OLDER_EPOCH] = {"took an event of epoch", 0, 11},
         [SIM_PLANT_LOSE_CHECKPOINT] = {"was stored as done by epoch", 0, 0},
         [SIM_PLANT_FORGET_WAIT] = {"is stuck", 0, 0},
         [SIM_PLANT_EARLY_WAIT] = {"before the wait", 0, 0},
@@ -136,12 +137,15 @@ static void test_planted_defects_are_found(void **state)
         [SIM_PLANT_FORGET_ACCEPTED] = {"was accepted and is not there", 0, 0},
         [SIM_PLANT_IGNORE_LIMITS] = {"started before its turn had come", 0, 12},
         [SIM_PLANT_MUTE_CHILD] = {"is stuck", 0, 0},
-        [SIM_PLANT_EARLY_SIGNAL] = {"is stuck", SIM_STORE, 32},
-        [SIM_PLANT_NO_LEDGER] = {"and shows no attempt of it", SIM_CRASH_WORKER, 17},
-        [SIM_PLANT_LEAVE_CHILDREN] = {"its parent was cancelled", SIM_PERSON, 78},
-        [SIM_PLANT_SECOND_CHILD] = {"executions, it should have started", 0, 14},
+        [SIM_PLANT_EARLY_SIGNAL] = {"is stuck", SIM_STORE, 36},
+        [SIM_PLANT_NO_LEDGER] = {"and shows no attempt of it", SIM_CRASH_WORKER, 19},
+        [SIM_PLANT_LEAVE_CHILDREN] = {"its parent was cancelled", SIM_PERSON, 107},
+        [SIM_PLANT_SECOND_CHILD] = {"executions, it should have started", SIM_STORE, 20},
         [SIM_PLANT_LOSE_ANSWER] = {"is stuck", 0, 0},
         [SIM_PLANT_SECOND_ANSWER] = {"was answered twice", 0, 0},
+        [SIM_PLANT_FIRE_TWICE] = {"was fired twice", 0, 0},
+        [SIM_PLANT_IGNORE_OVERLAP] = {"runs beside another one of its schedule", 0, 0},
+        [SIM_PLANT_FORGET_INSTANT] = {"nobody has dealt with the instant", 0, 0},
         [SIM_PLANT_DROP_RESTORE] = {"in the execution that it retries and started again", SIM_PERSON, 0},
     };
     static struct sim sim;

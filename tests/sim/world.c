@@ -32,6 +32,7 @@ void sim_orchestrator_start(struct sim *sim, unsigned index)
                                                                       .store = sim->store,
                                                                       .worker_timeout_ms = WORKER_TIMEOUT_MS,
                                                                       .sweep_interval_ms = SWEEP_INTERVAL_MS,
+                                                                      .schedules = true,
                                                                       .strategy = strategies[rng_below(&sim->rng, 3)]});
     if (orchestrator_start(o->orchestrator, &error) != ERR_OK)
         sim_problem(sim, "the orchestrator does not start: %s", error.message);
@@ -199,6 +200,7 @@ static void build(struct sim *sim)
         return;
     }
     sim_flows_make(sim);
+    sim_schedule_make(sim);
     store_set_fault_hook(sim->store, sim_commit_fault, sim);
     sim->orchestrator_count = 1 + (unsigned)rng_below(&sim->rng, SIM_ORCHESTRATORS);
     sim->shards = 1 + (unsigned)rng_below(&sim->rng, 4);
@@ -238,6 +240,7 @@ static void tear_down(struct sim *sim)
     sim_words_done(sim);
     sim_people_done(sim);
     sim_flows_done(sim);
+    json_unref(sim->schedule.document);
 }
 
 bool sim_run(struct sim *sim, uint64_t seed, unsigned faults, enum sim_plant plant)
