@@ -129,6 +129,25 @@ static const struct place *place_of(const struct expressions *set, unsigned sour
     return &set->places[i];
 }
 
+enum err expression_job_fail(const struct expression_job *job, const struct error *reason, struct error *reterr)
+{
+    if (job->script_count == 0) {
+        *reterr = *reason;
+        return reason->code;
+    }
+    unsigned first = job->scripts[0];
+    const struct place *place = place_of(job->set, first);
+    if (job->script_count == 1) {
+        (void)name_error(place, &job->set->sources[first], reason->message, reterr);
+        reterr->code = reason->code;
+        return reason->code;
+    }
+    const struct place *last = place_of(job->set, job->scripts[job->script_count - 1]);
+    return error_set(reterr, reason->code, place->field, "%s%s%s: one of %s%u expressions in JavaScript failed: %s",
+                     place->field, last == place ? "" : " to ", last == place ? "" : last->field,
+                     last == place ? "its " : "", job->script_count, reason->message);
+}
+
 enum err expression_job_answer(struct expression_job *job, const struct json *results, struct error *reterr)
 {
     for (unsigned i = 0; i < job->script_count; i++) {

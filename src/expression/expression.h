@@ -47,5 +47,9 @@ void expression_job_data(const struct expression_job *job, const struct expressi
 /* The runner's answer: an array with one element for each source: {v: value}, {} when undefined, {e: {message}}. */
 enum err expression_job_answer(struct expression_job *job, const struct json *results,
                                struct error *reterr) ERROR_MUST_CHECK;
+/* There is no answer: the runner took too long, needed too much or died. Names the expression; of several, which are
+ * sent together, the first and the last field. Returns the reason's code. */
+enum err expression_job_fail(const struct expression_job *job, const struct error *reason,
+                             struct error *reterr) ERROR_MUST_CHECK;
 /* The evaluated inputs; once, when no script is needed any more. Yours. */
 struct json *expression_job_take_inputs(struct expression_job *job);

@@ -25,7 +25,7 @@ static void on_script(void *user, const struct script_answer *answer)
         node_call_log(node_call, json_as_str(json_at(json_at(answer->logs, i), 0)), "%s",
                       json_as_str(json_at(json_at(answer->logs, i), 1)));
     if (code != ERR_OK)
-        node_call->error = answer->error;
+        code = expression_job_fail(call->job, &answer->error, &node_call->error);
     else
         code = expression_job_answer(call->job, answer->result, &node_call->error);
     if (code != ERR_OK) {

@@ -466,8 +466,8 @@ enum err sql_execution_resume(struct store_session *s, const char *id, int64_t n
     return code != ERR_OK ? code
                           : sql_run(s, reterr,
                                     "UPDATE executions SET status=0, wake_ms = CASE waiting_for WHEN 'schedule' THEN"
-                                    " ?1 ELSE ?2 END WHERE {key}=?3",
-                                    "iik", STORE_UNTIL_RELEASED_MS, now_ms, &at.key);
+                                    " 9223372036854775806 ELSE ? END WHERE {key}=?", /* STORE_UNTIL_RELEASED_MS */
+                                    "ik", now_ms, &at.key);
 }
 
 enum err sql_execution_delete(struct store_session *s, const char *id, struct error *reterr)

@@ -223,6 +223,34 @@ static void test_code_is_left_alone(void **state)
     expressions_free(expressions);
 }
 
+static void expect_named(const char *config_quoted, const char *field, const char *message)
+{
+    AUTO_JSON struct json *config = kit_json(config_quoted);
+    struct expressions *expressions = expressions_new(config, NULL);
+    struct error reason, error;
+    struct expression_job *job = expression_job_new(expressions, config, &source, &error);
+    assert_non_null(job);
+    (void)error_set(&reason, ERR_LIMIT, NULL, "The script took longer than 9 ms.");
+    assert_int_equal(expression_job_fail(job, &reason, &error), ERR_LIMIT);
+    assert_int_equal(error.code, ERR_LIMIT);
+    assert_string_equal(error.field, field);
+    assert_string_equal(error.message, message);
+    expression_job_free(job);
+    expressions_free(expressions);
+}
+
+/* An endless loop gives no answer that could name its place. */
+static void test_who_gets_no_answer_is_named(void **state)
+{
+    (void)state;
+    expect_named("{'a':'x','b':['{{ f() }}']}", "b[0]",
+                 "b[0]: the expression {{ f() }} failed: The script took longer than 9 ms.");
+    expect_named("{'a':'{{ f() }} {{ g() }}'}", "a",
+                 "a: one of its 2 expressions in JavaScript failed: The script took longer than 9 ms.");
+    expect_named("{'a':'{{ f() }}','b':7,'c':'{{ g() }}'}", "a",
+                 "a to c: one of 2 expressions in JavaScript failed: The script took longer than 9 ms.");
+}
+
 static void test_script_results(void **state)
 {
     (void)state;
@@ -300,6 +328,7 @@ int main(void)
         cmocka_unit_test(test_configurations),
         cmocka_unit_test(test_code_is_left_alone),
         cmocka_unit_test(test_script_results),
+        cmocka_unit_test(test_who_gets_no_answer_is_named),
         cmocka_unit_test(test_needs),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
