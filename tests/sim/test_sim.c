@@ -137,16 +137,16 @@ static void test_planted_defects_are_found(void **state)
         [SIM_PLANT_FORGET_ACCEPTED] = {"was accepted and is not there", 0, 0},
         [SIM_PLANT_IGNORE_LIMITS] = {"started before its turn had come", 0, 12},
         [SIM_PLANT_MUTE_CHILD] = {"is stuck", 0, 0},
-        [SIM_PLANT_EARLY_SIGNAL] = {"is stuck", SIM_STORE, 36},
+        [SIM_PLANT_EARLY_SIGNAL] = {"is stuck", SIM_STORE, 38},
         [SIM_PLANT_NO_LEDGER] = {"and shows no attempt of it", SIM_CRASH_WORKER, 19},
         [SIM_PLANT_LEAVE_CHILDREN] = {"its parent was cancelled", SIM_PERSON, 107},
         [SIM_PLANT_SECOND_CHILD] = {"executions, it should have started", SIM_STORE, 20},
-        [SIM_PLANT_LOSE_ANSWER] = {"is stuck", 0, 0},
+        [SIM_PLANT_LOSE_ANSWER] = {"is stuck", 0, 60},
         [SIM_PLANT_SECOND_ANSWER] = {"was answered twice", 0, 0},
         [SIM_PLANT_FIRE_TWICE] = {"was fired twice", 0, 0},
         [SIM_PLANT_IGNORE_OVERLAP] = {"runs beside another one of its schedule", 0, 0},
         [SIM_PLANT_FORGET_INSTANT] = {"nobody has dealt with the instant", 0, 0},
-        [SIM_PLANT_DROP_RESTORE] = {"in the execution that it retries and started again", SIM_PERSON, 0},
+        [SIM_PLANT_DROP_RESTORE] = {"in the execution that it retries and started again", SIM_PERSON, 10},
     };
     static struct sim sim;
     int only = (int)from_environment("SIM_PLANT", 0);
