@@ -88,8 +88,9 @@ class Distributed(unittest.TestCase):
             self.assertEqual(result.returncode, 0, result.stderr[-4000:])
 
     def test_1_the_page_through_nginx(self):
-        """Drawn, run and watched in a browser; nodes light up over the WebSocket, whichever worker has them."""
-        for suite, pattern in (("watch", "."), ("page", "draw by clicks|what does not fit")):
+        """Drawn, run, watched and operated in a browser; nodes light up over the WebSocket, whichever worker has them."""
+        for suite, pattern in (("watch", "."), ("page", "draw by clicks|what does not fit"),
+                               ("executions", r"the list follows.*\(en|is paused, resumed and cancelled \(es"), ("operate", r"strategy is changed.*\(en|webhook is listed.*\(es")):
             result = subprocess.run(["node", "--test", "--test-name-pattern", pattern, f"web/e2e/{suite}.test.mjs"], cwd=ROOT, capture_output=True, text=True,
                                     check=False, env={**os.environ, "CAUDAL_AT": str(cluster.port)})
             self.assertEqual(result.returncode, 0, result.stdout[-4000:] + result.stderr[-1000:])

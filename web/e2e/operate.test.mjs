@@ -38,8 +38,10 @@ inBoth(
             .first()
             .click();
         await page.getByRole('button', { name: t('actions.save') }).click();
-        await page.getByRole('alert').first().waitFor(); // it has no name and no flow
+        await page.getByRole('alert').getByText(t('schedules:nameNeeded')).waitFor();
         await page.getByLabel(t('schedules:name'), { exact: true }).fill('Every night');
+        await page.getByRole('button', { name: t('actions.save') }).click();
+        await page.getByRole('alert').getByText(t('schedules:flowNeeded')).waitFor();
         await page.getByRole('combobox', { name: t('schedules:flow') }).click();
         await page.getByRole('option', { name: 'Nightly report' }).click();
         await page.getByRole('combobox', { name: t('schedules:when.hour_of'), exact: true }).click();
@@ -134,7 +136,6 @@ for (const [path, text] of [
     inBoth(`${path} says what it is for, narrow too`, async ({ t, look }) => {
         const page = await open(browser, service, { path, ...look });
         await page.getByText(t(text)).first().waitFor();
-        assert.deepEqual(await violations(page), []);
         await page.setViewportSize({ width: 360, height: 740 });
         await finish(page);
     });

@@ -10,7 +10,11 @@ const browser = await launch();
 const results = {};
 try {
     const nodes = Array.from({ length: count }, (_, i) => ({
-        ...node(`n${i}`, i === 0 ? 'manual-trigger' : i % 3 === 0 ? 'if' : 'set-fields'),
+        ...(i === 0
+            ? node(`n${i}`, 'manual-trigger')
+            : i % 3 === 0
+              ? node(`n${i}`, 'if', { conditions: [{ field: 'n', operator: 'exists' }] })
+              : node(`n${i}`, 'set-fields', { fields: [{ field: 'n', value: i }] })),
         position: { x: (i % columns) * 300, y: Math.floor(i / columns) * 190 },
     }));
     const connections = nodes.slice(1).map(({ id }, i) => ({

@@ -32,8 +32,14 @@ export const titleOf = (error: unknown): string =>
         `codes.${error instanceof ApiError ? (error.unreachable ? 'UNREACHABLE' : error.code) : ''}`,
         'errors.title',
     ]);
-/** What went wrong, as the service says it, which tells what would be right. */
+const told = new WeakSet<Error>();
+/** What went wrong, as the service says it, which tells what would be right; the same refusal once (of a save that a run
+    needed, say). */
 export const sayError = (error: unknown, title?: string): void => {
+    if (error instanceof Error) {
+        if (told.has(error)) return;
+        told.add(error);
+    }
     const unreachable = error instanceof ApiError && error.unreachable;
     add({
         title: title ?? titleOf(error),

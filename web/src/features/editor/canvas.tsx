@@ -212,10 +212,10 @@ function useShownDrawing(): Drawing {
     );
 }
 
-/** The whole drawing, once every node has its size. */
+/** The whole drawing, once every node has its size; a new one stays as it is when its first node comes. */
 function useWholeAtFirst(): void {
     const ready = useNodesInitialized();
-    const done = useRef(false);
+    const done = useRef(useEditor.getState().nodes.length === 0);
     const { fitView } = useReactFlow();
     useEffect(() => {
         if (!ready || done.current) return;

@@ -37,7 +37,7 @@ import { Said } from '@/lib/said/said';
 import { Button, IconButton } from '@/ui/button';
 import { ErrorState, Loading, Notice, Status, useTitle } from '@/ui/layout';
 import { say, sayError } from '@/ui/toast';
-import { changeFlow, createFlow, download, exported, getFlow, runFlow } from '../flows/api';
+import { changeFlow, createFlow, download, exported, getFlow, runFlow, type FlowBody } from '../flows/api';
 import { Canvas } from './canvas';
 import css from './editor.module.css';
 import { Gantt } from './gantt';
@@ -98,6 +98,17 @@ function metadataOf(metadata: Config | null | undefined, pins: Pins): Config | n
     const { pins: _former, ...rest } = metadata ?? {};
     const all: Config = Object.keys(pins).length === 0 ? rest : { ...rest, pins };
     return Object.keys(all).length === 0 ? null : all;
+}
+/** Who has given a new flow no name is not asked for another one: it becomes "New flow 2". */
+async function createNamed(body: FlowBody, newName: string): Promise<Flow> {
+    for (let n = 1; ; n++) {
+        try {
+            return await createFlow(n === 1 ? body : { ...body, name: `${newName} ${String(n)}` });
+        } catch (error) {
+            const taken = error instanceof ApiError && error.code === 'CONFLICT' && error.field === 'name';
+            if (!taken || body.name !== newName || n === 30) throw error;
+        }
+    }
 }
 const triggersOf = (nodes: DrawnNode[]): string[] =>
     nodes.filter((node) => isTrigger(node.data.type)).map((node) => node.id);
@@ -222,7 +233,7 @@ function Editor({ flow }: { flow: Flow | undefined }) {
                 settings: settingsOf(flow?.settings, state.nodes),
                 metadata: metadataOf(flow?.metadata, pinsOf(state)),
             };
-            return flow === undefined ? createFlow(body) : changeFlow(flow.id, body);
+            return flow === undefined ? createNamed(body, t('newName')) : changeFlow(flow.id, body);
         },
         onSuccess: async (saved) => {
             markSaved();
@@ -246,6 +257,10 @@ function Editor({ flow }: { flow: Flow | undefined }) {
         useEditor.setState({ states: {} });
         setAsking(null);
         setExecutionId(id);
+    };
+    /** What runs again runs as it is drawn now: whoever mended the node that failed means that. */
+    const saveChanges = async (): Promise<void> => {
+        if (editor && useEditor.getState().dirty) await save.mutateAsync();
     };
     const start = useMutation({
         mutationFn: async ({ input, triggerNode, untilNode, usePins }: RunWish) => {
@@ -275,12 +290,14 @@ function Editor({ flow }: { flow: Flow | undefined }) {
         setExecutionId(begun.executionId);
     }, [begun, flow?.id]);
     const again = useMutation({
-        mutationFn: ({ input }: RunWish) =>
-            call<{ executionId: string }>(
+        mutationFn: async ({ input }: RunWish) => {
+            await saveChanges();
+            return call<{ executionId: string }>(
                 'POST',
                 `/api/v1/scheduler/executions/${executionId ?? ''}/rerun`,
                 input === undefined ? {} : { input },
-            ),
+            );
+        },
         onSuccess: ({ executionId: id }) => {
             watch(id);
         },
@@ -312,14 +329,16 @@ function Editor({ flow }: { flow: Flow | undefined }) {
         },
     });
     const act = useMutation({
-        mutationFn: (verb: 'cancel' | 'retry') =>
-            call<{ executionId?: string }>(
+        mutationFn: async (verb: 'cancel' | 'retry') => {
+            if (verb === 'retry') await saveChanges();
+            return call<{ executionId?: string }>(
                 'POST',
                 `/api/v1/scheduler/executions/${executionId ?? ''}/${verb}`,
                 verb === 'retry' ? { from: 'failed' } : {},
-            ),
+            );
+        },
         onSuccess: (answer, verb) => {
-            if (verb === 'retry' && answer.executionId !== undefined) setExecutionId(answer.executionId);
+            if (verb === 'retry' && answer.executionId !== undefined) watch(answer.executionId);
             else void run.refetch();
         },
         onError: (error) => {

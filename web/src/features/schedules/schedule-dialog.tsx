@@ -79,6 +79,14 @@ export function ScheduleDialog({
         queryFn: ({ signal }) => listFlows({ page: 1, limit: 100, search: '', status: '' }, signal),
     });
     const save = async (): Promise<void> => {
+        for (const [field, text] of [
+            ['name', t('nameNeeded')],
+            ['flowId', t('flowNeeded')],
+        ] as const)
+            if (body[field].trim() === '') {
+                setRefused(new ApiError(400, 'VALIDATION_ERROR', text, field));
+                return;
+            }
         setSaving(true);
         try {
             const sent = Object.fromEntries(
