@@ -47,7 +47,8 @@ export function translator({ sentences, words }: Texts): Translate {
         const bare = value.trim();
         const word = words[bare];
         if (word !== undefined) return value.replace(bare, word);
-        return (depth < 4 ? translate(bare, depth + 1) : undefined) ?? value;
+        if (depth >= 4) return value;
+        return translate(value, depth + 1) ?? translate(bare, depth + 1) ?? value;
     };
     const translate = (sentence: string, depth = 0): string | undefined => {
         const same = whole.get(sentence);
