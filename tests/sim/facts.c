@@ -43,10 +43,19 @@ struct tentative {
     enum node_state state;
 };
 
+/* Nothing is cancelled twice in one transaction: what comes again was undone with its savepoint, and is done anew. */
+static bool is_done_anew(const struct sim *sim, const struct tentative *fact)
+{
+    for (size_t i = 0; fact->fact == FACT_CANCELLED && i < sim->fact_count; i++)
+        if (sim->pending_facts[i].fact == FACT_CANCELLED && sim->pending_facts[i].execution == fact->execution)
+            return true;
+    return false;
+}
+
 static void suppose(struct tentative fact)
 {
     struct sim *sim = watched;
-    if (fact.execution == NULL)
+    if (fact.execution == NULL || is_done_anew(sim, &fact))
         return;
     if (sim->fact_count == sim->fact_cap) {
         sim->fact_cap = sim->fact_cap == 0 ? 64 : sim->fact_cap * 2;
