@@ -149,10 +149,6 @@ describe('a sentence', () => {
             'url: ha fallado una de sus 2 expresiones en JavaScript: boom',
         ],
         [
-            'url to body: one of 3 expressions in JavaScript failed: boom',
-            'url a body: ha fallado una de 3 expresiones en JavaScript: boom',
-        ],
-        [
             'the minute field of the cron expression has "61": the number is out of range; it may be 0 to 59',
             'El campo minuto de la expresión cron tiene «61»: el número está fuera de rango. Puede ser 0 to 59',
         ],

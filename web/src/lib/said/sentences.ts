@@ -47,8 +47,7 @@ export function translator({ sentences, words }: Texts): Translate {
         const bare = value.trim();
         const word = words[bare];
         if (word !== undefined) return value.replace(bare, word);
-        if (depth >= 4) return value;
-        return translate(value, depth + 1) ?? translate(bare, depth + 1) ?? value;
+        return (depth < 4 ? translate(bare, depth + 1) : undefined) ?? value;
     };
     const translate = (sentence: string, depth = 0): string | undefined => {
         const same = whole.get(sentence);
