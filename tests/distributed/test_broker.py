@@ -318,6 +318,19 @@ class Poison(unittest.TestCase):
         for i in [client.run(flow) for _ in range(10)]:
             self.assertEqual(client.wait(i, PATIENCE)["status"], "success")
 
+    def test_the_page_shows_letters(self):
+        for shard in range(2):  # one of each for each language
+            self.publish(f"flow.submit.{shard}", b"[1, 2")
+            self.publish(f"flow.events.{shard}", b'{"v":1,"events":"nothing that is an event"}')
+        until("a letter for each", lambda: len(self.open_letters()) == 4)
+        result = subprocess.run(["node", "--test", "web/e2e/distributed/dead-letters.test.mjs"], cwd=support.ROOT, capture_output=True, text=True, check=False,
+                                env={**os.environ, "CAUDAL_AT": str(cluster.port)})
+        self.assertEqual(result.returncode, 0, result.stdout[-4000:] + result.stderr[-1000:])
+        until("what was sent again is no better", lambda: len(self.open_letters()) == 2)
+        for letter in self.open_letters():
+            self.assertTrue(letter["queue"].startswith("flow.submit."), letter)
+            self.assertEqual(client.post(f"/dead-letters/{letter['id']}/discard").status, 200)
+
     def test_work_that_kills_its_worker(self):
         nodes = [node("1", "manual-trigger"), node("kill", "command", {"command": ["/bin/sh", "-c", "kill -9 $PPID"]})]
         execution = client.run(client.flow("poison", nodes, chain("1", "kill")))

@@ -1,0 +1,53 @@
+// Dead letters that are there (tests/distributed/test_broker.py sends them): looked at, sent again, put away. In one
+// process no message is lost, so there this page is always empty.
+import assert from 'node:assert/strict';
+import { after, before } from 'node:test';
+import { finish, launch, open, Service, settled, violations } from '../support.mjs';
+import { inBoth } from '../texts.mjs';
+
+let service;
+let browser;
+before(async () => {
+    service = await new Service().start();
+    browser = await launch();
+});
+after(async () => {
+    await browser?.close();
+    await service?.done();
+});
+
+inBoth('a letter tells why and what was in it, is sent again or put away', async ({ t, look, language }) => {
+    const number = language === 'en' ? 0 : 1;
+    const page = await open(browser, service, { path: '/dead-letters', ...look });
+    const row = (queue) => page.getByRole('row').filter({ hasText: `${queue}.${number}` });
+    const show = (state) =>
+        page
+            .getByRole('group', { name: t('dead-letters:state') })
+            .getByRole('button', { name: t(`dead-letters:states.${state}`), exact: true })
+            .click();
+
+    await row('flow.events')
+        .getByRole('button', { name: t('dead-letters:look') })
+        .click();
+    await page.getByRole('dialog').getByText('nothing that is an event').first().waitFor();
+    assert.deepEqual(await violations(page), []);
+    await page.keyboard.press('Escape');
+    await row('flow.events')
+        .getByRole('button', { name: t('dead-letters:discard') })
+        .click();
+    await page.getByText(t('dead-letters:discarded')).waitFor();
+    await row('flow.events').waitFor({ state: 'detached' });
+    await show('discarded');
+    await row('flow.events').waitFor();
+
+    await show('open');
+    await row('flow.submit')
+        .getByRole('button', { name: t('dead-letters:retry') })
+        .click();
+    await page.getByText(t('dead-letters:retried')).waitFor();
+    await show('retried');
+    await row('flow.submit').waitFor();
+    await settled(page);
+    assert.deepEqual(await violations(page), []);
+    await finish(page);
+});
