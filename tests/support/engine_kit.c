@@ -1,6 +1,7 @@
 #include "support/engine_kit.h"
 
 #include "base/mem.h"
+#include "broker/messages.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -64,6 +65,13 @@ void engine_kit_pass(struct engine_kit *kit, int64_t ms)
 {
     for (int64_t end = kit->now + ms; kit->now < end; kit->now += 10)
         engine_kit_step(kit);
+}
+
+void engine_kit_say(struct engine_kit *kit, const char *verb)
+{
+    AUTO_FREE char *text = mem_printf("{\"%s\":\"" KIT_EXECUTION "\"}", verb);
+    broker_broadcast(kit->connection, TOPIC_CONTROL, text, strlen(text));
+    engine_kit_pass(kit, 100);
 }
 
 void engine_kit_close(struct engine_kit *kit)

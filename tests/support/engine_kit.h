@@ -20,4 +20,6 @@ void engine_kit_open(struct engine_kit *kit, const char *nodes, const char *conn
 void engine_kit_insert(struct engine_kit *kit); /* KIT_EXECUTION of that flow */
 void engine_kit_step(struct engine_kit *kit);   /* whatever is due now */
 void engine_kit_pass(struct engine_kit *kit, int64_t ms);
+/* A person's word on KIT_EXECUTION over TOPIC_CONTROL (pause, resume, cancel), and a moment for it to be heard. */
+void engine_kit_say(struct engine_kit *kit, const char *verb);
 void engine_kit_close(struct engine_kit *kit); /* after what runs on it */

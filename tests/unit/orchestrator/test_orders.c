@@ -27,13 +27,6 @@ static int close_scene(void **state)
     return 0;
 }
 
-static void say(struct scene *scene, const char *verb)
-{
-    AUTO_FREE char *text = mem_printf("{\"%s\":\"" KIT_EXECUTION "\"}", verb);
-    broker_broadcast(scene->kit.connection, TOPIC_CONTROL, text, strlen(text));
-    engine_kit_pass(&scene->kit, 100);
-}
-
 /* The worker loses it; the store was asked for it, and nobody is there who takes it. */
 static void take_away(struct scene *scene)
 {
@@ -57,26 +50,28 @@ static enum err write_pause(struct store_session *session, void *arg, struct err
 
 static void what_is_heard_meanwhile_goes_along(void **state)
 {
-    take_away(*state);
-    say(*state, "pause");
-    assert_true(is_handed_out_paused(*state));
+    struct scene *scene = *state;
+    take_away(scene);
+    engine_kit_say(&scene->kit, "pause");
+    assert_true(is_handed_out_paused(scene));
 }
 
 /* The store does not know of the pause (any more): it would stop the execution each time that it comes back. */
 static void a_resume_that_is_not_heard_holds(void **state)
 {
-    take_away(*state);
-    say(*state, "pause");
-    assert_true(is_handed_out_paused(*state));
-    take_away(*state);
-    assert_false(is_handed_out_paused(*state));
+    struct scene *scene = *state;
+    take_away(scene);
+    engine_kit_say(&scene->kit, "pause");
+    assert_true(is_handed_out_paused(scene));
+    take_away(scene);
+    assert_false(is_handed_out_paused(scene));
 }
 
 static void a_pause_that_is_not_heard_holds(void **state)
 {
     struct scene *scene = *state;
     struct error error;
-    say(scene, "resume");
+    engine_kit_say(&scene->kit, "resume");
     assert_int_equal(store_write(scene->kit.store, write_pause, scene, &error), ERR_OK);
     take_away(scene);
     assert_true(is_handed_out_paused(scene));
@@ -88,7 +83,7 @@ static void a_cancel_is_kept(void **state)
     struct scene *scene = *state;
     take_away(scene);
     int before = scene->epoch;
-    say(scene, "cancel");
+    engine_kit_say(&scene->kit, "cancel");
     scene_report(scene);
     engine_kit_pass(&scene->kit, 1000);
     assert_int_equal(scene->epoch, before);

@@ -68,13 +68,6 @@ static int close_scene(void **state)
     return 0;
 }
 
-static void say(struct scene *scene, const char *verb)
-{
-    AUTO_FREE char *text = mem_printf("{\"%s\":\"" KIT_EXECUTION "\"}", verb);
-    broker_broadcast(scene->kit.connection, TOPIC_CONTROL, text, strlen(text));
-    engine_kit_pass(&scene->kit, 100);
-}
-
 static const char *work(struct scene *scene, int epoch, bool paused)
 {
     AUTO_FREE char *text =
@@ -89,22 +82,25 @@ static const char *work(struct scene *scene, int epoch, bool paused)
 
 static void test_a_pause_may_come_before_the_work(void **state)
 {
-    say(*state, "pause");
-    assert_string_equal(work(*state, 1, false), "parked");
+    struct scene *scene = *state;
+    engine_kit_say(&scene->kit, "pause");
+    assert_string_equal(work(scene, 1, false), "parked");
 }
 
 /* What has parked goes on only after a resume, heard or not: the store says so. */
 static void test_a_resume_that_is_not_heard_holds(void **state)
 {
-    say(*state, "pause");
-    assert_string_equal(work(*state, 1, false), "parked");
-    assert_string_equal(work(*state, 2, false), "finished");
+    struct scene *scene = *state;
+    engine_kit_say(&scene->kit, "pause");
+    assert_string_equal(work(scene, 1, false), "parked");
+    assert_string_equal(work(scene, 2, false), "finished");
 }
 
 static void test_a_pause_that_is_not_heard_holds(void **state)
 {
-    say(*state, "resume");
-    assert_string_equal(work(*state, 1, true), "parked");
+    struct scene *scene = *state;
+    engine_kit_say(&scene->kit, "resume");
+    assert_string_equal(work(scene, 1, true), "parked");
 }
 
 int main(void)
