@@ -89,14 +89,6 @@ static void look_at_text(struct finder *finder, const char *text, size_t len)
     }
 }
 
-static const struct field *find_field(const struct field *fields, const char *name)
-{
-    for (; fields != NULL && fields->name != NULL; fields++)
-        if (strcmp(fields->name, name) == 0)
-            return fields;
-    return NULL;
-}
-
 static void look_at(struct finder *finder, const struct json *value, const struct field *fields);
 
 static void look_at_members(struct finder *finder, const struct json *object, const struct field *fields)
@@ -104,7 +96,7 @@ static void look_at_members(struct finder *finder, const struct json *object, co
     struct json_iter member;
     JSON_EACH(object, member)
     {
-        const struct field *field = find_field(fields, member.key);
+        const struct field *field = fields_find(fields, member.key);
         if (field != NULL && field->code)
             continue;
         finder->steps[finder->depth++] = (struct place_step){.key = member.key};
@@ -141,7 +133,7 @@ static void look_at_config(struct finder *finder, const struct json *config, con
     struct json_iter member;
     JSON_EACH(config, member)
     {
-        const struct field *field = find_field(fields, member.key);
+        const struct field *field = fields_find(fields, member.key);
         if (is_engine_member(member.key) || (field != NULL && field->code))
             continue;
         finder->steps[0] = (struct place_step){.key = member.key};

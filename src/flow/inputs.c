@@ -43,14 +43,6 @@ static void warn_if_missing(const struct flow *flow, unsigned index, const char 
                 "%s is required: set it in the configuration or connect it.", field);
 }
 
-static bool is_pin(const struct flow_node_spec *spec, const char *name)
-{
-    for (const struct flow_pin *pin = spec->inputs; pin != NULL && pin->name != NULL; pin++)
-        if (strcmp(pin->name, name) == 0)
-            return true;
-    return false;
-}
-
 static void warn_of_missing(const struct flow *flow, unsigned index, struct json *warnings)
 {
     const struct flow_node_spec *spec = flow->nodes[index].spec;
@@ -58,16 +50,8 @@ static void warn_of_missing(const struct flow *flow, unsigned index, struct json
         if (pin->required)
             warn_if_missing(flow, index, pin->name, warnings);
     for (const struct field *field = spec->fields; field != NULL && field->name != NULL; field++)
-        if (field->required && !is_pin(spec, field->name))
+        if (field->required && flow_pin_find(spec->inputs, field->name) == NULL)
             warn_if_missing(flow, index, field->name, warnings);
-}
-
-static const struct field *field_find(const struct field *fields, const char *name)
-{
-    for (; fields != NULL && fields->name != NULL; fields++)
-        if (strcmp(fields->name, name) == 0)
-            return fields;
-    return NULL;
 }
 
 /* One member at a time: what is absent is not its business, nor what every node may have, which is checked with it. */
@@ -77,8 +61,8 @@ static void warn_of_wrong(const struct flow *flow, unsigned index, struct json *
     struct json_iter member;
     JSON_EACH(node->config, member)
     {
-        const struct field *field = field_find(node->spec->fields, member.key);
-        if (field == NULL || field_find(flow_node_settings_fields, member.key) != NULL ||
+        const struct field *field = fields_find(node->spec->fields, member.key);
+        if (field == NULL || fields_find(flow_node_settings_fields, member.key) != NULL ||
             has_expression(member.value) || is_connected(flow, node, member.key))
             continue;
         const struct field alone[] = {*field, {.name = NULL}};

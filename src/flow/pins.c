@@ -3,12 +3,18 @@
 
 #include <string.h>
 
-static const char *declared(const struct flow_pin *pins, const char *name)
+const struct flow_pin *flow_pin_find(const struct flow_pin *pins, const char *name)
 {
     for (; pins != NULL && pins->name != NULL; pins++)
         if (strcmp(pins->name, name) == 0)
-            return pins->name;
+            return pins;
     return NULL;
+}
+
+static const char *declared(const struct flow_pin *pins, const char *name)
+{
+    const struct flow_pin *pin = flow_pin_find(pins, name);
+    return pin == NULL ? NULL : pin->name;
 }
 
 static const struct flow_rule *rule_for(const struct flow_node_spec *source, const struct flow_node_spec *target)

@@ -9,6 +9,7 @@ struct flow_pin {
     const char *description;
     const char *default_json;
 };
+const struct flow_pin *flow_pin_find(const struct flow_pin *pins, const char *name); /* NULL: none; pins may be NULL */
 
 /* api-contract 3.5: a compatibility rule of a source type. */
 struct flow_rule {

@@ -168,6 +168,14 @@ size_t fields_check_all(const struct field *fields, const struct json *value, st
     return out.count;
 }
 
+const struct field *fields_find(const struct field *fields, const char *name)
+{
+    for (; fields != NULL && fields->name != NULL; fields++)
+        if (strcmp(fields->name, name) == 0)
+            return fields;
+    return NULL;
+}
+
 void fields_apply_defaults(const struct field *fields, struct json *object)
 {
     for (const struct field *field = fields; field->name != NULL; field++) {

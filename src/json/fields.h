@@ -43,6 +43,9 @@ enum err fields_check(const struct field *fields, const struct json *value, stru
 /* All problems instead of the first: appends {field, message} objects to `problems`. Returns how many. */
 size_t fields_check_all(const struct field *fields, const struct json *value, struct json *problems);
 
+/* The row of that name; NULL: none. fields may be NULL. */
+const struct field *fields_find(const struct field *fields, const char *name);
+
 /* Adds the defaults of absent members. `object` must not be shared. */
 void fields_apply_defaults(const struct field *fields, struct json *object);
 

@@ -134,22 +134,6 @@ static struct json *strings(const char *const *list)
     return array;
 }
 
-static const struct field *find_field(const struct node_type *type, const char *name)
-{
-    for (const struct field *field = type->spec.fields; field != NULL && field->name != NULL; field++)
-        if (strcmp(field->name, name) == 0)
-            return field;
-    return NULL;
-}
-
-static const struct flow_pin *find_pin(const struct flow_pin *pins, const char *name)
-{
-    for (; pins != NULL && pins->name != NULL; pins++)
-        if (strcmp(pins->name, name) == 0)
-            return pins;
-    return NULL;
-}
-
 static struct json *validation_of(const struct field *field)
 {
     struct json *validation = json_object_new();
@@ -193,9 +177,9 @@ static struct json *inputs_of(const struct node_type *type)
     struct json *inputs = json_array_new();
     for (const struct flow_pin *pin = type->spec.inputs; pin != NULL && pin->name != NULL; pin++)
         json_push(inputs, input_entry(pin->name, pin->type, pin->required, pin->description, pin->default_json,
-                                      find_field(type, pin->name)));
+                                      fields_find(type->spec.fields, pin->name)));
     for (const struct field *field = type->spec.fields; field != NULL && field->name != NULL; field++)
-        if (find_pin(type->spec.inputs, field->name) == NULL)
+        if (flow_pin_find(type->spec.inputs, field->name) == NULL)
             json_push(inputs, input_entry(field->name, kinds[field->kind], field->required, field->help, NULL, field));
     return inputs;
 }
@@ -219,7 +203,7 @@ static struct json *form_of(const struct node_type *type)
     struct json *own = fields_form(type->spec.fields), *common = fields_form(flow_node_settings_fields);
     for (size_t i = 0; i < json_count(own); i++) {
         struct json *entry = json_at(own, i);
-        const struct flow_pin *pin = find_pin(type->spec.inputs, json_get_str(entry, "name"));
+        const struct flow_pin *pin = flow_pin_find(type->spec.inputs, json_get_str(entry, "name"));
         json_set_bool(entry, "pin", pin != NULL);
         if (pin != NULL && pin->required)
             json_set_bool(entry, "required", true);
@@ -227,7 +211,7 @@ static struct json *form_of(const struct node_type *type)
             json_set(entry, "default", parse_own(pin->default_json));
     }
     for (size_t i = 0; i < json_count(common); i++)
-        if (find_field(type, json_get_str(json_at(common, i), "name")) == NULL) {
+        if (fields_find(type->spec.fields, json_get_str(json_at(common, i), "name")) == NULL) {
             struct json *entry = json_ref(json_at(common, i));
             json_set_bool(entry, "pin", false);
             json_push(own, entry);
