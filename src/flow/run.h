@@ -64,7 +64,9 @@ struct run_checkpoint {
     const char *node_id;
     const char *iteration; /* NULL: "0" */
     int attempt;
-    int epoch; /* in which it came to be; 0: not known. Given with flow_run_restore() alone */
+    /* In which it came to be, of a backoff that in which its attempt was first told of; 0: not known. Given with
+     * flow_run_restore() alone. */
+    int epoch;
     /* NODE_SUCCEEDED, NODE_FAILED (for good), NODE_WAITING, NODE_BACKOFF; NODE_ITERATING: a for-each has begun,
      * outputs are its plan {items, concurrency, continueOnError, itemTimeoutMs} */
     enum node_state state;

@@ -92,6 +92,7 @@ void run_start_attempt(struct flow_run *run, struct scope *scope, unsigned index
     if (!run_count_steps(run, 1))
         return;
     node->attempt++;
+    node->since_epoch = 0;
     node->started_ms = run->now_ms;
     if (node->first_ms == 0)
         node->first_ms = run->now_ms;
@@ -208,4 +209,5 @@ void run_node_failed(struct flow_run *run, struct scope *scope, unsigned index, 
     node->ended_ms = run->now_ms;
     node->wake_ms = run->now_ms + retry_delay_ms(policy, node->attempt - node->unknown + 1, rng_unit(&run->rng));
     run_checkpoint(run, scope, index, error);
+    run_lost_attempts_add(run, node, index); /* who was lost in the wait may have come as far as this */
 }

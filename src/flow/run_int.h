@@ -30,6 +30,7 @@ struct node_run {
     enum node_state state;
     enum wait_kind wait;
     int attempt, unknown; /* unknown: attempts of lost epochs, which do not count for the retry policy */
+    int since_epoch;      /* of an attempt that was taken over: in which it was first told of; 0: it began here */
     unsigned pass;        /* how often a loop has started it again */
     unsigned resolved, delivered;
     unsigned first; /* join_first: the connection that started it */
@@ -213,6 +214,9 @@ enum wait_kind run_wait_kind(const struct json *waiting);
 /* run_start.c */
 void run_start_node(struct flow_run *run, struct place place);
 void run_begin(struct flow_run *run);
+/* One of unknown outcome for each epoch that was lost since the present attempt, if that was taken over: the next one
+ * may have been made in each. */
+void run_lost_attempts_add(struct flow_run *run, struct node_run *node, unsigned index);
 void run_restored_free(struct flow_run *run);
 /* What is known of nodes in it, and inside it, will not be taken up: children that they wait for are cancelled. */
 void run_restored_drop(struct flow_run *run, const struct scope *scope);

@@ -139,6 +139,7 @@ static void take_over(struct flow_run *run, struct scope *scope, unsigned index,
         note_beginning(scope, take->started_ms);
     node->attempt = take->attempt;
     node->unknown = take->unknown;
+    node->since_epoch = take->epoch;
     node->records = take->records;
     node->first_ms = node->started_ms = take->started_ms;
     node->ended_ms = take->ended_ms;
@@ -180,6 +181,12 @@ static void add_lost_attempts(struct flow_run *run, struct node_run *node, int f
     }
 }
 
+void run_lost_attempts_add(struct flow_run *run, struct node_run *node, unsigned index)
+{
+    if (node->since_epoch > 0 && run_has_effects(run, index))
+        add_lost_attempts(run, node, node->since_epoch);
+}
+
 /* A retry runs the for-each again, whose settings may be others now, with the items that it had. */
 static bool take_items(struct flow_run *run, struct node_run *node, unsigned index, struct restored *known)
 {
@@ -202,7 +209,7 @@ static bool take_up(struct flow_run *run, struct scope *scope, unsigned index)
         return false;
     struct node_run *node = run_node_at(run, scope, index);
     enum node_state state = known->state;
-    int epoch = known->epoch, attempts = known->former ? 0 : known->attempt - known->unknown;
+    int attempts = known->former ? 0 : known->attempt - known->unknown;
     if (state == NODE_ITERATING && !take_items(run, node, index, known))
         return false;
     take_over(run, scope, index, known);
@@ -219,8 +226,7 @@ static bool take_up(struct flow_run *run, struct scope *scope, unsigned index)
         return true;
     case NODE_BACKOFF:
         run_attempt_end(node, NODE_FAILED, node->ended_ms, json_get_str(node->error, "message"));
-        if (epoch > 0 && run_has_effects(run, index))
-            add_lost_attempts(run, node, epoch);
+        run_lost_attempts_add(run, node, index);
         run_enter_state(run, scope, node, NODE_BACKOFF);
         return true;
     case NODE_WAITING:

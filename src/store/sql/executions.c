@@ -254,7 +254,8 @@ static void add_checkpoint(struct buf *out, struct sql_rows *q)
 }
 
 /* Former attempts count for the retry policy when they failed, whoever told so: not those of unknown outcome, nor one
- * of which a lost worker told later that it waits, or succeeded for nothing. */
+ * of which a lost worker told later that it waits, or succeeded for nothing. A backoff is of the epoch in which its
+ * attempt began to wait: whoever was lost since may have come as far, and have made the next one. */
 static enum err load_checkpoints(struct store_session *s, const struct sql_key *key, struct arena *arena,
                                  const char **ret, struct error *reterr)
 {
@@ -264,8 +265,12 @@ static enum err load_checkpoints(struct store_session *s, const struct sql_key *
     enum err code =
         sql_query(s, &q, reterr,
                   "SELECT node_id, attempt, state, outputs, records, started_ms, ended_ms, wake_ms, error_id, "
-                  "error_message, iteration, waiting, epoch, attempt - 1 - (SELECT count(DISTINCT a.attempt) FROM"
-                  " attempts a WHERE a.execution = c.execution AND a.node_id = c.node_id AND a.iteration = c.iteration"
+                  "error_message, iteration, waiting,"
+                  " CASE c.state WHEN 'backoff' THEN coalesce((SELECT min(w.epoch) FROM attempts w WHERE w.execution ="
+                  " c.execution AND w.node_id = c.node_id AND w.iteration = c.iteration AND w.attempt = c.attempt AND"
+                  " w.state = 'waiting'), c.epoch) ELSE c.epoch END,"
+                  " attempt - 1 - (SELECT count(DISTINCT a.attempt) FROM attempts a WHERE a.execution = c.execution AND"
+                  " a.node_id = c.node_id AND a.iteration = c.iteration"
                   " AND a.attempt < c.attempt AND a.state IN ('backoff', 'failed')) FROM checkpoints c WHERE"
                   " execution=? ORDER BY ended_ms, node_id",
                   "k", key);

@@ -167,19 +167,22 @@ static const char *iteration_of(const struct json *attempt, const struct json *n
     return its == NULL ? "0" : its;
 }
 
-/* What an attempt says nothing of stands for the node's own iteration; those before it stand in `iterations`. */
-static struct json *find_attempt(const struct json *node, int64_t epoch, int64_t attempt, const char *iteration)
+/* One that is numbered so. What an attempt says nothing of stands for the node's own iteration; those before it stand
+ * in `iterations`. */
+static struct json *find_attempt(const struct json *node, int64_t epoch, int64_t from, int64_t to,
+                                 const char *iteration)
 {
     const struct json *attempts = json_get(node, "attempts"), *iterations = json_get(node, "iterations");
     struct json *found = NULL;
     for (size_t i = 0; i < json_count(attempts) && found == NULL; i++) {
         struct json *one = json_at(attempts, i);
-        if (json_get_int(one, "epoch", 0) == epoch && json_get_int(one, "attempt", 0) == attempt &&
+        int64_t number = json_get_int(one, "attempt", 0);
+        if (json_get_int(one, "epoch", 0) == epoch && number >= from && number <= to &&
             strcmp(iteration_of(one, node), iteration) == 0)
             found = one;
     }
     for (size_t i = 0; i < json_count(iterations) && found == NULL; i++)
-        found = find_attempt(json_at(iterations, i), epoch, attempt, iteration);
+        found = find_attempt(json_at(iterations, i), epoch, from, to, iteration);
     return found;
 }
 
@@ -209,7 +212,7 @@ static void add_attempt(struct sql_rows *q, struct json *nodes, const struct jso
         json_set(node, "attempts", json_array_new());
     struct json *attempts = json_get(node, "attempts");
     const char *iteration = sql_text(q, 8);
-    struct json *attempt = find_attempt(node, sql_int(q, 1), sql_int(q, 2), iteration);
+    struct json *attempt = find_attempt(node, sql_int(q, 1), sql_int(q, 2), sql_int(q, 2), iteration);
     if (attempt != NULL && !is_unknown(attempt))
         return;
     if (attempt == NULL) {
@@ -232,7 +235,7 @@ static void add_unheard(struct json *node, const struct json *told)
 {
     int64_t epoch = json_get_int(told, "epoch", 0), number = json_get_int(told, "attempt", 0) + 1;
     const char *iteration = iteration_of(told, node);
-    if (find_attempt(node, epoch, number, iteration) != NULL)
+    if (find_attempt(node, epoch, number, INT64_MAX, iteration) != NULL)
         return;
     struct json *attempt = json_object_new();
     json_set_int(attempt, "attempt", number);

@@ -450,13 +450,34 @@ static void keeps_attempts_of_unknown_outcome(void **state)
     expect_uncounted(f, "\"epoch\":3,\"unknown\":1}"); /* what failed counts for the retry policy */
 }
 
-static size_t attempts_of(struct fixture *f, const char *id)
+/* Whoever was lost since the wait began may have come to its failure, and made the next attempt. */
+static void a_backoff_is_of_the_epoch_of_its_wait(void **state)
+{
+    struct fixture *f = *state;
+    add_flow(f, F1, "orders", T0);
+    add_execution(f, E1, F1, T0);
+    assert_true(apply(f, checkpoint(E1, 1, "1", 1, NODE_WAITING, NULL)));
+    assert_true(apply(f, parked(E1, 1, T0 + 1)));
+    assert_int_equal(reassign_lost(f, E1), 0);
+    assert_int_equal(reassign_lost(f, E1), 1);
+    assert_true(apply(f, checkpoint(E1, 3, "1", 1, NODE_BACKOFF, NULL)));
+    expect_uncounted(f, "\"epoch\":1,\"unknown\":0}"); /* 4 */
+    assert_true(apply(f, checkpoint(E1, 4, "1", 4, NODE_BACKOFF, NULL)));
+    expect_uncounted(f, "\"epoch\":4,\"unknown\":2}");
+}
+
+static size_t attempts_of_node(struct fixture *f, const char *id, size_t node)
 {
     AUTO_JSON struct json *detail = NULL;
     READ(f, s);
     assert_ok(store_execution_load_detail(s, id, &detail, &error_));
     store_read_end(f->store, s);
-    return json_count(json_get(json_at(json_get(detail, "nodeExecutions"), 0), "attempts"));
+    return json_count(json_get(json_at(json_get(detail, "nodeExecutions"), node), "attempts"));
+}
+
+static size_t attempts_of(struct fixture *f, const char *id)
+{
+    return attempts_of_node(f, id, 0);
 }
 
 /* A lost worker's last word was that an attempt failed: it may have made the next one. Who parked has not. */
@@ -473,6 +494,9 @@ static void shows_what_a_lost_worker_may_have_done_next(void **state)
     assert_false(apply(f, checkpoint(E1, 1, "1", 2, NODE_SUCCEEDED, "{}"))); /* it has, and is still there */
     assert_int_equal(attempts_of(f, E1), 2);
     assert_string_equal(outcome_of(f, E1, 1), "success");
+    assert_false(apply(f, checkpoint(E1, 1, "2", 1, NODE_BACKOFF, NULL)));
+    assert_false(apply(f, checkpoint(E1, 1, "2", 3, NODE_WAITING, NULL))); /* a further one says it for the next */
+    assert_int_equal(attempts_of_node(f, E1, 1), 2);
     add_execution(f, E2, F1, T0);
     assert_true(apply(f, checkpoint(E2, 1, "1", 1, NODE_BACKOFF, NULL)));
     assert_true(apply(f, parked(E2, 1, T0 + 1000)));
@@ -648,6 +672,7 @@ const struct CMUnitTest store_contract_events[] = {
     CONTRACT_TEST(marks_lost_epochs),
     CONTRACT_TEST(keeps_track_of_the_latest_lost_epochs),
     CONTRACT_TEST(keeps_attempts_of_unknown_outcome),
+    CONTRACT_TEST(a_backoff_is_of_the_epoch_of_its_wait),
     CONTRACT_TEST(shows_what_a_lost_worker_may_have_done_next),
     CONTRACT_TEST(does_not_take_a_persons_pause_for_parking),
     CONTRACT_TEST(parks_an_epoch_once),

@@ -196,6 +196,70 @@ static void test_children_of_failed_iterations_are_dropped_again(void **state)
     stage_free(s);
 }
 
+static void lose_epochs(struct stage *s, int epoch, unsigned lost)
+{
+    stage_forget_running(s);
+    flow_run_free(s->run);
+    stage_begin(s, (struct run_options){.epoch = epoch, .lost_epochs = lost}, NULL);
+    for (unsigned i = 0; i < s->kept_count; i++) {
+        s->kept[i].point.epoch = 1;
+        flow_run_restore(s->run, &s->kept[i].point);
+    }
+    buf_clear(&s->seen);
+    stage_start(s);
+    stage_done(s, "t@0", "{'out':1}");
+}
+
+static void attempt_is(const struct stage *s, size_t index, int epoch, const char *status)
+{
+    AUTO_JSON struct json *document = flow_run_document(s->run);
+    const struct json *attempts = json_get(json_at(json_get(document, "nodes"), 1), "attempts");
+    assert_int_equal(json_get_int(json_at(attempts, index), "attempt", 0), index + 1);
+    assert_int_equal(json_get_int(json_at(attempts, index), "epoch", 0), epoch);
+    assert_string_equal(json_get_str(json_at(attempts, index), "status"), status);
+}
+
+/* In a lost epoch the child's failure may have been taken already, and the next attempt made. */
+static void test_epochs_lost_in_a_wait_for_a_child(void **state)
+{
+    (void)state;
+    struct stage *s = stage_new("t:trigger c:sub-flow{'retry':{'maxAttempts':2,'delayMs':0}}", "t>c.input", NULL);
+    stage_start(s);
+    stage_done(s, "t@0", "{'out':1}");
+    stage_waits(s, "c@0", RUN_WAKE_NEVER, "{'kind':'child','childId':'c1'}", "{}");
+    lose_epochs(s, 4, 1 << 1); /* 2; the third has parked */
+    stage_signalled(s, 1, true, NULL, "{'status':'failed','executionId':'c1'}");
+    stage_time_is(s, T0 + 1);
+    SEEN(s, "start t@0, keep c@0 backoff, start c@0#3");
+    attempt_is(s, 0, 1, "failed");
+    attempt_is(s, 1, 2, "unknown");
+    lose_epochs(s, 5, 1 | 1 << 2); /* in the backoff: the same again, and the fourth epoch */
+    stage_time_is(s, T0 + 2);
+    SEEN(s, "start t@0, start c@0#4");
+    attempt_is(s, 1, 2, "unknown");
+    attempt_is(s, 2, 4, "unknown");
+    stage_waits(s, "c@0", RUN_WAKE_NEVER, "{'kind':'child','childId':'c4'}", "{}");
+    stage_signalled(s, 2, true, NULL, "{'status':'failed','executionId':'c4'}"); /* the second that counts */
+    SEEN(s, "keep c@0 waiting, end failed");
+    stage_free(s);
+}
+
+/* A child that succeeds is the end of the attempt that waited for it: there was no other. */
+static void test_a_child_that_succeeds_leaves_no_attempt_unknown(void **state)
+{
+    (void)state;
+    struct stage *s = stage_new("t:trigger c:sub-flow{'retry':{'maxAttempts':2,'delayMs':0}}", "t>c.input", NULL);
+    stage_start(s);
+    stage_done(s, "t@0", "{'out':1}");
+    stage_waits(s, "c@0", RUN_WAKE_NEVER, "{'kind':'child','childId':'c1'}", "{}");
+    lose_epochs(s, 3, 1);
+    stage_signalled(s, 1, true, NULL, "{'status':'success','result':5,'executionId':'c1'}");
+    SEEN(s, "start t@0, keep c@0 success, end success");
+    AUTO_JSON struct json *document = flow_run_document(s->run);
+    assert_int_equal(json_count(json_get(json_at(json_get(document, "nodes"), 1), "attempts")), 1);
+    stage_free(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_items_of_changing_expressions_are_kept),
@@ -204,6 +268,8 @@ int main(void)
                                        cmocka_unit_test(test_a_for_eachs_time_goes_on),
                                        cmocka_unit_test(test_limits_count_what_was_before),
                                        cmocka_unit_test(test_what_is_stopped_at_once_is_not_started),
-                                       cmocka_unit_test(test_children_of_failed_iterations_are_dropped_again)};
+                                       cmocka_unit_test(test_children_of_failed_iterations_are_dropped_again),
+                                       cmocka_unit_test(test_epochs_lost_in_a_wait_for_a_child),
+                                       cmocka_unit_test(test_a_child_that_succeeds_leaves_no_attempt_unknown)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
