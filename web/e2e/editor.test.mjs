@@ -138,6 +138,36 @@ inBoth(
     },
 );
 
+inBoth('a type is dragged from the palette to where it is let go, a for-each too', async ({ t, look }) => {
+    const flow = await made();
+    const page = await drawn(flow, look);
+    const type = page.locator('[data-palette]').getByRole('button', { name: t('catalog:nodes.limit.name') });
+    await type.scrollIntoViewIfNeeded();
+    const from = await type.boundingBox();
+    const home = { x: from.x + from.width / 2, y: from.y + from.height / 2 };
+    const top = async () => (await page.locator('.react-flow').boundingBox()).y;
+    const before = await top();
+    for (const [id, under, right, down] of [
+        ['limit', 'start', 0.1, 1.5],
+        ['limit-2', 'each', 0.3, 0.3],
+    ]) {
+        const { x, y, width, height } = await step(page, under).boundingBox();
+        await drag(page, home, { x: x + width * right, y: y + height * down });
+        await step(page, id).waitFor();
+        // The view may have moved, so that the form covers nothing.
+        const [there, now] = [await step(page, id).boundingBox(), await step(page, under).boundingBox()];
+        const off = Math.hypot(there.x - now.x - width * right, there.y - now.y - height * down);
+        assert.ok(off < 3, `${id}: ${off} px from where it was let go`);
+    }
+    const told = { name: t.like('editor:warnings', { count: 3 }) };
+    await page.getByRole('button', told).waitFor();
+    assert.equal(await top(), before, 'what is told of the flow moves nothing');
+    const after_ = await saved(page, flow);
+    const parents = ['limit', 'limit-2'].map((id) => after_.nodes.find((one) => one.id === id).parentId);
+    assert.deepEqual(parents, [undefined, 'each']);
+    await finish(page, { axe: false });
+});
+
 inBoth('without a pointer: into a for-each by the form, notes by keys', async ({ t, look }) => {
     const flow = await made();
     const page = await drawn(flow, look);
@@ -364,6 +394,31 @@ inBoth('run up to a node runs no further; again with another input', async ({ t,
     await page.getByRole('button', { name: t('editor:showLast') }).click();
     await over(page, t);
     await finish(page, { axe: false });
+});
+
+inBoth('what failed goes on as it is drawn now, which is saved first', async ({ t, look }) => {
+    const flow = await made({
+        ...short,
+        nodes: [...short.nodes.slice(0, 2), node('say', 'log', 600, 0, { message: '{{ JSON.parse("{") }}' })],
+    });
+    const failed = (await service.call('POST', `/flows/${flow.id}/run`, {})).executionId;
+    await service.finished(failed);
+    const page = await drawn(flow, look);
+    await page.getByRole('button', { name: t('editor:showLast') }).click();
+    await over(page, t, 'failed');
+    await step(page, 'say').click();
+    await page.getByRole('textbox', { name: t.spoken('Message') }).fill('mended');
+    const started = page.waitForResponse((response) => response.url().endsWith(`${failed}/retry`));
+    await lastRun(page, t)
+        .getByRole('button', { name: t('editor:retry') })
+        .click();
+    const { data } = await (await started).json();
+    const execution = await service.finished(data.executionId);
+    assert.deepEqual([execution.status, execution.flowVersion], ['success', 2]);
+    await over(page, t);
+    assert.equal((await service.call('GET', `/flows/${flow.id}`)).nodes[2].config.message, 'mended');
+    assert.ok(await page.getByRole('button', { name: t('editor:save'), exact: true }).isDisabled());
+    await finish(page);
 });
 
 inBoth('published, compared on the canvas and rolled back', async ({ t, look, language }) => {

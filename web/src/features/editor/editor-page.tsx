@@ -373,7 +373,7 @@ function Editor({ flow }: { flow: Flow | undefined }) {
                     </div>
                     {flow !== undefined && <Status status={flow.status} />}
                     {flow !== undefined && <PublishedBadge flow={flow} dirty={dirty} />}
-                    <span role="status" className="muted">
+                    <span role="status" className={`${css.fine ?? ''} muted`}>
                         {problems?.length === 0 ? t('valid') : ''}
                     </span>
                     {found > 0 && (
