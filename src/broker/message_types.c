@@ -173,6 +173,7 @@ static const struct field worker_message[] = {
     NUMBER("capacity", .help = "Executions at once."),
     NUMBER("active", .help = "Executions now."),
     FLAG("draining", .default_json = "false", .help = "It takes no more work and will leave."),
+    FLAG("leaving", .default_json = "false", .help = "It has nothing left, and this is the last of its reports."),
     FLAG("full", .default_json = "false", .help = "It takes no work now: memory or processor are used up."),
     NUMBER("progress", .help = "Rises while the worker moves."),
     NUMBER("started", .help = "Executions begun."),

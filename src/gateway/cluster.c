@@ -20,6 +20,13 @@ struct seen {
     int64_t waiting; /* an orchestrator's: executions that wait for a worker */
 };
 
+static void seen_free(struct seen *seen)
+{
+    if (seen != NULL)
+        free(seen->report);
+    free(seen);
+}
+
 /* On the gateway's loop. */
 static void keep(struct api *api, struct map *all, const void *body, size_t size)
 {
@@ -38,15 +45,22 @@ static void keep(struct api *api, struct map *all, const void *body, size_t size
     if (former != NULL && former->progress == progress && json_get_int(report, "active", 0) > 0)
         seen->moved_ms = former->moved_ms;
     pthread_mutex_unlock(&api->lock);
-    if (former != NULL)
-        free(former->report);
-    free(former);
+    seen_free(former);
 }
 
 static void on_worker(void *user, const void *body, size_t size)
 {
     struct api *api = user;
-    keep(api, &api->workers, body, size);
+    AUTO_JSON struct json *report = message_parse_topic(body, size);
+    const char *id = json_get_str(report, "id");
+    if (id == NULL || !json_get_bool(report, "leaving", false)) {
+        keep(api, &api->workers, body, size);
+        return;
+    }
+    pthread_mutex_lock(&api->lock);
+    struct seen *former = map_put(&api->workers, id, NULL);
+    pthread_mutex_unlock(&api->lock);
+    seen_free(former);
 }
 
 static void on_orchestrator(void *user, const void *body, size_t size)
@@ -77,9 +91,7 @@ static void free_seen(void *user, const char *key, void *value)
 {
     (void)user;
     (void)key;
-    struct seen *seen = value;
-    free(seen->report);
-    free(seen);
+    seen_free(value);
 }
 
 void api_cluster_start(struct api *api)

@@ -34,12 +34,8 @@ void report_when_reachable(void *user)
     loop_timer_set(worker->reach_timer, ready ? REACH_MS : REACH_SOON_MS);
 }
 
-void report_send(void *user)
+static void tell(struct worker *worker)
 {
-    struct worker *worker = user;
-    loop_timer_set(worker->report_timer, worker->options.report_interval_ms);
-    if (!worker->reachable && !worker->draining)
-        return;
     struct worker_stats stats;
     char host[256] = "";
     struct json *report = json_object_new();
@@ -54,6 +50,7 @@ void report_send(void *user)
     json_set_int(report, "capacity", worker->options.capacity);
     json_set_int(report, "active", (int64_t)worker->active.count);
     json_set_bool(report, "draining", worker->draining);
+    json_set_bool(report, "leaving", worker->leaving);
     json_set_bool(report, "full", stats.full);
     json_set_int(report, "progress", worker->progress);
     json_set_int(report, "started", (int64_t)stats.started);
@@ -68,6 +65,20 @@ void report_send(void *user)
     json_unref(report);
     broker_broadcast(worker->connection, TOPIC_WORKERS, body.data, body.len);
     buf_done(&body);
+}
+
+void report_send(void *user)
+{
+    struct worker *worker = user;
+    loop_timer_set(worker->report_timer, worker->options.report_interval_ms);
+    if ((worker->reachable || worker->draining) && !worker->leaving)
+        tell(worker);
+}
+
+void report_leaving(struct worker *worker)
+{
+    worker->leaving = true;
+    tell(worker);
 }
 
 void worker_stats(const struct worker *worker, struct worker_stats *ret)

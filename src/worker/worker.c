@@ -223,6 +223,7 @@ static void check_drained(void *user)
         return;
     }
     map_each(&worker->active, give_back, worker);
+    report_leaving(worker);
     worker->on_drained(worker->drained_user);
 }
 

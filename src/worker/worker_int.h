@@ -39,10 +39,10 @@ struct worker {
     struct recall started_epochs; /* execution id -> latest epoch started here: work may be delivered twice */
     struct recall watched;        /* execution id -> 1: somebody watches it */
     struct recall orders;         /* execution id -> enum order: a person's word may be here before the work */
-    bool draining;
-    int64_t drain_deadline_ms; /* monotonic */
-    int64_t progress;          /* tells that it moves (broker/messages.h) */
-    struct call *calls;        /* all node calls under way, also those whose run is gone */
+    bool draining, leaving;       /* leaving: it has told so, and tells nothing more */
+    int64_t drain_deadline_ms;    /* monotonic */
+    int64_t progress;             /* tells that it moves (broker/messages.h) */
+    struct call *calls;           /* all node calls under way, also those whose run is gone */
     struct loop_timer *drain_timer, *report_timer, *reach_timer;
     bool reachable; /* what is sent to its queue arrives */
     void (*on_drained)(void *user);
@@ -158,6 +158,7 @@ void watch_stop(struct worker *worker);
 /* report.c: what the worker tells of itself */
 void report_send(void *worker);           /* also a timer callback, as the next */
 void report_when_reachable(void *worker); /* from now on */
+void report_leaving(struct worker *worker);
 
 /* calls.c */
 void call_execute(struct call *call);               /* the inputs are what they shall be: the node does its work */

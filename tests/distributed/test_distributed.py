@@ -91,9 +91,12 @@ class Distributed(unittest.TestCase):
         """Drawn, run, watched and operated in a browser; nodes light up over the WebSocket, whichever worker has them."""
         for suite, pattern in (("watch", "."), ("page", "draw by clicks|what does not fit"),
                                ("executions", r"the list follows.*\(en|is paused, resumed and cancelled \(es"), ("operate", r"strategy is changed.*\(en|webhook is listed.*\(es")):
-            result = subprocess.run(["node", "--test", "--test-name-pattern", pattern, f"web/e2e/{suite}.test.mjs"], cwd=ROOT, capture_output=True, text=True,
-                                    check=False, env={**os.environ, "CAUDAL_AT": str(cluster.port)})
-            self.assertEqual(result.returncode, 0, result.stdout[-4000:] + result.stderr[-1000:])
+            self.browse(suite, pattern)
+
+    def browse(self, suite, pattern="."):
+        result = subprocess.run(["node", "--test", "--test-name-pattern", pattern, f"web/e2e/{suite}.test.mjs"], cwd=ROOT, capture_output=True, text=True,
+                                check=False, env={**os.environ, "CAUDAL_AT": str(cluster.port)})
+        self.assertEqual(result.returncode, 0, result.stdout[-4000:] + result.stderr[-1000:])
 
     def test_2_two_orchestrators_share_the_shards(self):
         def shares():
@@ -187,7 +190,17 @@ class Distributed(unittest.TestCase):
                 states = collections.Counter(a["status"] for a in entry["attempts"])
                 self.assertEqual(states["success"], 1, entry)
                 self.assertLessEqual(set(states), {"success", "waiting", "unknown"}, entry)
+        until("it is not listed any more", lambda: client.get("/workers/worker9").status == 404)
         self.assertEqual(client.post("/workers/nobody/drain").status, 404)
+
+    def test_9_workers_are_drained_on_the_page(self):
+        names = ("worker7", "worker8")  # one for each language
+        for name in names:
+            cluster.start_service("worker", int(name[-1]))
+        cluster.wait_for_workers(4)
+        self.browse("distributed/drain")
+        for name in names:
+            self.assertEqual(cluster.parts.pop(name).process.wait(timeout=PATIENCE), 0)
 
 
 def held_flow(name):
