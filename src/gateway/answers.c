@@ -541,6 +541,7 @@ static const struct field worker_fields[] = {ALWAYS("id", FIELD_STRING),
                                              {0}};
 static const struct field dead_letter_fields[] = {ALWAYS("id", FIELD_STRING),
                                                   MAYBE("executionId", FIELD_STRING),
+                                                  MAYBE("retriedAs", FIELD_STRING),
                                                   MAYBE("queue", FIELD_STRING),
                                                   ALWAYS("reason", FIELD_STRING),
                                                   MAYBE("payload", FIELD_ANY),

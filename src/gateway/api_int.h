@@ -98,7 +98,8 @@ enum err api_start(struct api *api, const struct start_request *start, char ret_
 /* What routes for one and for several executions share; the caller answers. */
 enum err api_cancel(struct api *api, const char *id, struct error *reterr) ERROR_MUST_CHECK;
 enum err api_delete(struct api *api, const char *id, struct error *reterr) ERROR_MUST_CHECK;
-enum err api_retry(struct api *api, const char *id, bool failed_only, char ret_id[ID_TEXT_BYTES],
+/* failed_only: nodes that succeeded keep their result. key: as api_start has it, or NULL. */
+enum err api_retry(struct api *api, const char *id, bool failed_only, const char *key, char ret_id[ID_TEXT_BYTES],
                    struct error *reterr) ERROR_MUST_CHECK;
 enum err api_execution_detail(struct api *api, const char *id, struct json **ret,
                               struct error *reterr) ERROR_MUST_CHECK;

@@ -64,7 +64,7 @@ static const struct field bulk_fields[] = {{.name = "executionIds",
 static enum err retry_one(void *api, const char *id, struct error *reterr)
 {
     char new_id[ID_TEXT_BYTES];
-    return api_retry(api, id, false, new_id, reterr);
+    return api_retry(api, id, false, NULL, new_id, reterr);
 }
 
 static enum err cancel_one(void *api, const char *id, struct error *reterr)

@@ -552,8 +552,8 @@ static const struct field retry_fields[] = {
      .help = "whole: everything again; failed: nodes that succeeded keep their result."},
     {0}};
 
-enum err api_retry(struct api *api, const char *execution_id, bool failed_only, char ret_id[ID_TEXT_BYTES],
-                   struct error *reterr)
+enum err api_retry(struct api *api, const char *execution_id, bool failed_only, const char *key,
+                   char ret_id[ID_TEXT_BYTES], struct error *reterr)
 {
     AUTO_JSON struct json *old = NULL;
     enum err code = load_detail(api, execution_id, &old, reterr);
@@ -575,6 +575,7 @@ enum err api_retry(struct api *api, const char *execution_id, bool failed_only, 
                                    .input_json = input,
                                    .metadata_json = metadata,
                                    .restore_json = restore,
+                                   .idempotency_key = key,
                                    .priority = (int)json_get_int(old, "priority", 1),
                                    .retry_count = (int)json_get_int(old, "retryCount", 0) + 1};
     return api_start(api, &wanted, ret_id, reterr);
@@ -585,7 +586,7 @@ static enum err retry_execution(struct api *api, struct http_request *request, s
     const char *from = json_get_str(request->json, "from");
     bool failed_only = from != NULL && strcmp(from, "failed") == 0;
     char id[ID_TEXT_BYTES];
-    enum err code = api_retry(api, request->params[0], failed_only, id, reterr);
+    enum err code = api_retry(api, request->params[0], failed_only, NULL, id, reterr);
     if (code == ERR_OK)
         reply_started(request, 202, id,
                       failed_only ? "The execution goes on from the node that failed."

@@ -152,17 +152,24 @@ static enum err get_letter(struct api *api, struct http_request *request, struct
     return code;
 }
 
+static enum err check_open(const struct json *letter, struct error *reterr)
+{
+    const char *status = json_get_str(letter, "status");
+    if (status != NULL && strcmp(status, "open") == 0)
+        return ERR_OK;
+    return error_set(reterr, ERR_CONFLICT, "status", "The dead letter is %s already.",
+                     status == NULL ? "closed" : status);
+}
+
 static enum err write_letter(struct store_session *session, void *arg, struct error *reterr)
 {
     struct operate_access *access = arg;
     AUTO_JSON struct json *present = NULL;
     enum err code = store_get(session, STORE_DEAD_LETTERS, access->id, &present, reterr);
+    if (code == ERR_OK)
+        code = check_open(present, reterr);
     if (code != ERR_OK)
         return code;
-    const char *status = json_get_str(present, "status");
-    if (status == NULL || strcmp(status, "open") != 0)
-        return error_set(reterr, ERR_CONFLICT, "status", "The dead letter is %s already.",
-                         status == NULL ? "closed" : status);
     return store_put(session, STORE_DEAD_LETTERS, access->id, access->document, access->now_ms, reterr);
 }
 
@@ -185,12 +192,6 @@ static enum err can_be_sent(struct api *api, const struct json *letter, struct e
     buf_init(&payload, 0);
     bool known = letter_payload(letter, &payload);
     buf_done(&payload);
-    const char *execution = json_get_str(letter, "executionId");
-    if (!known && execution != NULL && json_get_str(letter, "queue") == NULL)
-        return error_set(reterr, ERR_CONFLICT, "executionId",
-                         "The execution has failed: run it again (POST scheduler/executions/%.60s/retry), and discard "
-                         "this letter.",
-                         execution);
     if (!known)
         return error_set(reterr, ERR_CONFLICT, "payload",
                          "Only a letter whose whole payload and queue were kept can be sent again; discard this one.");
@@ -199,56 +200,80 @@ static enum err can_be_sent(struct api *api, const struct json *letter, struct e
     return ERR_OK;
 }
 
-/* Marked first: a letter is never sent twice. */
-static enum err close_letter(struct api *api, struct http_request *request, const char *status, struct json **ret,
-                             struct error *reterr)
+/* Of work that was given up: its execution has failed, so that the message would move nothing. */
+static bool is_of_failed(const struct json *letter)
 {
-    struct operate_access access = {.id = request->params[0], .now_ms = clock_now_ms()};
-    enum err code = api_read(api, read_letter, &access, reterr);
-    if (code != ERR_OK)
-        return code;
-    const char *present = json_get_str(access.loaded, "status");
-    if (strcmp(status, "retried") == 0 && present != NULL && strcmp(present, "open") == 0)
-        code = can_be_sent(api, access.loaded, reterr);
-    if (code != ERR_OK) {
-        json_unref(access.loaded);
-        return code;
-    }
-    struct json *letter = json_dup(access.loaded);
-    json_unref(access.loaded);
-    json_set_str(letter, "status", status);
-    AUTO_JSON struct json *document = json_dup(letter); /* the writer's thread has its own */
-    access.document = document;
-    code = store_write(api->options.store, write_letter, &access, reterr);
+    return json_get_str(letter, "executionId") != NULL && json_get_str(letter, "queue") == NULL;
+}
+
+/* What was kept is not done again. However often it is asked for, it is one execution. */
+static enum err run_again(struct api *api, struct json *letter, struct error *reterr)
+{
+    char id[ID_TEXT_BYTES];
+    AUTO_FREE char *key = mem_printf("dead letter %s", json_get_str(letter, "id"));
+    enum err code = api_retry(api, json_get_str(letter, "executionId"), true, key, id, reterr);
     if (code == ERR_OK)
-        *ret = letter;
-    else
-        json_unref(letter);
+        json_set_str(letter, "retriedAs", id);
     return code;
 }
 
-static enum err retry_letter(struct api *api, struct http_request *request, struct error *reterr)
+static enum err load_open(struct api *api, struct http_request *request, struct json **ret, struct error *reterr)
 {
-    struct json *letter = NULL;
-    enum err code = close_letter(api, request, "retried", &letter, reterr);
+    struct operate_access access = {.id = request->params[0]};
+    enum err code = api_read(api, read_letter, &access, reterr);
     if (code != ERR_OK)
         return code;
+    code = check_open(access.loaded, reterr);
+    if (code == ERR_OK)
+        *ret = json_dup(access.loaded);
+    json_unref(access.loaded);
+    return code;
+}
+
+static enum err close_letter(struct api *api, struct json *letter, const char *status, struct error *reterr)
+{
+    json_set_str(letter, "status", status);
+    AUTO_JSON struct json *document = json_dup(letter); /* the writer's thread has its own */
+    struct operate_access access = {.id = json_get_str(letter, "id"), .document = document, .now_ms = clock_now_ms()};
+    return store_write(api->options.store, write_letter, &access, reterr);
+}
+
+static void letter_send(struct api *api, const struct json *letter)
+{
     struct buf payload;
     buf_init(&payload, 0);
     if (letter_payload(letter, &payload))
         broker_publish(api->connection, json_get_str(letter, "queue"), (int)json_get_int(letter, "priority", 1),
                        buf_str(&payload), payload.len, NULL, NULL);
     buf_done(&payload);
-    http_reply(request, 202, letter);
+}
+
+static enum err retry_letter(struct api *api, struct http_request *request, struct error *reterr)
+{
+    AUTO_JSON struct json *letter = NULL;
+    enum err code = load_open(api, request, &letter, reterr);
+    if (code != ERR_OK)
+        return code;
+    bool failed = is_of_failed(letter);
+    code = failed ? run_again(api, letter, reterr) : can_be_sent(api, letter, reterr);
+    if (code == ERR_OK) /* before it is sent: a message is never sent twice */
+        code = close_letter(api, letter, "retried", reterr);
+    if (code != ERR_OK)
+        return code;
+    if (!failed)
+        letter_send(api, letter);
+    http_reply(request, 202, json_ref(letter));
     return ERR_OK;
 }
 
 static enum err discard_letter(struct api *api, struct http_request *request, struct error *reterr)
 {
-    struct json *letter = NULL;
-    enum err code = close_letter(api, request, "discarded", &letter, reterr);
+    AUTO_JSON struct json *letter = NULL;
+    enum err code = load_open(api, request, &letter, reterr);
     if (code == ERR_OK)
-        http_reply(request, 200, letter);
+        code = close_letter(api, letter, "discarded", reterr);
+    if (code == ERR_OK)
+        http_reply(request, 200, json_ref(letter));
     return code;
 }
 
@@ -289,8 +314,9 @@ const struct route operate_routes[] = {
      "List messages that could not be handled", list_letters, &answer_dead_letter_page},
     {"GET", BASE "/dead-letters/:id", ROLE_OPERATOR, 0, NULL, NULL, 200, "operation", "Get a dead letter", get_letter,
      &answer_dead_letter},
-    {"POST", BASE "/dead-letters/:id/retry", ROLE_OPERATOR, 0, NULL, NULL, 202, "operation", "Send a dead letter again",
-     retry_letter, &answer_dead_letter},
+    {"POST", BASE "/dead-letters/:id/retry", ROLE_OPERATOR, 0, NULL, NULL, 202, "operation",
+     "Send a dead letter again; of an execution that was given up: go on from the node that failed", retry_letter,
+     &answer_dead_letter},
     {"POST", BASE "/dead-letters/:id/discard", ROLE_OPERATOR, 0, NULL, NULL, 200, "operation",
      "Close a dead letter without sending it", discard_letter, &answer_dead_letter},
     {"GET", "/metrics", ROLE_NONE, ROUTE_UNLIMITED, NULL, NULL, 200, "operation",

@@ -632,6 +632,40 @@ class Operation(ApiTest):
             self.caudal.stop()
             self.caudal = caudal
 
+    @unittest.skipIf(AT, "opens the database of a process of its own")
+    def test_work_that_was_given_up_is_run_again(self):
+        caudal, self.caudal = self.caudal, Caudal()
+        try:
+            flow = self.caudal.flow("given up", [node("1", "manual-trigger"), node("boom", "stop-with-error", {"message": "x"})], chain("1", "boom"))
+            failed = self.caudal.run(flow)
+            self.caudal.wait(failed)
+            self.assertEqual(self.caudal.call("PUT", f"/flows/{flow['id']}", {"nodes": [node("1", "manual-trigger"), node("boom", "log", {"message": "mended"})]}).status, 200)
+            self.plant_letter("lost", {"executionId": failed, "payload": "{}", "payloadEncoding": "text"})
+            retried = self.caudal.post("/dead-letters/lost/retry")
+            self.assertEqual((retried.status, retried.data["status"], retried.data["executionId"]), (202, "retried", failed), retried.text)
+            again = self.caudal.wait(retried.data["retriedAs"])
+            self.assertEqual((again["status"], again["retryCount"]), ("success", 1))
+            self.assertEqual(self.caudal.get("/dead-letters/lost").data["retriedAs"], again["id"])
+            self.refused(self.caudal.post("/dead-letters/lost/retry"), 409, "CONFLICT", "status")
+            # Who dies before the letter is closed: asked for again, it is the same execution.
+            self.plant_letter("half", {"executionId": failed, "payload": "{}", "payloadEncoding": "text"})
+            with contextlib.closing(sqlite3.connect(os.path.join(self.caudal.directory, "caudal.db"), timeout=30)) as database:
+                def copy():
+                    return database.execute("SELECT document FROM dead_letters WHERE id = 'half'").fetchone()[0]
+                before = copy()
+                first = self.caudal.post("/dead-letters/half/retry").data["retriedAs"]
+                with database:
+                    database.execute("UPDATE dead_letters SET status = 'open', document = ? WHERE id = 'half'", (before,))
+            self.assertEqual(self.caudal.post("/dead-letters/half/retry").data["retriedAs"], first)
+            self.plant_letter("gone", {"executionId": "01890000-0000-7000-8000-000000000000", "payload": "{}", "payloadEncoding": "text"})
+            self.refused(self.caudal.post("/dead-letters/gone/retry"), 404, "NOT_FOUND")
+            self.plant_letter("well", {"executionId": again["id"], "payload": "{}", "payloadEncoding": "text"})
+            self.refused(self.caudal.post("/dead-letters/well/retry"), 400, "VALIDATION_ERROR", "status")
+            self.assertEqual({self.caudal.get(f"/dead-letters/{name}").data["status"] for name in ("gone", "well")}, {"open"})
+        finally:
+            self.caudal.stop()
+            self.caudal = caudal
+
     def test_metrics(self):
         answer = self.caudal.get("/metrics")
         self.assertTrue(answer.headers["content-type"].startswith("text/plain; version=0.0.4"))

@@ -319,10 +319,19 @@ class Poison(unittest.TestCase):
             self.assertEqual(client.wait(i, PATIENCE)["status"], "success")
 
     def test_the_page_shows_letters(self):
+        steps = [node("1", "manual-trigger"), node("stop", "stop-with-error", {"message": "x"})]
+        flow = client.flow("given up", steps, chain("1", "stop"))
         for shard in range(2):  # one of each for each language
+            execution = client.run(flow)
+            self.assertEqual(client.wait(execution, PATIENCE)["status"], "failed")
+            letter = {"id": f"lost-{shard}", "status": "open", "createdAt": "2026-01-01T00:00:00.000Z", "executionId": execution, "payload": "{}", "payloadEncoding": "text",
+                      "reason": "Its worker was lost 3 times in a row while it ran (MAX_WORKER_LOSSES)."}  # as test_work_that_kills_its_worker gets one
+            cluster.sql(f"INSERT INTO dead_letters(id, status, at_ms, document) VALUES ('{letter['id']}', 'open', 1767225600000, '{json.dumps(letter)}')")
             self.publish(f"flow.submit.{shard}", b"[1, 2")
             self.publish(f"flow.events.{shard}", b'{"v":1,"events":"nothing that is an event"}')
-        until("a letter for each", lambda: len(self.open_letters()) == 4)
+        steps[1] = node("stop", "log", {"message": "mended"})
+        self.assertEqual(client.call("PUT", f"/flows/{flow['id']}", {"nodes": steps}).status, 200)
+        until("a letter for each", lambda: len(self.open_letters()) == 6)
         result = subprocess.run(["node", "--test", "web/e2e/distributed/dead-letters.test.mjs"], cwd=support.ROOT, capture_output=True, text=True, check=False,
                                 env={**os.environ, "CAUDAL_AT": str(cluster.port)})
         self.assertEqual(result.returncode, 0, result.stdout[-4000:] + result.stderr[-1000:])
@@ -332,9 +341,17 @@ class Poison(unittest.TestCase):
             self.assertEqual(client.post(f"/dead-letters/{letter['id']}/discard").status, 200)
 
     def test_work_that_kills_its_worker(self):
-        nodes = [node("1", "manual-trigger"), node("kill", "command", {"command": ["/bin/sh", "-c", "kill -9 $PPID"]})]
-        execution = client.run(client.flow("poison", nodes, chain("1", "kill")))
+        code = f"import os, urllib.request; urllib.request.urlopen('{gate.url('poison')}').read(); os.kill(os.getppid(), 9)"
+        nodes = [node("1", "manual-trigger"), node("kept", "http-request", {"url": gate.url("kept")}), node("kill", "command", {"command": [sys.executable, "-c", code]})]
+        flow = client.flow("poison", nodes, chain("1", "kept", "kill"))
+        gate.open("kept")
+        execution = client.run(flow)
         killed = 0
+
+        def states():
+            return {n["nodeId"]: n["status"] for n in client.get(f"/scheduler/executions/{execution}").data["nodeExecutions"]}
+        until("the call before it is kept", lambda: states().get("kept") == "success")
+        gate.open("poison")
 
         def restart(name):
             try:
@@ -359,10 +376,13 @@ class Poison(unittest.TestCase):
         letter, = self.open_letters()
         self.assertEqual(letter["executionId"], execution)
         self.assertIn("worker", letter["reason"])
-        refused = client.post(f"/dead-letters/{letter['id']}/retry")
-        self.assertEqual(refused.status, 409, refused.text)
-        self.assertIn("/retry", refused.json["message"])
-        self.assertEqual(client.post(f"/dead-letters/{letter['id']}/discard").status, 200)
+        nodes[2]["config"]["command"] = ["/bin/true"]
+        self.assertEqual(client.call("PUT", f"/flows/{flow['id']}", {"nodes": nodes}).status, 200)
+        retried = client.post(f"/dead-letters/{letter['id']}/retry")
+        self.assertEqual((retried.status, retried.data["status"]), (202, "retried"), retried.text)
+        self.assertEqual(client.wait(retried.data["retriedAs"], PATIENCE)["status"], "success")
+        self.assertEqual(gate.count("kept"), 1)  # it went on from what was kept
+        self.assertEqual(self.open_letters(), [])
 
 
 if __name__ == "__main__":

@@ -41,6 +41,21 @@ inBoth('a letter tells why and what was in it, is sent again or put away', async
     await row('flow.events').waitFor();
 
     await show('open');
+    const letters = (await service.call('GET', '/dead-letters?status=open')).data;
+    const lost = letters.find(({ id }) => id === `lost-${number}`);
+    const given = page.getByRole('row').filter({ hasText: lost.executionId.slice(-8) });
+    await given
+        .getByText(language === 'en' ? lost.reason : 'Ha perdido su worker 3 veces seguidas')
+        .waitFor();
+    await given.getByRole('button', { name: t('dead-letters:goOn') }).click();
+    await page.getByText(t('dead-letters:goesOn')).waitFor();
+    await show('retried');
+    await given.getByText(t('dead-letters:goesOnAs')).waitFor();
+    await page.getByRole('button', { name: t('dead-letters:show') }).click();
+    await page.locator('main [data-status="success"]').first().waitFor();
+    await page.goBack();
+
+    await show('open');
     await row('flow.submit')
         .getByRole('button', { name: t('dead-letters:retry') })
         .click();

@@ -1,6 +1,6 @@
 /* Messages that could not be handled: why, what was in them; sent again or put away. */
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
-import { Link } from '@tanstack/react-router';
+import { Link, useNavigate } from '@tanstack/react-router';
 import { MailX, RotateCcw, X } from 'lucide-react';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
@@ -19,12 +19,16 @@ import { say } from '@/ui/toast';
 interface DeadLetter {
     id: string;
     executionId?: string | null;
+    /** The execution that goes on in its place. */
+    retriedAs?: string | null;
     queue?: string | null;
     reason: string;
     payload?: Json;
     status: string;
     createdAt?: string | null;
 }
+/** What failed with its execution goes on in another one; a message goes to its queue again. */
+const isOfFailed = (letter: DeadLetter): boolean => letter.queue == null && letter.executionId != null;
 const base = '/api/v1/dead-letters';
 const LIMIT = 20;
 const states = ['open', 'retried', 'discarded'] as const;
@@ -47,10 +51,18 @@ export function DeadLettersPage() {
         placeholderData: keepPreviousData,
         refetchInterval: 15_000,
     });
+    const navigate = useNavigate();
     const close = (id: string, verb: 'retry' | 'discard'): void =>
         void act.run(async () => {
-            await call('POST', `${base}/${encodeURIComponent(id)}/${verb}`);
-            say(t(verb === 'retry' ? 'retried' : 'discarded'));
+            const closed = await call<DeadLetter>('POST', `${base}/${encodeURIComponent(id)}/${verb}`);
+            const executionId = closed.retriedAs;
+            if (executionId == null) say(t(verb === 'retry' ? 'retried' : 'discarded'));
+            else
+                say(t('goesOn'), {
+                    label: t('show'),
+                    onSelect: () =>
+                        void navigate({ to: '/executions/$executionId', params: { executionId } }),
+                });
         });
     return (
         <Page title={t('title')} lead={t('lead')}>
@@ -80,17 +92,16 @@ export function DeadLettersPage() {
                     { head: t('queue'), cell: (letter) => <code>{letter.queue ?? '–'}</code> },
                     {
                         head: t('execution'),
-                        cell: (letter) =>
-                            letter.executionId ? (
-                                <Link
-                                    to="/executions/$executionId"
-                                    params={{ executionId: letter.executionId }}
-                                >
-                                    <code>…{letter.executionId.slice(-8)}</code>
-                                </Link>
-                            ) : (
-                                '–'
-                            ),
+                        cell: (letter) => (
+                            <>
+                                {letter.executionId ? <ExecutionLink id={letter.executionId} /> : '–'}
+                                {letter.retriedAs != null && (
+                                    <div>
+                                        {t('goesOnAs')} <ExecutionLink id={letter.retriedAs} />
+                                    </div>
+                                )}
+                            </>
+                        ),
                     },
                     { head: t('at'), cell: (letter) => <Ago at={letter.createdAt} /> },
                     {
@@ -118,7 +129,7 @@ export function DeadLettersPage() {
                                                 close(letter.id, 'retry');
                                             }}
                                         >
-                                            {t('retry')}
+                                            {t(isOfFailed(letter) ? 'goOn' : 'retry')}
                                         </Button>
                                         <Button
                                             small
@@ -143,7 +154,7 @@ export function DeadLettersPage() {
                     open
                     wide
                     title={t('payload')}
-                    description={shown.reason}
+                    description={<Said>{shown.reason}</Said>}
                     onClose={() => {
                         setShown(null);
                     }}
@@ -152,5 +163,13 @@ export function DeadLettersPage() {
                 </Dialog>
             )}
         </Page>
+    );
+}
+
+function ExecutionLink({ id }: { id: string }) {
+    return (
+        <Link to="/executions/$executionId" params={{ executionId: id }}>
+            <code>…{id.slice(-8)}</code>
+        </Link>
     );
 }
