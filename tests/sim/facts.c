@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define RATES_OVER_MS 60000
 #define YEARS_MS (INT64_C(100) * 365 * 86400 * 1000)
 
 static struct sim *watched;
@@ -31,7 +32,8 @@ enum fact {
     FACT_FINISHED,
     FACT_CANCELLED,
     FACT_PAUSED,
-    FACT_RESUMED
+    FACT_RESUMED,
+    FACT_LET_IN
 };
 
 struct tentative {
@@ -39,6 +41,7 @@ struct tentative {
     enum fact fact;
     int epoch, status;
     bool waits, by_person;
+    int64_t at_ms;
     struct sim_place *place;
     enum node_state state;
 };
@@ -131,8 +134,8 @@ static void take_cancelled(struct sim *sim, struct sim_execution *e, bool by_per
 static void take_fact(struct sim *sim, const struct tentative *fact)
 {
     struct sim_execution *e = fact->execution;
-    static const char *const names[] = {"inserted", "epoch",     "checkpoint", "parked",
-                                        "finished", "cancelled", "paused",     "resumed"};
+    static const char *const names[] = {"inserted",  "epoch",  "checkpoint", "parked", "finished",
+                                        "cancelled", "paused", "resumed",    "let in"};
     sim_trace(sim, "committed %s %s epoch %d %s state %d status %d", e->id + 24, names[fact->fact], fact->epoch,
               fact->place == NULL ? "" : fact->place->name, (int)fact->state, fact->status);
     if ((fact->fact == FACT_CHECKPOINT || fact->fact == FACT_PARKED) && fact->epoch != e->epoch)
@@ -169,6 +172,9 @@ static void take_fact(struct sim *sim, const struct tentative *fact)
     case FACT_RESUMED:
         e->paused_at = 0;
         break;
+    case FACT_LET_IN:
+        sim_rate_let_in(e, fact->at_ms);
+        break;
     }
 }
 
@@ -200,12 +206,31 @@ WRAP(execution_resume, struct store_session *s, const char *id, int64_t now_ms, 
 WRAP(child_insert, struct store_session *s, const struct store_execution *row, struct error *reterr);
 WRAP(child_drop, struct store_session *s, const char *parent_id, int epoch, const char *child_id, int64_t now_ms,
      struct json **ret_ids, struct error *reterr);
+WRAP(limits_admit, struct store_session *s, int64_t now_ms, bool tell, struct store_admitted *ret,
+     struct error *reterr);
 WRAP(children_orphaned, struct store_session *s, size_t limit, struct json **ret, struct error *reterr);
 
 static void note(const char *id, enum fact fact)
 {
     if (watched != NULL)
         suppose((struct tentative){.execution = sim_find(watched, id), .fact = fact});
+}
+
+static void note_let_in(struct store_session *s, int64_t now_ms)
+{
+    for (struct sim_execution *e = watched->executions; e != NULL; e = e->next)
+        if (sim_rate_is_over(e, s))
+            suppose((struct tentative){.execution = e, .fact = FACT_LET_IN, .at_ms = now_ms});
+}
+
+enum err __wrap_store_limits_admit(struct store_session *s, int64_t now_ms, bool tell, struct store_admitted *ret,
+                                   struct error *reterr)
+{
+    bool ignores = watched != NULL && watched->plant == SIM_PLANT_IGNORE_RATES;
+    enum err code = __real_store_limits_admit(s, ignores ? now_ms + RATES_OVER_MS : now_ms, tell, ret, reterr);
+    if (code == ERR_OK && watched != NULL)
+        note_let_in(s, now_ms);
+    return code;
 }
 
 static enum err fire_again(struct store_session *s, const struct store_execution *row, struct error *reterr)
@@ -231,6 +256,7 @@ enum err __wrap_store_execution_insert(struct store_session *s, const struct sto
     struct sim_execution *e = row->schedule_id != NULL ? sim_schedule_starts(watched, row) : sim_find(watched, row->id);
     suppose(
         (struct tentative){.execution = e, .fact = FACT_INSERTED, .waits = row->ret_waits != NULL && *row->ret_waits});
+    note_let_in(s, row->created_ms);
     return row->schedule_instant_ms > 0 && watched->plant == SIM_PLANT_FIRE_TWICE ? fire_again(s, row, reterr) : code;
 }
 

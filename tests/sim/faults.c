@@ -125,6 +125,7 @@ static void jump(struct sim *sim)
     int64_t by = up_to(sim, 40000) - 20000;
     sim_trace(sim, "the clocks jump by %lld ms", (long long)by);
     sim->jumps++;
+    sim->jumped_at = sim->now;
     for (unsigned i = 0; i < SIM_LOOPS; i++)
         loop_virtual_jump(sim->loops[i], by);
 }

@@ -96,9 +96,25 @@ static void dress(struct sim *sim, struct sim_flow *flow, struct json *node, uns
         json_set_str(config, "flow", other_flow(sim, flow));
 }
 
+static void add_rate(struct sim *sim, struct sim_flow *flow, struct json *settings)
+{
+    if (!sim_chance(&sim->rng, 25))
+        return;
+    struct json *rate = json_object_new();
+    flow->rate_limit = 1 + (int)rng_below(&sim->rng, 3);
+    flow->rate_period_ms = 2000 + (int64_t)rng_below(&sim->rng, 4000);
+    flow->rate_keyed = sim_chance(&sim->rng, 50);
+    json_set_int(rate, "limit", flow->rate_limit);
+    json_set_int(rate, "periodMs", flow->rate_period_ms);
+    if (flow->rate_keyed)
+        json_set_str(rate, "key", "{{ input.key }}");
+    json_set(settings, "rateLimit", rate);
+}
+
 static struct json *make_settings(struct sim *sim, struct sim_flow *flow)
 {
     struct json *settings = json_object_new();
+    add_rate(sim, flow, settings);
     if (sim_chance(&sim->rng, 30)) {
         flow->concurrency = 1 + (int)rng_below(&sim->rng, 3);
         json_set_int(settings, "concurrency", flow->concurrency);

@@ -37,6 +37,7 @@ enum sim_plant {
     SIM_PLANT_UNSTABLE_KEY,    /* the idempotency key changes with the epoch */
     SIM_PLANT_FORGET_ACCEPTED, /* an execution is accepted and its row never written */
     SIM_PLANT_IGNORE_LIMITS,   /* what has to wait for its turn is handed out at once */
+    SIM_PLANT_IGNORE_RATES,    /* what was let in before counts for no rate */
     SIM_PLANT_MUTE_CHILD,      /* the end of a child is not told to its parent */
     SIM_PLANT_EARLY_SIGNAL,    /* a signal that comes before the run parks is lost */
     SIM_PLANT_NO_LEDGER,       /* what may have run in a lost epoch shows as no attempt */
@@ -86,6 +87,9 @@ struct sim_flow {
     bool approved[SIM_NODES];  /* such a wait that only an answer under its link ends */
     bool approvals;            /* there are some */
     int concurrency, per_key;  /* 0: any number */
+    int rate_limit;            /* starts in a period, of all or of each key; 0: any number */
+    bool rate_keyed;
+    int64_t rate_period_ms;
 };
 
 /* What has to come of an execution. */
@@ -152,6 +156,8 @@ struct sim_execution {
     int64_t told_at;                 /* workers were told of the cancel */
     bool unheard;                    /* somebody was not told what a person said, or late */
     bool holds, waits;               /* a slot under its flow's limits; waits for one */
+    bool let_in, timed;              /* under its flow's rate; timed: no clock has jumped just before */
+    int64_t let_in_at;               /* by the clock of who did */
     int key;
     struct map places;
     struct sim_place *first_place;
@@ -193,6 +199,7 @@ struct sim {
     struct rng rng;      /* of the world */
     struct rng fault_rng;
     int64_t now, wall_max;
+    int64_t jumped_at; /* the last time that the clocks did; 0: never */
     struct loop *loops[SIM_LOOPS];
     struct broker *broker;
     struct broker_connection *gateway;
@@ -219,6 +226,7 @@ struct sim {
     uint64_t digest; /* of everything that happened: two runs of a seed must agree */
     uint64_t steps;
     uint64_t crashes, lost, doubled, delayed, failed_commits, jumps, hangs, cancels, pauses, unheard, late;
+    uint64_t held_back; /* by a rate alone */
     uint64_t iterations, passes, children, bodies, signals, answers, firings, firsts, retries,
         failures;      /* that flows came to */
     char problem[600]; /* the first broken promise, or empty */
@@ -292,6 +300,11 @@ struct sim_execution *sim_schedule_starts(struct sim *sim, const struct store_ex
 void sim_schedule_fired(struct sim *sim, struct sim_execution *fired); /* it is committed */
 void sim_schedule_started(struct sim *sim, const struct sim_execution *started);
 void sim_schedule_check(struct sim *sim, struct store_session *session);
+
+/* rates.c */
+/* Whether it has been let in, and the model does not know it yet. */
+bool sim_rate_is_over(const struct sim_execution *execution, struct store_session *session);
+void sim_rate_let_in(struct sim_execution *execution, int64_t at_ms); /* it is committed */
 
 /* faults.c */
 void sim_faults_init(struct sim *sim);
