@@ -245,7 +245,7 @@ static void check_status(struct sim *sim, const struct sim_execution *e)
     enum run_status expected = e->expected->status;
     bool known = e->retries == NULL || (!e->expected->loose && expected == RUN_SUCCESS); /* of loops that are bounded */
     const char *name = run_status_name((enum run_status)e->final);
-    bool replaced = e->scheduled && sim->schedule.overlap == SCHEDULE_CANCEL;
+    bool replaced = e->scheduled && !e->filled && sim->schedule.overlap == SCHEDULE_CANCEL;
     if (e->final == RUN_CANCELLED && e->cancelled_at == 0 && !e->parent_waits && !replaced)
         sim_problem(sim, "execution %s was cancelled, and nobody said so", e->id);
     if (e->final == RUN_CANCELLED || e->disturbed || !known)

@@ -199,6 +199,8 @@ WRAP(execution_cancel_all, struct store_session *s, const char *id, int64_t now_
 WRAP(instant_insert, struct store_session *s, const struct store_instant *instant, struct error *reterr);
 WRAP(schedule_unfinished, struct store_session *s, const char *schedule_id, size_t limit, struct json **ret,
      struct error *reterr);
+WRAP(backfill_unfinished, struct store_session *s, const char *schedule_id, const char *backfill_id, int64_t *ret,
+     struct error *reterr);
 WRAP(wait_answer, struct store_session *s, const char *token, const char *answer_json, int64_t now_ms,
      struct error *reterr);
 WRAP(execution_pause, struct store_session *s, const char *id, int64_t now_ms, struct error *reterr);
@@ -457,6 +459,9 @@ enum err __wrap_store_wait_answer(struct store_session *s, const char *token, co
 enum err __wrap_store_instant_insert(struct store_session *s, const struct store_instant *instant, struct error *reterr)
 {
     bool forgets = watched != NULL && watched->plant == SIM_PLANT_FORGET_INSTANT;
+    bool skips = watched != NULL && watched->plant == SIM_PLANT_SKIP_BACKFILL && instant->backfill_id != NULL;
+    if (skips && sim_schedule_is_second(watched, instant->instant_ms))
+        return error_set(reterr, ERR_CONFLICT, "instant", "planted");
     return forgets && instant->instant_ms != watched->schedule.first_ms && instant->instant_ms % 3 == 0
                ? ERR_OK
                : __real_store_instant_insert(s, instant, reterr);
@@ -469,4 +474,13 @@ enum err __wrap_store_schedule_unfinished(struct store_session *s, const char *s
         return __real_store_schedule_unfinished(s, schedule_id, limit, ret, reterr);
     *ret = json_array_new();
     return ERR_OK;
+}
+
+enum err __wrap_store_backfill_unfinished(struct store_session *s, const char *schedule_id, const char *backfill_id,
+                                          int64_t *ret, struct error *reterr)
+{
+    *ret = 0;
+    return watched != NULL && watched->plant == SIM_PLANT_CROWD_BACKFILL
+               ? ERR_OK
+               : __real_store_backfill_unfinished(s, schedule_id, backfill_id, ret, reterr);
 }

@@ -20,8 +20,8 @@ static uint64_t mix(uint64_t a, uint64_t b)
 /* What differs from history to history, or with the order of things. */
 static bool is_volatile(const char *key)
 {
-    static const char *const keys[] = {"v",    "index",     "deadline", "executionId", "message",      "execution",
-                                       "node", "iteration", "code",     "scheduleId",  "scheduledTime"};
+    static const char *const keys[] = {"v",    "index",     "deadline", "executionId", "message",       "execution",
+                                       "node", "iteration", "code",     "scheduleId",  "scheduledTime", "backfillId"};
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         if (strcmp(key, keys[i]) == 0)
             return true;

@@ -49,6 +49,8 @@ enum sim_plant {
     SIM_PLANT_FIRE_TWICE,      /* an instant of a schedule starts two executions */
     SIM_PLANT_IGNORE_OVERLAP,  /* a schedule does not see that another one of its executions is unfinished */
     SIM_PLANT_FORGET_INSTANT,  /* what became of an instant is not written */
+    SIM_PLANT_CROWD_BACKFILL,  /* a backfill does not see that its executions are unfinished */
+    SIM_PLANT_SKIP_BACKFILL,   /* a backfill goes on past an instant that it has not dealt with */
     SIM_PLANT_COUNT
 };
 
@@ -147,7 +149,7 @@ struct sim_execution {
     bool mended;    /* nothing of it fails */
     bool disturbed; /* a person cancelled one that it waited for */
     bool accepted, uncertain;
-    bool scheduled; /* by the schedule, at that instant */
+    bool scheduled, filled; /* by the schedule, for that instant; filled: by a backfill */
     int64_t instant_ms;
     int epoch;                       /* committed; 0: no row */
     uint64_t parked;                 /* bit n: epoch n was parked */
@@ -185,9 +187,12 @@ struct sim_orchestrator {
 
 struct sim_schedule {
     char id[ID_TEXT_BYTES];
-    struct json *document;  /* NULL: there is none */
-    unsigned flow, overlap; /* enum schedule_overlap */
-    int64_t first_ms;       /* its first instant */
+    struct json *document;           /* NULL: there is none */
+    unsigned flow, overlap;          /* enum schedule_overlap */
+    int64_t first_ms;                /* its first instant */
+    char backfill_id[ID_TEXT_BYTES]; /* of the instants from then on until that; "": there is none */
+    int64_t from_ms, to_ms;
+    int fill_most; /* of its executions that are unfinished */
 };
 
 struct sim {
@@ -227,7 +232,7 @@ struct sim {
     uint64_t steps;
     uint64_t crashes, lost, doubled, delayed, failed_commits, jumps, hangs, cancels, pauses, unheard, late;
     uint64_t held_back; /* by a rate alone */
-    uint64_t iterations, passes, children, bodies, signals, answers, firings, firsts, retries,
+    uint64_t iterations, passes, children, bodies, signals, answers, firings, fillings, firsts, retries,
         failures;      /* that flows came to */
     char problem[600]; /* the first broken promise, or empty */
     struct tentative *pending_facts;
@@ -300,6 +305,7 @@ struct sim_execution *sim_schedule_starts(struct sim *sim, const struct store_ex
 void sim_schedule_fired(struct sim *sim, struct sim_execution *fired); /* it is committed */
 void sim_schedule_started(struct sim *sim, const struct sim_execution *started);
 void sim_schedule_check(struct sim *sim, struct store_session *session);
+bool sim_schedule_is_second(const struct sim *sim, int64_t instant_ms); /* of its backfill */
 
 /* rates.c */
 /* Whether it has been let in, and the model does not know it yet. */

@@ -104,6 +104,7 @@ static void test_all_of_it_does_happen(void **state)
                   {"signals", offsetof(struct sim, signals)},
                   {"answers", offsetof(struct sim, answers)},
                   {"instants of schedules", offsetof(struct sim, firings)},
+                  {"instants of backfills", offsetof(struct sim, fillings)},
                   {"merges of the first", offsetof(struct sim, firsts)},
                   {"failures", offsetof(struct sim, failures)},
                   {"retries", offsetof(struct sim, retries)}};
@@ -139,15 +140,17 @@ static void test_planted_defects_are_found(void **state)
         [SIM_PLANT_IGNORE_LIMITS] = {"started before its turn had come", 0, 15},
         [SIM_PLANT_IGNORE_RATES] = {"were let in within its period", 0, 8},
         [SIM_PLANT_MUTE_CHILD] = {"is stuck", 0, 0},
-        [SIM_PLANT_EARLY_SIGNAL] = {"is stuck", SIM_STORE, 57},
+        [SIM_PLANT_EARLY_SIGNAL] = {"is stuck", SIM_STORE, 81},
         [SIM_PLANT_NO_LEDGER] = {"and shows no attempt of it", SIM_CRASH_WORKER, 22},
         [SIM_PLANT_LEAVE_CHILDREN] = {"its parent was cancelled", SIM_PERSON, 112},
-        [SIM_PLANT_SECOND_CHILD] = {"executions, it should have started", SIM_STORE, 20},
+        [SIM_PLANT_SECOND_CHILD] = {"executions, it should have started", SIM_STORE, 81},
         [SIM_PLANT_LOSE_ANSWER] = {"is stuck", 0, 84},
         [SIM_PLANT_SECOND_ANSWER] = {"was answered twice", 0, 0},
         [SIM_PLANT_FIRE_TWICE] = {"was fired twice", 0, 0},
         [SIM_PLANT_IGNORE_OVERLAP] = {"runs beside another one of its schedule", 0, 16},
         [SIM_PLANT_FORGET_INSTANT] = {"nobody has dealt with the instant", 0, 0},
+        [SIM_PLANT_CROWD_BACKFILL] = {"executions of the backfill are unfinished", 0, 0},
+        [SIM_PLANT_SKIP_BACKFILL] = {"instants of the backfill", 0, 0},
         [SIM_PLANT_DROP_RESTORE] = {"in the execution that it retries and started again", SIM_PERSON, 10},
     };
     static struct sim sim;
