@@ -93,7 +93,7 @@ static void on_control(void *user, const void *body, size_t size)
         return;
     orders_hear(&o->orders, message);
     if (json_get_str(message, "cancel") != NULL)
-        dispatch_forget(o, json_get_str(message, "cancel"), INT_MAX); /* a worker may drop it without a word */
+        dispatch_forget(o, json_get_str(message, "cancel"), INT_MAX); /* its worker may be gone */
     if (json_get_str(message, "cancel") != NULL)
         admission_look(o->admission);
     if (json_get_bool(message, "settings", false))

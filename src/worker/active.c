@@ -288,7 +288,7 @@ void active_start(struct worker *worker, const struct json *item, struct deliver
                                                    json_get_str(json_get(item, "options"), "untilNode"), &error);
     if (flow == NULL) {
         outbox_settle(outbox_of(worker, id), group);
-        event_refused(worker, item, &error);
+        event_refused(worker, item, RUN_FAILED, &error);
         return;
     }
     struct active *active = mem_alloc(sizeof *active);

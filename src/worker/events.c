@@ -207,7 +207,7 @@ void event_finished(struct active *active)
     send(active->outbox, event);
 }
 
-void event_refused(struct worker *worker, const struct json *item, const struct error *error)
+void event_refused(struct worker *worker, const struct json *item, enum run_status status, const struct error *error)
 {
     struct json *event = json_object_new();
     json_set_str(event, "kind", "finished");
@@ -218,7 +218,7 @@ void event_refused(struct worker *worker, const struct json *item, const struct 
         json_set_str(event, "parentId", json_get_str(item, "parentId"));
     json_set_int(event, "at", loop_now_ms(worker->options.loop));
     json_set_int(event, "startedMs", loop_now_ms(worker->options.loop));
-    json_set_str(event, "status", run_status_name(RUN_FAILED));
+    json_set_str(event, "status", run_status_name(status));
     json_set_str(event, "errorId", error_id(error->code));
     json_set_str(event, "errorMessage", error->message);
     json_set_str(event, "document", "{\"nodes\":[],\"logs\":[]}");

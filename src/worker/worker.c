@@ -31,12 +31,24 @@ struct worker *worker_new(const struct worker_options *options)
     return worker;
 }
 
-/* Was delivered twice, or is older than what was here, or was cancelled before it arrived. */
+/* Was delivered twice, or is older than what was here. */
 static bool is_to_be_dropped(struct worker *worker, const struct json *item)
 {
     const char *id = json_get_str(item, "id");
-    return id == NULL || recall_get(&worker->started_epochs, id) >= json_get_int(item, "epoch", 0) ||
-           recall_get(&worker->orders, id) == ORDER_CANCEL;
+    return id == NULL || recall_get(&worker->started_epochs, id) >= json_get_int(item, "epoch", 0);
+}
+
+/* Cancelled before it arrived, of which who sent it may not have heard: it would count as the worker's for ever. */
+static bool is_refused(struct worker *worker, const struct json *item, struct delivery_group *group)
+{
+    const char *id = json_get_str(item, "id");
+    struct error error;
+    if (recall_get(&worker->orders, id) != ORDER_CANCEL)
+        return false;
+    (void)error_set(&error, ERR_CANCELLED, NULL, "It was cancelled.");
+    outbox_settle(outbox_of(worker, id), group);
+    event_refused(worker, item, RUN_CANCELLED, &error);
+    return true;
 }
 
 static void drop_older(struct worker *worker, const struct json *item)
@@ -96,6 +108,8 @@ static void on_work(void *user, struct broker_consumer *consumer, const struct b
             continue;
         }
         drop_older(worker, item);
+        if (is_refused(worker, item, group))
+            continue;
         active_start(worker, item, group);
     }
     group->open -= duplicates + 1;

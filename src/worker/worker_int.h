@@ -143,7 +143,7 @@ void event_parked(struct active *active, int64_t wake_ms);
 void event_finished(struct active *active);
 void event_progress(struct active *active, unsigned node);
 void event_held(struct active *active); /* it is here: an answer to a census */
-void event_refused(struct worker *worker, const struct json *item, const struct error *error);
+void event_refused(struct worker *worker, const struct json *item, enum run_status status, const struct error *error);
 
 /* live.c: what somebody who watches is told at once; nothing while nobody does */
 void live_watch(struct active *active);   /* from now on; all that there is to tell is told once more */

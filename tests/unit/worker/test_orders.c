@@ -16,7 +16,7 @@
 struct scene {
     struct engine_kit kit;
     struct worker *worker;
-    char left[16]; /* how the run left the worker the last time: parked, finished */
+    char left[16]; /* how the run left the worker the last time: parked, or the status that it finished with */
 };
 
 static void on_events(void *user, struct broker_consumer *consumer, const struct broker_delivery *delivery)
@@ -27,9 +27,11 @@ static void on_events(void *user, struct broker_consumer *consumer, const struct
     assert_int_equal(message_parse(delivery->body, delivery->size, &message, &error), ERR_OK);
     const struct json *events = json_get(message, "events");
     for (size_t i = 0; i < json_count(events); i++) {
-        const char *kind = json_get_str(json_at(events, i), "kind");
-        if (strcmp(kind, "parked") == 0 || strcmp(kind, "finished") == 0)
-            (void)snprintf(scene->left, sizeof scene->left, "%s", kind);
+        const char *kind = json_get_str(json_at(events, i), "kind"), *left = kind;
+        if (strcmp(kind, "finished") == 0)
+            left = json_get_str(json_at(events, i), "status");
+        if (left != kind || strcmp(kind, "parked") == 0)
+            (void)snprintf(scene->left, sizeof scene->left, "%s", left);
     }
     broker_ack(consumer, delivery->tag);
 }
@@ -93,7 +95,7 @@ static void test_a_resume_that_is_not_heard_holds(void **state)
     struct scene *scene = *state;
     engine_kit_say(&scene->kit, "pause");
     assert_string_equal(work(scene, 1, false), "parked");
-    assert_string_equal(work(scene, 2, false), "finished");
+    assert_string_equal(work(scene, 2, false), "success");
 }
 
 static void test_a_pause_that_is_not_heard_holds(void **state)
@@ -103,12 +105,23 @@ static void test_a_pause_that_is_not_heard_holds(void **state)
     assert_string_equal(work(scene, 1, true), "parked");
 }
 
+/* Who sent it may not have heard of the cancel, and counts it as the worker's until told. */
+static void test_what_was_cancelled_before_is_told(void **state)
+{
+    struct scene *scene = *state;
+    engine_kit_say(&scene->kit, "cancel");
+    assert_string_equal(work(scene, 1, false), "cancelled");
+    assert_int_equal(broker_queue_unacked(scene->kit.broker, QUEUE_WORKER_PREFIX "w"), 0);
+    assert_string_equal(work(scene, 2, false), "cancelled"); /* it stays so */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_a_pause_may_come_before_the_work, open_scene, close_scene),
         cmocka_unit_test_setup_teardown(test_a_resume_that_is_not_heard_holds, open_scene, close_scene),
         cmocka_unit_test_setup_teardown(test_a_pause_that_is_not_heard_holds, open_scene, close_scene),
+        cmocka_unit_test_setup_teardown(test_what_was_cancelled_before_is_told, open_scene, close_scene),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
