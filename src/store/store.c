@@ -49,6 +49,7 @@ struct store {
     pthread_mutex_t counts_lock; /* the next two */
     struct json *counts;
     int64_t counts_until_us;
+    struct totals *totals;
 
     pthread_t thread;
     atomic_size_t pending;
@@ -398,8 +399,10 @@ enum err store_read_begin(struct store *store, struct store_session **ret, struc
         return code;
     if (session == NULL)
         code = store->ops->session_open(store->backend, false, &session, reterr);
-    if (code == ERR_OK)
+    if (code == ERR_OK) {
+        session->totals = store->totals;
         code = store->ops->begin(session, STORE_TRANSACTION_READ, reterr);
+    }
     if (code != ERR_OK) {
         give_reader(store, session);
         return code;
@@ -437,6 +440,7 @@ static void store_free(struct store *store)
     if (store->backend != NULL)
         store->ops->close(store->backend);
     json_unref(store->counts);
+    totals_free(store->totals);
     pthread_mutex_destroy(&store->counts_lock);
     pthread_mutex_destroy(&store->lock);
     pthread_cond_destroy(&store->wake);
@@ -460,6 +464,7 @@ enum err store_open(const char *url, const struct store_options *options, struct
     store->readers_max = options->max_readers == 0 ? READERS_MAX : options->max_readers;
     store->max_batch = options->max_batch == 0 ? LIMIT_BATCH : options->max_batch;
     store->tail = &store->head;
+    store->totals = totals_new();
     pthread_mutex_init(&store->counts_lock, NULL);
     pthread_mutex_init(&store->lock, NULL);
     pthread_cond_init(&store->wake, NULL);
@@ -496,9 +501,6 @@ void store_close(struct store *store)
 
 /* ---- counts that are asked for often */
 
-#define COUNTS_REST 19 /* times as long as counting took it rests */
-#define COUNTS_AGE_MAX_US INT64_C(5000000)
-
 /* Whoever comes meanwhile waits for the same answer: counts_lock is held. */
 static enum err count_anew(struct store *store, struct error *reterr)
 {
@@ -512,10 +514,9 @@ static enum err count_anew(struct store *store, struct error *reterr)
     store_read_end(store, session);
     if (code != ERR_OK)
         return code;
-    int64_t now_us = clock_monotonic_us(), rest_us = (now_us - began_us) * COUNTS_REST;
     json_unref(store->counts);
     store->counts = fresh;
-    store->counts_until_us = now_us + (rest_us < COUNTS_AGE_MAX_US ? rest_us : COUNTS_AGE_MAX_US);
+    store->counts_until_us = totals_until_us(began_us, clock_monotonic_us());
     return ERR_OK;
 }
 

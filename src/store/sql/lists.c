@@ -1,8 +1,11 @@
 /* One page of a table, newest first, by page number or cursor. */
 #include "store/sql/sql_int.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
+#include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 static struct sql_value *add(struct sql_where *where, const char *condition)
 {
@@ -25,12 +28,9 @@ void sql_where_number(struct sql_where *where, const char *condition, int64_t va
 
 /* Counting a million rows takes a database a tenth of a second and more, and nobody turns to page 50,000: beyond
  * STORE_COUNT_MAX the answer says that there are more. In order, so that an index leads and no whole table is read. */
-static enum err count_some(struct store_session *s, const struct sql_list *list, const struct sql_where *where,
-                           int64_t *ret, struct error *reterr)
+static enum err count_anew(struct store_session *s, const char *sql, const struct sql_where *where, int64_t *ret,
+                           struct error *reterr)
 {
-    AUTO_FREE char *sql =
-        mem_printf("SELECT count(*) FROM (SELECT 1 FROM %s%s ORDER BY %s DESC, id DESC LIMIT %d) AS counted",
-                   list->table, buf_str(&where->sql), list->sort_key, STORE_COUNT_MAX + 1);
     AUTO_RESET struct sql_rows *rows = NULL;
     bool row = false;
     enum err code = sql_query_once(s, &rows, reterr, sql, where->values, where->count);
@@ -38,6 +38,40 @@ static enum err count_some(struct store_session *s, const struct sql_list *list,
         code = sql_step(s, rows, &row, reterr);
     if (code == ERR_OK)
         *ret = sql_int(rows, 0);
+    return code;
+}
+
+/* The question with its values; each text with its length, so that no two questions look alike. */
+static char *key_of(const char *sql, const struct sql_where *where)
+{
+    struct buf key = {0};
+    buf_add_str(&key, sql);
+    for (int i = 0; i < where->count; i++) {
+        const struct sql_value *value = &where->values[i];
+        if (value->kind == SQL_TEXT)
+            buf_printf(&key, " %zu:%s", strlen(value->text), value->text);
+        else
+            buf_printf(&key, " %" PRId64, value->number);
+    }
+    return buf_take(&key);
+}
+
+static enum err count_some(struct store_session *s, const struct sql_list *list, const struct sql_where *where,
+                           int64_t *ret, struct error *reterr)
+{
+    AUTO_FREE char *sql =
+        mem_printf("SELECT count(*) FROM (SELECT 1 FROM %s%s ORDER BY %s DESC, id DESC LIMIT %d) AS counted",
+                   list->table, buf_str(&where->sql), list->sort_key, STORE_COUNT_MAX + 1);
+    if (s->totals == NULL)
+        return count_anew(s, sql, where, ret, reterr);
+    AUTO_FREE char *key = key_of(sql, where);
+    int64_t began_us = clock_monotonic_us();
+    if (totals_find(s->totals, key, began_us, ret))
+        return ERR_OK;
+    enum err code = count_anew(s, sql, where, ret, reterr);
+    int64_t now_us = clock_monotonic_us();
+    if (code == ERR_OK)
+        totals_keep(s->totals, key, *ret, totals_until_us(began_us, now_us));
     return code;
 }
 
