@@ -111,6 +111,8 @@ static const struct field event_fields[] = {
     TEXT("errorId", .nullable = true, .help = "checkpoint, finished: a stable code."),
     TEXT("errorMessage", .nullable = true, .help = "checkpoint, finished: a sentence."),
     TEXT("outputs", .nullable = true, .help = "checkpoint: the node's outputs, as JSON text."),
+    TEXT("evaluated", .nullable = true,
+         .help = "checkpoint: values of the node's expressions by field, as JSON text, for its history."),
     TEXT("waiting", .nullable = true, .help = "checkpoint: what the node waits for, as JSON text."),
     NUMBER("signalId", .help = "checkpoint: the signal that it has used."),
     {.name = "lost",

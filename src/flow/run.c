@@ -40,6 +40,7 @@ static void command_release(struct queued_command *command)
     json_unref(command->outputs);
     json_unref(command->waiting);
     json_unref(command->lost);
+    json_unref(command->evaluated);
     free(command->iteration);
     free(command->message);
 }
@@ -155,6 +156,7 @@ static void describe_checkpoint(struct flow_run *run, const struct scope *scope,
     added->outputs = json_ref(node->outputs);
     added->waiting = json_ref(node->waiting);
     added->lost = lost_attempts(node);
+    added->evaluated = run_evaluated(run, index, node);
     added->command.attempt = node->attempt;
     added->command.checkpoint = (struct run_checkpoint){.node_id = run->flow->nodes[index].id,
                                                         .iteration = added->iteration,
@@ -167,7 +169,8 @@ static void describe_checkpoint(struct flow_run *run, const struct scope *scope,
                                                         .wake_ms = node->wake_ms,
                                                         .waiting = node->waiting,
                                                         .signal_id = node->signal_id,
-                                                        .lost_attempts = added->lost};
+                                                        .lost_attempts = added->lost,
+                                                        .evaluated = added->evaluated};
 }
 
 void run_checkpoint(struct flow_run *run, struct scope *scope, unsigned index, const struct error *error)

@@ -81,6 +81,8 @@ struct run_checkpoint {
     int unknown;       /* with flow_run_restore(): how many of its former attempts do not count, being of lost epochs */
     /* From the run: those, as array of [epoch, attempt]; NULL: none. */
     const struct json *lost_attempts;
+    /* Members of its configuration as they came out of their expressions, as history shows them; NULL: none. */
+    const struct json *evaluated;
 };
 
 /* A word from outside to a waiting node. Kept until a node takes it; each id counts once. */

@@ -86,14 +86,14 @@ struct restored {
     bool former;
     int attempt, epoch, unknown;
     int64_t records, started_ms, ended_ms, wake_ms;
-    struct json *outputs, *waiting, *error;
+    struct json *outputs, *waiting, *error, *evaluated;
 };
 
 struct queued_command {
     struct run_command command;
     bool withdrawn;
     char *iteration, *message; /* what the command points to */
-    struct json *inputs, *outputs, *waiting, *lost;
+    struct json *inputs, *outputs, *waiting, *lost, *evaluated;
 };
 
 struct queued_signal {
@@ -183,6 +183,11 @@ void run_each_abort(struct flow_run *run, struct scope *scope, unsigned index); 
 /* run_resolve.c */
 void run_make_ready(struct flow_run *run, struct scope *scope, unsigned index, enum node_state state);
 void run_conclude(struct flow_run *run, struct scope *scope, unsigned index, enum node_state state);
+/* What history shows of a node in place of its configuration's own members (run_checkpoint.evaluated); yours, or NULL.
+ */
+struct json *run_evaluated(const struct flow_run *run, unsigned index, const struct node_run *node);
+void run_show_evaluated(const struct flow_run *run, unsigned index, struct node_run *node,
+                        const struct json *evaluated);
 struct json *run_effective_inputs(const struct flow_run *run, const struct scope *scope, unsigned index);
 
 /* run_loop.c */

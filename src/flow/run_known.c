@@ -4,6 +4,8 @@
 #include "base/clock.h"
 #include <string.h>
 
+enum { EVALUATED_TEXT_MAX = 1024 };
+
 static int64_t time_of(const struct json *entry, const char *key)
 {
     int64_t ms = 0;
@@ -17,6 +19,20 @@ static bool find_state(const struct json *entry, enum node_state *ret)
     bool succeeded = status != NULL && strcmp(status, node_state_name(NODE_SUCCEEDED)) == 0;
     *ret = succeeded ? NODE_SUCCEEDED : NODE_ITERATING;
     return succeeded || json_is(json_get(json_get(entry, "output"), "items"), JSON_ARRAY);
+}
+
+/* Short values: what a connection brought is brought again, and a configuration holds little else. */
+static struct json *evaluated_of(const struct json *entry)
+{
+    struct json *evaluated = json_object_new();
+    struct json_iter member;
+    JSON_EACH(json_get(entry, "input"), member)
+    {
+        if (!json_is(member.value, JSON_ARRAY) && !json_is(member.value, JSON_OBJECT) &&
+            json_as_str_len(member.value) <= EVALUATED_TEXT_MAX)
+            json_set(evaluated, member.key, json_ref(member.value));
+    }
+    return evaluated;
 }
 
 static void add(struct json *list, const struct json *entry)
@@ -34,6 +50,7 @@ static void add(struct json *list, const struct json *entry)
     json_set_int(checkpoint, "records", json_get_int(entry, "recordsProcessed", 0));
     json_set_int(checkpoint, "startedMs", time_of(entry, "startTime"));
     json_set_int(checkpoint, "endedMs", time_of(entry, "endTime"));
+    json_set(checkpoint, "evaluated", evaluated_of(entry));
     json_push(list, checkpoint);
 }
 

@@ -17,6 +17,7 @@ static void restored_free(void *user, const char *key, void *value)
     json_unref(known->outputs);
     json_unref(known->waiting);
     json_unref(known->error);
+    json_unref(known->evaluated);
     free(known);
 }
 
@@ -61,7 +62,8 @@ void flow_run_restore(struct flow_run *run, const struct run_checkpoint *known)
                                   .wake_ms = known->wake_ms,
                                   .outputs = json_ref(known->outputs),
                                   .waiting = json_ref(known->waiting),
-                                  .error = error_of(known)};
+                                  .error = error_of(known),
+                                  .evaluated = json_ref(known->evaluated)};
     struct restored *former = map_put(&run->restored, key, restored);
     run->restored_children += awaits_child(restored);
     if (former != NULL) {
@@ -147,6 +149,8 @@ static void take_over(struct flow_run *run, struct scope *scope, unsigned index,
     node->outputs = take->outputs;
     node->waiting = take->waiting;
     node->error = take->error;
+    run_show_evaluated(run, index, node, take->evaluated);
+    json_unref(take->evaluated);
     (void)run_attempt_add(run, node, node->attempt, take->epoch,
                           take->state == NODE_BACKOFF     ? NODE_FAILED
                           : take->state == NODE_ITERATING ? NODE_RUNNING

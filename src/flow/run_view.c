@@ -77,6 +77,46 @@ static bool delivered_at(const struct flow_node *node, const struct json *inputs
            (!json_has(node->config, pin) || json_get(inputs, pin) != json_get(node->config, pin));
 }
 
+/* A member of the configuration that no connection has replaced. */
+static bool is_configured(const struct flow_node *node, const struct json *inputs, const char *name)
+{
+    return json_has(node->config, name) && json_get(inputs, name) == json_get(node->config, name);
+}
+
+struct json *run_evaluated(const struct flow_run *run, unsigned index, const struct node_run *node)
+{
+    const struct flow_node *definition = &run->flow->nodes[index];
+    struct json *evaluated = NULL;
+    struct json_iter member;
+    if (definition->expressions == NULL)
+        return NULL;
+    JSON_EACH(node->shown_inputs, member)
+    {
+        if (!is_configured(definition, node->inputs, member.key) ||
+            json_equal(member.value, json_get(definition->config, member.key)))
+            continue;
+        evaluated = evaluated == NULL ? json_object_new() : evaluated;
+        json_set(evaluated, member.key, json_ref(member.value));
+    }
+    return evaluated;
+}
+
+void run_show_evaluated(const struct flow_run *run, unsigned index, struct node_run *node, const struct json *evaluated)
+{
+    const struct flow_node *definition = &run->flow->nodes[index];
+    struct json_iter member;
+    if (evaluated == NULL || definition->expressions == NULL)
+        return;
+    struct json *shown = json_object_new();
+    JSON_EACH(node->inputs, member)
+    {
+        bool known = is_configured(definition, node->inputs, member.key) && json_has(evaluated, member.key);
+        json_set(shown, member.key, json_ref(known ? json_get(evaluated, member.key) : member.value));
+    }
+    json_unref(node->shown_inputs);
+    node->shown_inputs = shown;
+}
+
 static bool has_one_pin(const struct flow *flow, const struct flow_node *node)
 {
     for (unsigned i = 1; i < node->in_count; i++)

@@ -119,6 +119,7 @@ static bool decode(const struct json *json, const char *worker, struct store_eve
                                       .logs_json = json_get_str(json, "logs"),
                                       .checkpoint_outputs_json = json_get_str(json, "outputs"),
                                       .checkpoint_waiting_json = json_get_str(json, "waiting"),
+                                      .checkpoint_evaluated_json = json_get_str(json, "evaluated"),
                                       .checkpoint_token = json_get_str(json, "token"),
                                       .signals_seen = json_get_int(json, "seen", 0),
                                       .has_parent = json_get_str(json, "parentId") != NULL,

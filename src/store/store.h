@@ -249,8 +249,8 @@ struct store_event {
     int epoch;
     const char *worker_id;
     int64_t at_ms;
-    struct run_checkpoint checkpoint; /* CHECKPOINT; its outputs as text in checkpoint_outputs_json */
-    const char *checkpoint_outputs_json, *checkpoint_waiting_json;
+    struct run_checkpoint checkpoint; /* CHECKPOINT; its values as text in checkpoint_…_json */
+    const char *checkpoint_outputs_json, *checkpoint_waiting_json, *checkpoint_evaluated_json;
     const char *checkpoint_token; /* what stands for the link of an approval (flow/approval.h), or NULL */
     int64_t signals_seen;         /* PARKED: the last of its signals that the run has seen; a later one makes it due */
     bool has_parent;              /* FINISHED: the end may be told to a parent */

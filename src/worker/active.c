@@ -271,6 +271,7 @@ static void restore(struct active *active, const struct json *list, bool former)
             .wake_ms = json_get_int(entry, "wakeMs", 0),
             .error_id = json_get_str(entry, "errorId"),
             .error_message = json_get_str(entry, "errorMessage"),
+            .evaluated = json_get(entry, "evaluated"),
         };
         if (checkpoint.node_id != NULL && node_state_parse(json_get_str(entry, "state"), &checkpoint.state) == ERR_OK)
             flow_run_restore(active->run, &checkpoint);

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+enum { EVALUATED_MAX = 64 << 10 };
+
 static struct json *event_new(const struct active *active, const char *kind)
 {
     struct json *event = json_object_new();
@@ -37,6 +39,14 @@ static void set_text(struct json *event, const char *key, const struct json *val
     json_print(value, &text);
     json_set(event, key, json_string_new_n(text.data, text.len));
     buf_done(&text);
+}
+
+/* For history only, which shows the configuration instead of what is too long to be stored twice. */
+static void set_evaluated(struct json *event, const struct json *evaluated)
+{
+    set_text(event, "evaluated", evaluated);
+    if (json_as_str_len(json_get(event, "evaluated")) > EVALUATED_MAX)
+        json_set(event, "evaluated", NULL);
 }
 
 static void set_packed(struct json *event, const char *key, const struct json *value)
@@ -77,6 +87,7 @@ static struct json *checkpoint_event(const struct active *active, const struct r
     json_set_str(event, "errorId", checkpoint->error_id);
     json_set_str(event, "errorMessage", checkpoint->error_message);
     set_text(event, "outputs", checkpoint->outputs);
+    set_evaluated(event, checkpoint->evaluated);
     if (checkpoint->iteration != NULL)
         json_set_str(event, "iteration", checkpoint->iteration);
     set_text(event, "waiting", checkpoint->waiting);

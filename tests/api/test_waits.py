@@ -143,6 +143,19 @@ class Signals(WaitTest):
         self.caudal.post(f"/scheduler/executions/{execution}/resume")
         self.assertEqual(self.output(self.caudal.wait(execution))["output"], 5)
 
+    def test_history_shows_what_expressions_came_to(self):
+        """Also of nodes that ran before the wait and go on from their checkpoints, here and in a retry."""
+        nodes = [node("t", "manual-trigger"), node("before", "log", {"message": "run {{ execution.id }}"}), node("w", "wait", {"mode": "signal", "name": "{{ 'go-' + execution.id }}"}),
+                 node("bad", "stop-with-error", {"message": "no"})]
+        execution = self.caudal.run(self.flow(nodes, chain("t", "before", "w", "bad")))
+        self.until_waits(execution)
+        self.assertTrue(self.signal(execution, name=f"go-{execution}", payload=1).data["awaited"])
+        detail = self.caudal.wait(execution)
+        retried = self.caudal.post(f"/scheduler/executions/{execution}/retry", {"from": "failed"}).data
+        for shown in (detail, self.caudal.wait(retried["executionId"])):
+            inputs = {n["nodeId"]: n["input"] for n in shown["nodeExecutions"]}
+            self.assertEqual((shown["status"], inputs["before"]["message"], inputs["w"]["name"]), ("failed", f"run {execution}", f"go-{execution}"))
+
     def test_inside_a_for_each_and_beside_work(self):
         """One item's wait is addressed by its iteration; the other item's work goes on meanwhile."""
         nodes = [node("t", "manual-trigger"), node("e", "for-each", {"concurrency": 2}),

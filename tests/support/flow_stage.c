@@ -44,6 +44,7 @@ void stage_free(struct stage *s)
     for (unsigned i = 0; i < s->kept_count; i++) {
         json_unref((struct json *)s->kept[i].point.outputs);
         json_unref((struct json *)s->kept[i].point.waiting);
+        json_unref((struct json *)s->kept[i].point.evaluated);
         free((char *)s->kept[i].point.iteration);
     }
     flow_run_free(s->run);
@@ -100,12 +101,14 @@ static void on_checkpoint(struct stage *s, const struct run_checkpoint *point)
     } else {
         json_unref((struct json *)kept->point.outputs);
         json_unref((struct json *)kept->point.waiting);
+        json_unref((struct json *)kept->point.evaluated);
         free((char *)kept->point.iteration);
     }
     (void)snprintf(kept->name, sizeof kept->name, "%s", name);
     kept->point = *point;
     kept->point.outputs = json_ref(point->outputs);
     kept->point.waiting = json_ref(point->waiting);
+    kept->point.evaluated = json_ref(point->evaluated);
     kept->point.iteration = mem_dup(point->iteration);
     if (point->error_message != NULL)
         kept->point.error_message = "planned";

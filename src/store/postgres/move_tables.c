@@ -96,15 +96,17 @@ const struct move_table move_tables[] = {
      .insert = "INSERT INTO node_executions(execution, document, result) VALUES(?, ?, ?) ON CONFLICT DO NOTHING"},
     {.name = "checkpoints",
      .source = "(SELECT e.id AS execution, c.node_id, c.iteration, c.attempt, c.epoch, c.state, c.outputs, c.records, "
-               "c.started_ms, c.ended_ms, c.wake_ms, c.error_id, c.error_message, c.waiting FROM checkpoints c JOIN "
+               "c.started_ms, c.ended_ms, c.wake_ms, c.error_id, c.error_message, c.waiting, c.evaluated FROM "
+               "checkpoints c JOIN "
                "executions e ON e.seq = c.execution)",
      .columns = "execution, node_id, iteration, attempt, epoch, state, outputs, records, started_ms, ended_ms, "
-                "wake_ms, error_id, error_message, waiting",
-     .kinds = "tttiittiiiittt",
+                "wake_ms, error_id, error_message, waiting, evaluated",
+     .kinds = "tttiittiiiitttt",
      .keys = 3,
      .insert = "INSERT INTO checkpoints(execution, node_id, iteration, attempt, epoch, state, outputs, records, "
-               "started_ms, ended_ms, wake_ms, error_id, error_message, waiting) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
-               "?, ?, ?, ?) ON CONFLICT DO NOTHING"},
+               "started_ms, ended_ms, wake_ms, error_id, error_message, waiting, evaluated) VALUES(?, ?, ?, ?, ?, ?, "
+               "?, ?, ?, ?, "
+               "?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"},
     {.name = "signals",
      .source = "(SELECT e.id AS execution, c.id, c.of_child, c.name, c.node_id, c.iteration, c.payload, c.key, c.taken,"
                " c.at_ms FROM signals c JOIN executions e ON e.seq = c.execution)",

@@ -272,7 +272,11 @@ static const char version_7[] =
     "CREATE OR REPLACE FUNCTION caudal_drop_days(before_ms bigint, most bigint) RETURNS bigint LANGUAGE sql AS"
     " $$ SELECT caudal_drop_days(before_ms, before_ms, most) $$;";
 
-static const char *const migrations[] = {version_1, version_2, version_3, version_4, version_5, version_6, version_7};
+/* As SQLite's version 10. */
+static const char version_8[] = "ALTER TABLE checkpoints ADD COLUMN evaluated text;";
+
+static const char *const migrations[] = {version_1, version_2, version_3, version_4,
+                                         version_5, version_6, version_7, version_8};
 
 /* Any number that nothing else in the database locks. */
 #define LOCK_SCHEMA "SELECT pg_advisory_xact_lock(4702887161235784051)"

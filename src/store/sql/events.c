@@ -76,17 +76,18 @@ static enum err apply_checkpoint(struct store_session *s, const struct target *t
         code = sql_expect(
             s, ret_counts, reterr,
             "INSERT INTO checkpoints(execution, node_id, attempt, epoch, state, outputs, records, started_ms,"
-            " ended_ms, wake_ms, error_id, error_message, iteration, waiting) SELECT {key}, ?3, ?4, epoch,"
-            " ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14 FROM executions WHERE {key} = ?1 AND epoch = ?2 AND "
+            " ended_ms, wake_ms, error_id, error_message, iteration, waiting, evaluated) SELECT {key}, ?3, ?4, epoch,"
+            " ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15 FROM executions WHERE {key} = ?1 AND epoch = ?2 AND "
             "status <= 2{share}"
             " ON CONFLICT(execution, node_id, iteration) DO UPDATE SET attempt=excluded.attempt, "
             "epoch=excluded.epoch,"
             " state=excluded.state, outputs=excluded.outputs, records=excluded.records,"
             " started_ms=excluded.started_ms, ended_ms=excluded.ended_ms, wake_ms=excluded.wake_ms,"
-            " error_id=excluded.error_id, error_message=excluded.error_message, waiting=excluded.waiting",
-            "kdtdttippptttt", &t->key, t->event->epoch, c->node_id, c->attempt, node_state_name(c->state),
+            " error_id=excluded.error_id, error_message=excluded.error_message, waiting=excluded.waiting,"
+            " evaluated=excluded.evaluated",
+            "kdtdttipppttttt", &t->key, t->event->epoch, c->node_id, c->attempt, node_state_name(c->state),
             t->event->checkpoint_outputs_json, c->records, c->started_ms, c->ended_ms, c->wake_ms, c->error_id,
-            c->error_message, iteration_of(c), t->event->checkpoint_waiting_json);
+            c->error_message, iteration_of(c), t->event->checkpoint_waiting_json, t->event->checkpoint_evaluated_json);
     if (code == ERR_OK && *ret_counts && c->signal_id > 0)
         code = sql_run(s, reterr, "UPDATE signals SET taken=1, payload=NULL WHERE execution=? AND id=?", "ki", &t->key,
                        c->signal_id);

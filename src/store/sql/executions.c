@@ -250,6 +250,9 @@ static void add_checkpoint(struct buf *out, struct sql_rows *q)
     const char *waiting = sql_text(q, 11);
     if (waiting != NULL)
         buf_printf(out, ",\"waiting\":%s", waiting);
+    const char *evaluated = sql_text(q, 14);
+    if (evaluated != NULL)
+        buf_printf(out, ",\"evaluated\":%s", evaluated);
     buf_printf(out, ",\"epoch\":%d,\"unknown\":%d}", (int)sql_int(q, 12), (int)sql_int(q, 13));
 }
 
@@ -271,11 +274,11 @@ static enum err load_checkpoints(struct store_session *s, const struct sql_key *
                   " w.state = 'waiting'), c.epoch) ELSE c.epoch END,"
                   " attempt - 1 - (SELECT count(DISTINCT a.attempt) FROM attempts a WHERE a.execution = c.execution AND"
                   " a.node_id = c.node_id AND a.iteration = c.iteration"
-                  " AND a.attempt < c.attempt AND a.state IN ('backoff', 'failed')) FROM checkpoints c WHERE"
-                  " execution=? ORDER BY ended_ms, node_id",
+                  " AND a.attempt < c.attempt AND a.state IN ('backoff', 'failed')), evaluated FROM checkpoints c"
+                  " WHERE execution=? ORDER BY ended_ms, node_id",
                   "k", key);
     while (code == ERR_OK && (code = sql_step(s, q, &row, reterr)) == ERR_OK && row) {
-        if (!is_json(q, 3) || !is_json(q, 11))
+        if (!is_json(q, 3) || !is_json(q, 11) || !is_json(q, 14))
             return sql_damaged("execution", key->id, reterr);
         add_checkpoint(&out, q);
     }

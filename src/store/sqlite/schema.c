@@ -185,8 +185,11 @@ static const char version_8[] =
 /* What retention leaves alone. */
 static const char version_9[] = "ALTER TABLE executions ADD COLUMN kept INTEGER NOT NULL DEFAULT 0;";
 
+/* Values of a node's expressions, for the history of a run that goes on from there. */
+static const char version_10[] = "ALTER TABLE checkpoints ADD COLUMN evaluated TEXT;";
+
 static const char *const migrations[] = {version_1, version_2, version_3, version_4, version_5,
-                                         version_6, version_7, version_8, version_9};
+                                         version_6, version_7, version_8, version_9, version_10};
 
 int sqlite_schema_latest(void)
 {

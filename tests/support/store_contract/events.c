@@ -111,6 +111,7 @@ static void fences_by_epoch(void **state)
     assert_true(apply(f, started(E1, 1)));
     struct store_event waits = checkpoint(E1, 1, "2", 1, NODE_WAITING, "{\"output\":\"\\u00e9\\\"\"}");
     waits.checkpoint.wake_ms = T0 + 9000;
+    waits.checkpoint_evaluated_json = "{\"until\":\"\u00e9\"}";
     assert_true(apply(f, checkpoint(E1, 1, "1", 1, NODE_SUCCEEDED, NULL)));
     assert_true(apply(f, waits));
     struct reassign_args again = {.id = E1, .epoch = 7, .arena = &arena};
@@ -134,6 +135,8 @@ static void fences_by_epoch(void **state)
     assert_string_equal(json_get_str(wait, "state"), "waiting");
     assert_int_equal(json_get_int(wait, "wakeMs", 0), T0 + 9000);
     assert_string_equal(json_get_str(json_get(wait, "outputs"), "output"), "é\"");
+    assert_string_equal(json_get_str(json_get(wait, "evaluated"), "until"), "é");
+    assert_false(json_has(json_at(points, 0), "evaluated"));
     expect_status(f, E1, "pending");
     assert_int_equal(write_now(f, do_reassign, &again, &error_), ERR_CONFLICT); /* it stands at 2 now */
     assert_false(apply(f, started(E1, 1)));

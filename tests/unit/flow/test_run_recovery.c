@@ -53,6 +53,7 @@ static void take_known(struct stage *s, const struct json *known)
                                        .former = true,
                                        .attempt = 1,
                                        .outputs = json_get(entry, "outputs"),
+                                       .evaluated = json_get(entry, "evaluated"),
                                        .started_ms = json_get_int(entry, "startedMs", 0)};
         assert_int_equal(node_state_parse(json_get_str(entry, "state"), &point.state), ERR_OK);
         flow_run_restore(s->run, &point);
@@ -87,6 +88,63 @@ static void test_a_retry_keeps_the_items(void **state)
     stage_done(s, "x@1.0", "{'out':80}");
     SEEN(s, "keep x@1.0 success, end success");
     stage_result_is(s, "{'results':[70,80],'failures':[],'count':2}");
+    stage_free(s);
+}
+
+static void show(struct stage *s, const char *name, const char *inputs)
+{
+    for (unsigned i = 0; i < s->running_count; i++)
+        if (strcmp(s->running[i].name, name) == 0)
+            flow_run_show_inputs(s->run, s->running[i].scope, s->running[i].node, kit_json(inputs));
+}
+
+static void input_is(const struct stage *s, unsigned node, const char *expected)
+{
+    AUTO_JSON struct json *document = flow_run_document(s->run);
+    AUTO_JSON struct json *wanted = kit_json(expected);
+    const struct json *input = json_get(json_at(json_get(document, "nodes"), node), "input");
+    AUTO_FREE char *text = json_dup_text(input);
+    if (!json_equal(input, wanted))
+        fail_msg("node %u: %s, not %s", node, text, expected);
+}
+
+/* A node that is not run again shows what its expressions came to when it ran; what connections bring is not kept with
+ * it, asis brought again. */
+static void test_evaluated_inputs_are_shown_after_a_crash(void **state)
+{
+    (void)state;
+    struct stage *s = stage_new("t:trigger a:effect{'v':'{{input.n}}','w':'asis'} b:effect", "t>a.data a>b", NULL);
+    stage_start(s);
+    stage_done(s, "t@0", "{'out':1}");
+    show(s, "a@0", "{'v':41,'w':'asis','data':1}");
+    stage_done(s, "a@0", "{'out':2}");
+    AUTO_JSON struct json *kept = kit_json("{'v':41}");
+    assert_true(json_equal(s->kept[0].point.evaluated, kept));
+    crash_and_start(s);
+    stage_failed(s, "b@0");
+    input_is(s, 1, "{'v':41,'w':'asis','data':1}");
+    retry(s);
+    input_is(s, 1, "{'v':41,'w':'asis','data':1}");
+    stage_free(s);
+}
+
+#define RETRY "'retry':{'maxAttempts':2,'delayMs':10,'jitter':0}"
+
+/* The next attempt is shown with its own. */
+static void test_a_further_attempt_shows_its_own_inputs(void **state)
+{
+    (void)state;
+    struct stage *s = stage_new("t:trigger a:effect{'v':'{{now}}'," RETRY "}", "t>a.data", NULL);
+    stage_start(s);
+    stage_done(s, "t@0", "{'out':1}");
+    show(s, "a@0", "{'v':1,'data':1," RETRY "}");
+    stage_failed(s, "a@0");
+    crash_and_start(s);
+    input_is(s, 1, "{'v':1,'data':1," RETRY "}");
+    stage_time_is(s, T0 + 1000);
+    show(s, "a@0", "{'v':2,'data':1," RETRY "}");
+    stage_done(s, "a@0", "{'out':2}");
+    input_is(s, 1, "{'v':2,'data':1," RETRY "}");
     stage_free(s);
 }
 
@@ -263,6 +321,8 @@ static void test_a_child_that_succeeds_leaves_no_attempt_unknown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_items_of_changing_expressions_are_kept),
+                                       cmocka_unit_test(test_evaluated_inputs_are_shown_after_a_crash),
+                                       cmocka_unit_test(test_a_further_attempt_shows_its_own_inputs),
                                        cmocka_unit_test(test_a_retry_keeps_the_items),
                                        cmocka_unit_test(test_an_iterations_time_goes_on),
                                        cmocka_unit_test(test_a_for_eachs_time_goes_on),
