@@ -1,7 +1,7 @@
-import { useState, type FormEvent } from 'react';
+import { useState, type FormEvent, type ReactNode } from 'react';
 import { useTranslation } from 'react-i18next';
 import { logIn } from '@/lib/auth/session';
-import { Said } from '@/lib/said/said';
+import { SaidError } from '@/lib/said/said';
 import { Button } from '@/ui/button';
 import { TextField } from '@/ui/field';
 import { Notice, useTitle } from '@/ui/layout';
@@ -14,7 +14,7 @@ export function Login() {
     const [username, setUsername] = useState('');
     const [password, setPassword] = useState('');
     const [busy, setBusy] = useState(false);
-    const [problem, setProblem] = useState<string | null>(null);
+    const [problem, setProblem] = useState<ReactNode>(null);
     const submit = async (): Promise<void> => {
         setBusy(true);
         setProblem(null);
@@ -24,7 +24,7 @@ export function Login() {
             const status = (error as { status?: number }).status;
             if (status === 401) setProblem(t('login.refused'));
             else if (status === undefined) setProblem(t('errors.unreachable'));
-            else setProblem(error instanceof Error ? error.message : String(error));
+            else setProblem(<SaidError error={error} />);
         } finally {
             setBusy(false);
         }
@@ -43,11 +43,7 @@ export function Login() {
                     <h1>Caudal</h1>
                     <p>{t('login.lead')}</p>
                 </div>
-                {problem !== null && (
-                    <Notice>
-                        <Said>{problem}</Said>
-                    </Notice>
-                )}
+                {problem !== null && <Notice>{problem}</Notice>}
                 <TextField
                     label={t('login.username')}
                     autoComplete="username"

@@ -2,10 +2,10 @@
 import { useState, type ReactNode } from 'react';
 import { useTranslation } from 'react-i18next';
 import { ApiError } from '@/lib/api/client';
-import { Said, useSaid } from '@/lib/said/said';
+import { useSaid } from '@/lib/said/said';
 import { Button } from './button';
 import { Dialog } from './dialog';
-import { Notice } from './layout';
+import { Failure } from './layout';
 import css from './form-dialog.module.css';
 
 export function FormDialog({
@@ -63,11 +63,7 @@ export function FormDialog({
             }
         >
             <div className={css.form}>
-                {elsewhere && refused !== null && (
-                    <Notice>
-                        <Said>{refused.message}</Said>
-                    </Notice>
-                )}
+                {elsewhere && refused !== null && <Failure error={refused} />}
                 {fields}
             </div>
         </Dialog>

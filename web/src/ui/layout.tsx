@@ -2,9 +2,8 @@
 import { CircleAlert, type LucideIcon } from 'lucide-react';
 import { useEffect, useState, type ReactNode } from 'react';
 import { useTranslation } from 'react-i18next';
-import { ApiError } from '@/lib/api/client';
 import { useFormats } from '@/lib/format/format';
-import { Said } from '@/lib/said/said';
+import { SaidError, titleOf } from '@/lib/said/said';
 import { Button } from './button';
 import css from './layout.module.css';
 
@@ -116,18 +115,9 @@ export function ErrorState({ error, onRetry }: { error: unknown; onRetry?: () =>
     return (
         <div className={css.empty} role="alert">
             <CircleAlert size={34} strokeWidth={1.4} aria-hidden />
-            <h2>
-                {t([
-                    `codes.${error instanceof ApiError && !error.unreachable ? error.code : ''}`,
-                    'errors.title',
-                ])}
-            </h2>
+            <h2>{titleOf(error)}</h2>
             <p>
-                {error instanceof ApiError && error.unreachable ? (
-                    t('errors.unreachable')
-                ) : (
-                    <Said>{error instanceof Error ? error.message : String(error)}</Said>
-                )}
+                <SaidError error={error} />
             </p>
             {onRetry !== undefined && <Button onClick={onRetry}>{t('actions.retry')}</Button>}
         </div>
@@ -140,6 +130,15 @@ export function Notice({ tone = 'bad', children }: { tone?: 'bad' | 'warn' | 'in
             <CircleAlert size={16} aria-hidden />
             <div>{children}</div>
         </div>
+    );
+}
+
+/** What went wrong, beside what is there all the same: an error, or a sentence of the service. */
+export function Failure({ tone, error }: { tone?: 'bad' | 'warn'; error: unknown }) {
+    return (
+        <Notice {...(tone !== undefined && { tone })}>
+            <SaidError error={error} />
+        </Notice>
     );
 }
 

@@ -3,7 +3,7 @@ import { Toast } from '@base-ui/react/toast';
 import { CircleAlert, CircleCheck, X } from 'lucide-react';
 import { useEffect } from 'react';
 import { useTranslation } from 'react-i18next';
-import { Said } from '@/lib/said/said';
+import { SaidError } from '@/lib/said/said';
 import { Button, IconButton } from './button';
 import { useMessages } from './toast';
 import css from './toast.module.css';
@@ -17,10 +17,12 @@ export function Toasts() {
         const { waiting: all } = useMessages.getState();
         if (all.length === 0) return;
         useMessages.setState({ waiting: [] });
-        for (const { description, ...message } of all)
+        for (const { error, ...message } of all)
             manager.add({
                 ...message,
-                ...(description !== undefined && { description: <Said>{description}</Said> }),
+                ...(error !== undefined && {
+                    description: typeof error === 'string' ? error : <SaidError error={error} />,
+                }),
             });
     }, [waiting]);
     return (

@@ -98,10 +98,7 @@ export const Canvas = memo(function Canvas() {
             catalog,
         );
         if (why !== null)
-            sayError(
-                new Error(t(`misfit.${why.reason}`, why as unknown as Record<string, string>)),
-                t('misfit.title'),
-            );
+            sayError(t(`misfit.${why.reason}`, why as unknown as Record<string, string>), t('misfit.title'));
     };
     // Said to the style alone: React has nothing to do while the drawing is panned or zoomed. Not before it moves: where
     // nothing may be changed a click on a node begins as a pan does.

@@ -3,8 +3,7 @@ import { useQuery } from '@tanstack/react-query';
 import type { ReactNode } from 'react';
 import { useTranslation } from 'react-i18next';
 import { call, type Schemas } from '@/lib/api/client';
-import { Said } from '@/lib/said/said';
-import { Loading, Notice } from '@/ui/layout';
+import { Failure, Loading } from '@/ui/layout';
 import { useNodeTexts } from './catalog-texts';
 import css from './editor.module.css';
 import { useSpoken, type Speak } from './field-texts';
@@ -20,12 +19,7 @@ export function Documentation({ type }: { type: string }) {
     });
     const fields = useSpoken('fields');
     const speak = useSpoken('documentation');
-    if (doc.isError)
-        return (
-            <Notice>
-                <Said>{doc.error.message}</Said>
-            </Notice>
-        );
+    if (doc.isError) return <Failure error={doc.error} />;
     if (doc.isPending || fields === undefined || speak === undefined) return <Loading />;
     return <Written doc={doc.data} speak={speak} fields={fields} />;
 }

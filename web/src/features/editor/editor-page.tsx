@@ -33,9 +33,8 @@ import {
     type Page,
 } from '@/lib/api/models';
 import { useMay } from '@/lib/auth/session';
-import { Said } from '@/lib/said/said';
 import { Button, IconButton } from '@/ui/button';
-import { ErrorState, Loading, Notice, Status, useTitle } from '@/ui/layout';
+import { ErrorState, Failure, Loading, Notice, Status, useTitle } from '@/ui/layout';
 import { say, sayError } from '@/ui/toast';
 import { changeFlow, createFlow, download, exported, getFlow, runFlow, type FlowBody } from '../flows/api';
 import { Canvas } from './canvas';
@@ -612,11 +611,7 @@ function Editor({ flow }: { flow: Flow | undefined }) {
                             }}
                         />
                     </div>
-                    {run.data?.errorMessage != null && (
-                        <Notice>
-                            <Said>{run.data.errorMessage}</Said>
-                        </Notice>
-                    )}
+                    {run.data?.errorMessage != null && <Failure error={run.data.errorMessage} />}
                     {run.data !== undefined && run.data.nodeExecutions.length > 0 && (
                         <Gantt nodes={run.data.nodeExecutions} onChoose={select} />
                     )}

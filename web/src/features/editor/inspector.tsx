@@ -9,7 +9,7 @@ import { Said } from '@/lib/said/said';
 import { Button, IconButton } from '@/ui/button';
 import { DataView } from '@/ui/data-view';
 import { SelectField, TextAreaField, TextField } from '@/ui/field';
-import { Loading, Notice, Status, tableClass } from '@/ui/layout';
+import { Failure, Loading, Notice, Status, tableClass } from '@/ui/layout';
 import { Tabs } from '@/ui/tabs';
 import { sayError } from '@/ui/toast';
 import { useCatalog } from './catalog';
@@ -349,7 +349,7 @@ function PinButton({ id, output }: { id: string; output: unknown }) {
             small
             icon={PinIcon}
             onClick={() => {
-                if (JSON.stringify(output).length > PIN_BYTES) sayError(new Error(t('pin.large')));
+                if (JSON.stringify(output).length > PIN_BYTES) sayError(t('pin.large'));
                 else pin(id, output as Record<string, Json>);
             }}
         >
@@ -387,11 +387,7 @@ function Ran({ ran, part }: { ran: NodeExecution | undefined; part: 'input' | 'o
                 <span className={css.spacer} />
                 {part === 'output' && <PinButton id={ran.nodeId} output={shown.output} />}
             </div>
-            {shown.errorMessage !== null && (
-                <Notice>
-                    <Said>{shown.errorMessage}</Said>
-                </Notice>
-            )}
+            {shown.errorMessage !== null && <Failure error={shown.errorMessage} />}
             <DataView label={t(part)} value={shown[part]} />
             {part === 'output' && shown.attempts !== undefined && shown.attempts.length > 0 && (
                 <table className={tableClass}>
@@ -419,12 +415,7 @@ function Logs({ executionId, nodeId, status }: { executionId: string; nodeId: st
     const { time } = useFormats();
     const logs = useLogs(executionId, nodeId, status);
     if (logs.isPending) return <Loading lines={3} />;
-    if (logs.isError)
-        return (
-            <Notice>
-                <Said>{logs.error.message}</Said>
-            </Notice>
-        );
+    if (logs.isError) return <Failure error={logs.error} />;
     if (logs.data.length === 0) return <p className="muted">{t('noLogs')}</p>;
     return (
         <ul className={css.panel} style={{ padding: 0 }}>

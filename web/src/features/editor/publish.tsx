@@ -5,11 +5,10 @@ import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { call } from '@/lib/api/client';
 import type { Flow, FlowVersion } from '@/lib/api/models';
-import { Said } from '@/lib/said/said';
 import { Button } from '@/ui/button';
 import { Dialog } from '@/ui/dialog';
 import { TextAreaField } from '@/ui/field';
-import { Loading, Notice } from '@/ui/layout';
+import { Failure, Loading } from '@/ui/layout';
 import { say, sayError } from '@/ui/toast';
 import css from './editor.module.css';
 import { differenceOf } from './model';
@@ -96,11 +95,7 @@ export function PublishDialog({ flow, onClose }: { flow: Flow; onClose: () => vo
             {published !== null && published !== flow.version && (
                 <>
                     {former.isPending && <Loading lines={2} />}
-                    {former.isError && (
-                        <Notice>
-                            <Said>{former.error.message}</Said>
-                        </Notice>
-                    )}
+                    {former.isError && <Failure error={former.error} />}
                     {difference !== null && (
                         <p className="muted">
                             {t('publish.since', {

@@ -13,7 +13,7 @@ import { Said } from '@/lib/said/said';
 import { Button } from '@/ui/button';
 import { CopyButton, DataView } from '@/ui/data-view';
 import { ask } from '@/ui/ask';
-import { Ago, Card, ErrorState, Loading, Notice, Page, Status, TableScroll, tableClass } from '@/ui/layout';
+import { Ago, Card, ErrorState, Failure, Loading, Page, Status, TableScroll, tableClass } from '@/ui/layout';
 import { Tabs } from '@/ui/tabs';
 import { say, sayError } from '@/ui/toast';
 import { control, getExecution, remove, retry, type Control } from './api';
@@ -72,11 +72,7 @@ export function ExecutionPage() {
                 <>
                     <Facts execution={execution.data} />
                     <Waits execution={execution.data} />
-                    {execution.data.errorMessage !== null && (
-                        <Notice>
-                            <Said>{execution.data.errorMessage}</Said>
-                        </Notice>
-                    )}
+                    {execution.data.errorMessage !== null && <Failure error={execution.data.errorMessage} />}
                     <Parts execution={execution.data} />
                 </>
             )}
@@ -376,11 +372,7 @@ function NodeData({ node }: { node: NodeExecution }) {
     const attempts = node.attempts ?? [];
     return (
         <Card title={node.nodeId}>
-            {node.errorMessage !== null && (
-                <Notice>
-                    <Said>{node.errorMessage}</Said>
-                </Notice>
-            )}
+            {node.errorMessage !== null && <Failure error={node.errorMessage} />}
             <Tabs
                 label={t('ofNode', { id: node.nodeId })}
                 value={tab}

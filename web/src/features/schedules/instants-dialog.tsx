@@ -6,12 +6,11 @@ import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { useMay } from '@/lib/auth/session';
 import { useFormats } from '@/lib/format/format';
-import { Said } from '@/lib/said/said';
 import { useAct } from '@/ui/act';
 import { Button } from '@/ui/button';
 import { Dialog } from '@/ui/dialog';
 import { TextField } from '@/ui/field';
-import { EmptyState, Notice } from '@/ui/layout';
+import { EmptyState, Failure, Notice } from '@/ui/layout';
 import { ListCard, Table } from '@/ui/table';
 import { Tabs } from '@/ui/tabs';
 import { say } from '@/ui/toast';
@@ -141,12 +140,7 @@ function Next({ schedule }: { schedule: Schedule }) {
         timeStyle: 'short',
         timeZone: schedule.timezone,
     });
-    if (instants.isError)
-        return (
-            <Notice tone="warn">
-                <Said>{instants.error.message}</Said>
-            </Notice>
-        );
+    if (instants.isError) return <Failure tone="warn" error={instants.error} />;
     return (
         <>
             {!schedule.enabled && <Notice tone="info">{t('nextOff')}</Notice>}

@@ -5,11 +5,11 @@ import { useTranslation } from 'react-i18next';
 import { listFlows } from '@/features/flows/api';
 import { ApiError } from '@/lib/api/client';
 import { useFormats } from '@/lib/format/format';
-import { Said, useSaid } from '@/lib/said/said';
+import { useSaid } from '@/lib/said/said';
 import { Button } from '@/ui/button';
 import { Dialog } from '@/ui/dialog';
 import { SelectField, Switch, TextField } from '@/ui/field';
-import { Notice } from '@/ui/layout';
+import { Failure } from '@/ui/layout';
 import {
     catchUps,
     changeSchedule,
@@ -131,11 +131,7 @@ export function ScheduleDialog({
             }
         >
             <div className={css.form}>
-                {refused !== null && !shown.includes(refused.field ?? '') && (
-                    <Notice>
-                        <Said>{refused.message}</Said>
-                    </Notice>
-                )}
+                {refused !== null && !shown.includes(refused.field ?? '') && <Failure error={refused} />}
                 <div className={css.row}>
                     <TextField
                         label={t('name')}
@@ -341,12 +337,7 @@ function Instants({ expression, zone }: { expression: string; zone: string }) {
         timeZone: zone,
         timeZoneName: 'short',
     });
-    if (preview.isError)
-        return (
-            <Notice tone="warn">
-                <Said>{preview.error.message}</Said>
-            </Notice>
-        );
+    if (preview.isError) return <Failure tone="warn" error={preview.error} />;
     return (
         <section aria-label={t('next')} aria-live="polite">
             <h3 className={css.next}>{t('next')}</h3>

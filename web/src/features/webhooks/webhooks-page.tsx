@@ -6,12 +6,11 @@ import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { call } from '@/lib/api/client';
 import { useFormats } from '@/lib/format/format';
-import { Said } from '@/lib/said/said';
 import { Button } from '@/ui/button';
 import { CopyButton, DataView } from '@/ui/data-view';
 import { Dialog } from '@/ui/dialog';
 import { TextAreaField } from '@/ui/field';
-import { EmptyState, Notice, Page, Status } from '@/ui/layout';
+import { EmptyState, Failure, Page, Status } from '@/ui/layout';
 import { ListCard } from '@/ui/table';
 
 interface Webhook {
@@ -159,11 +158,7 @@ function Trial({ webhook, onClose }: { webhook: Webhook; onClose: () => void }) 
                     onChange={setBody}
                 />
             )}
-            {trial.isError && (
-                <Notice>
-                    <Said>{trial.error.message}</Said>
-                </Notice>
-            )}
+            {trial.isError && <Failure error={trial.error} />}
             {trial.isSuccess && (
                 <>
                     <p role="status">

@@ -5,11 +5,10 @@ import { useTranslation } from 'react-i18next';
 import { call } from '@/lib/api/client';
 import { useMay } from '@/lib/auth/session';
 import { useFormats } from '@/lib/format/format';
-import { Said } from '@/lib/said/said';
 import { useAct } from '@/ui/act';
 import { Button } from '@/ui/button';
 import { SelectField, Switch, TextField } from '@/ui/field';
-import { Card, Notice } from '@/ui/layout';
+import { Card, Failure } from '@/ui/layout';
 import { say } from '@/ui/toast';
 import css from './workers.module.css';
 
@@ -133,11 +132,7 @@ function ScalingCard({ scaling }: { scaling: Scaling }) {
                         ` ${t(`scaling.reasons.${scaling.reason}` as never, { defaultValue: scaling.reason })}`}
                 </p>
             )}
-            {typeof scaling.error === 'string' && (
-                <Notice tone="warn">
-                    <Said>{scaling.error}</Said>
-                </Notice>
-            )}
+            {typeof scaling.error === 'string' && <Failure tone="warn" error={scaling.error} />}
         </Card>
     );
 }

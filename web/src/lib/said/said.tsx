@@ -1,7 +1,9 @@
 /* A sentence of the service on the page. */
 import { useQuery } from '@tanstack/react-query';
+import i18next from 'i18next';
 import { useCallback } from 'react';
 import { useTranslation } from 'react-i18next';
+import { ApiError } from '@/lib/api/client';
 import { translator, type Translate } from './sentences';
 
 const tables: Record<string, () => Promise<Translate>> = {
@@ -40,4 +42,18 @@ export function useSaid(): (text: string) => string {
 export function Said({ children }: { children: string }) {
     const translated = useTranslate()(children);
     return translated === undefined ? <span lang="en">{children}</span> : <>{translated}</>;
+}
+
+/** What kind of refusal it is, by its code, which stays as it is whatever the sentence says. */
+export const titleOf = (error: unknown): string =>
+    i18next.t([
+        `codes.${error instanceof ApiError ? (error.unreachable ? 'UNREACHABLE' : error.code) : ''}`,
+        'errors.title',
+    ]);
+
+/** What went wrong, as the service says it, which tells what would be right. */
+export function SaidError({ error }: { error: unknown }) {
+    const { t } = useTranslation();
+    if (error instanceof ApiError && error.unreachable) return <>{t('errors.unreachable')}</>;
+    return <Said>{error instanceof Error ? error.message : String(error)}</Said>;
 }
