@@ -327,6 +327,7 @@ test('all that the catalog says is there in Spanish, and nothing that it says no
     const gather = (fields) => {
         for (const field of fields ?? []) {
             note('field', field.label, field.help, field.group);
+            note('field', ...(field.values ?? []).filter((value) => !/^([A-Z]+|[<>]=)$/.test(value)));
             gather(field.fields);
         }
     };
@@ -353,6 +354,10 @@ inBoth('a node has its settings and its documentation beside it', async ({ t, lo
     await step(page, 'say').click();
     await page.getByRole('textbox', { name: t.spoken('Message') }).waitFor();
     await page.getByText(t.spoken('The text of the line.')).waitFor();
+    const level = page.getByRole('combobox', { name: t.spoken('Level') });
+    await level
+        .getByText(language === 'en' ? 'info' : `${t.spoken('info')} (info)`, { exact: true })
+        .waitFor();
     assert.match(
         await step(page, 'say').locator('[title^="data: any"]').first().getAttribute('title'),
         new RegExp(t.spoken('Added to the line as JSON and passed on.')),

@@ -29,13 +29,17 @@ export function useSpoken(part: Part): Speak | undefined {
     return load !== undefined && data === undefined ? undefined : speak;
 }
 
+/** With the value itself, which help and expressions speak of. */
+const named = (value: string, text: string): string =>
+    text.toLowerCase() === value.toLowerCase() ? text : `${text} (${value})`;
 const said = (field: FieldSpec, speak: Speak): FieldSpec => {
-    const { label, help, group, fields } = field;
+    const { label, help, group, fields, values } = field;
     return {
         ...field,
         label: speak(label ?? field.name),
         ...(help != null && { help: speak(help) }),
         ...(group != null && { group: speak(group) }),
+        ...(values !== undefined && { valueTexts: values.map((value) => named(value, speak(value))) }),
         ...(fields !== undefined && { fields: fields.map((inner) => said(inner, speak)) }),
     };
 };

@@ -71,7 +71,10 @@ function FieldControl({ field, path, value, onChange, problem }: Props) {
             <SelectField
                 {...shared}
                 value={text(value ?? field.default)}
-                options={field.values.map((one) => ({ value: one, label: one }))}
+                options={field.values.map((one, index) => ({
+                    value: one,
+                    label: field.valueTexts?.[index] ?? one,
+                }))}
                 onChange={onChange}
             />
         );

@@ -28,6 +28,8 @@ export interface FieldSpec {
     min?: number;
     max?: number;
     values?: string[];
+    /** What they are called, in their order. */
+    valueTexts?: string[];
     widget?: string;
     group?: string;
     fields?: FieldSpec[];

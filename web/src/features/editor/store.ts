@@ -152,7 +152,12 @@ export function changeNodes(changes: NodeChange<DrawnNode>[]): void {
     // The arrow keys move without a drag.
     if (changes.some((c) => c.type === 'position' && c.dragging === false) && !useEditor.getState().dragged)
         remember('arrows');
-    useEditor.setState((s) => ({ nodes: applyNodeChanges(changes, s.nodes) }));
+    // How large a node is, and that it has grown by what is said of it, is known once it is drawn.
+    const measured = changes.some((c) => c.type === 'dimensions' && c.resizing === undefined);
+    useEditor.setState((s) => {
+        const nodes = applyNodeChanges(changes, s.nodes);
+        return { nodes: measured ? fitted(nodes) : nodes };
+    });
 }
 export function changeEdges(changes: EdgeChange[]): void {
     if (changes.some((c) => c.type === 'remove')) remember();

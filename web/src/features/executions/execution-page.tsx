@@ -4,6 +4,7 @@ import { Link, useNavigate, useParams } from '@tanstack/react-router';
 import { Pause, Play, RefreshCw, RotateCcw, Square, StepForward, Trash2 } from 'lucide-react';
 import { useRef, useState } from 'react';
 import { useTranslation } from 'react-i18next';
+import { useNodeTexts } from '@/features/editor/catalog-texts';
 import { getFlow } from '@/features/flows/api';
 import { isFinal, type ExecutionDetail, type NodeExecution } from '@/lib/api/models';
 import { useMay } from '@/lib/auth/session';
@@ -324,6 +325,7 @@ function Parts({ execution }: { execution: ExecutionDetail }) {
 function Nodes({ execution }: { execution: ExecutionDetail }) {
     const { t } = useTranslation('executions');
     const { duration, number } = useFormats();
+    const texts = useNodeTexts();
     const nodes = execution.nodeExecutions;
     const [chosen, setChosen] = useState<number | null>(null);
     const failed = nodes.findIndex((node) => node.status === 'failed');
@@ -347,7 +349,7 @@ function Nodes({ execution }: { execution: ExecutionDetail }) {
                             >
                                 <span>{one.nodeId}</span>
                                 <Status status={one.status} />
-                                <small>{one.nodeType}</small>
+                                <small>{texts.name(one.nodeType, null)}</small>
                                 <small className="num">
                                     {duration(one.duration)} ·{' '}
                                     {t('recordCount', {

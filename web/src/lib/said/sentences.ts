@@ -52,6 +52,10 @@ export function translator({ sentences, words }: Texts): Translate {
     const translate = (sentence: string, depth = 0): string | undefined => {
         const same = whole.get(sentence);
         if (same !== undefined && !same.includes('{1}')) return same;
+        // Before what a sentence may begin with: "node a: b is required." is of b.
+        const [, id, why] = /^node (\S+): ([^]+)$/.exec(sentence) ?? [];
+        const of = why === undefined || depth >= 4 ? undefined : translate(why, depth + 1);
+        if (of !== undefined) return `nodo ${id ?? ''}: ${of}`;
         for (const { shape, spanish } of patterns) {
             const values = shape.exec(sentence);
             if (values !== null)
