@@ -101,6 +101,7 @@ inBoth(
         const page = await open(browser, service, { path: `/executions/${id}`, ...look });
         await page.getByRole('heading', { name: 'Check stock' }).waitFor();
         await page.getByRole('alert').filter({ hasText: 'No stock left' }).first().waitFor();
+        await page.getByRole('tab', { name: t('executions:input'), exact: true, selected: true }).waitFor();
         await page.getByRole('tab', { name: t('executions:attempts', { count: 1 }) }).click();
         await page.getByRole('cell', { name: /No stock left/ }).waitFor();
         await page.getByRole('tab', { name: t('executions:logs'), exact: true }).click();

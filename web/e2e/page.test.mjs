@@ -58,6 +58,12 @@ inBoth(
 
 inBoth('draw by clicks, connect, undo, run at once, watch', async ({ t, look, language }) => {
     const page = await open(browser, service, { path: '/flows/new', ...look });
+    const { width, height } = page.viewportSize();
+    await page.setViewportSize({ width: 360, height });
+    await page.getByText(t('editor:startNarrow')).waitFor(); // where no node is to be chosen, none is spoken of
+    assert.ok(await page.getByText(t('editor:start')).isHidden());
+    await page.setViewportSize({ width, height });
+    await page.getByText(t('editor:start')).waitFor();
     await page.getByRole('button', { name: t('catalog:nodes.manual-trigger.name') }).click();
     await page.getByRole('button', { name: t('catalog:nodes.set-fields.name') }).click();
     const steps = page.locator('.react-flow__node');

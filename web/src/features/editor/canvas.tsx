@@ -121,7 +121,12 @@ export const Canvas = memo(function Canvas() {
                     addNode(type, screenToFlowPosition({ x: event.clientX, y: event.clientY }));
             }}
         >
-            {nodes.length === 0 && <p className={css.empty}>{t('start')}</p>}
+            {nodes.length === 0 && (
+                <p className={css.empty}>
+                    <span className={css.wide}>{t('start')}</span>
+                    <span className={css.narrow}>{t('startNarrow')}</span>
+                </p>
+            )}
             <KnownContext.Provider value={known}>
                 <ReactFlow
                     nodes={nodes}

@@ -370,7 +370,8 @@ function Nodes({ execution }: { execution: ExecutionDetail }) {
 function NodeData({ node }: { node: NodeExecution }) {
     const { t } = useTranslation('executions');
     const { dateTime, duration } = useFormats();
-    const [tab, setTab] = useState<'output' | 'input' | 'attempts'>('output');
+    const [chosen, setTab] = useState<'output' | 'input' | 'attempts' | null>(null);
+    const tab = chosen ?? (node.errorMessage === null ? 'output' : 'input'); // what failed is told by what it got
     const attempts = node.attempts ?? [];
     return (
         <Card title={node.nodeId}>
