@@ -165,6 +165,7 @@ void run_cancel_child(struct flow_run *run, const struct scope *scope, unsigned 
 static void abort_node(struct flow_run *run, struct scope *scope, unsigned index)
 {
     struct node_run *node = run_node_at(run, scope, index);
+    bool attempting = node->state != NODE_BACKOFF; /* else its attempts are over, each with an outcome of its own */
     switch (node->state) {
     case NODE_RUNNING:
         run_command_stop(run, scope->id, index, node->attempt);
@@ -183,7 +184,8 @@ static void abort_node(struct flow_run *run, struct scope *scope, unsigned index
     run_leave_state(run, scope, node);
     node->state = NODE_ABORTED;
     node->ended_ms = run->now_ms;
-    run_attempt_end(node, NODE_ABORTED, run->now_ms, NULL);
+    if (attempting)
+        run_attempt_end(node, NODE_ABORTED, run->now_ms, NULL);
 }
 
 void run_scope_abort(struct flow_run *run, struct scope *scope)

@@ -470,6 +470,12 @@ static void test_cancel(void **state)
     advance(&s, (struct run_event){.kind = RUN_EVENT_CANCEL});
     COMMANDS(&s, "");
     assert_int_equal(flow_run_status(s.run), RUN_CANCELLED);
+    AUTO_JSON struct json *document = flow_run_document(s.run);
+    const struct json *of_d = json_at(json_get(document, "nodes"), 3),
+                      *attempt = json_at(json_get(of_d, "attempts"), 0);
+    assert_string_equal(json_get_str(of_d, "status"), "aborted");
+    assert_string_equal(json_get_str(attempt, "status"), "failed"); /* it had its outcome before */
+    assert_non_null(json_get_str(attempt, "error"));
     stage_done(&s);
 }
 
