@@ -115,6 +115,16 @@ static const struct json *result_of(const struct node_run *node, const struct qu
     return result;
 }
 
+/* Of a child that succeeded late: in an epoch that was lost its deadline may have passed, and the next attempt been
+ * made. What counts is the attempt that succeeded. */
+static void add_lost_after_deadline(struct flow_run *run, struct node_run *node, unsigned index)
+{
+    int number = node->attempt;
+    if (node->wait == WAIT_CHILD && node->wake_ms <= run->now_ms)
+        run_lost_attempts_add(run, node, index);
+    node->attempt = number;
+}
+
 static void take(struct flow_run *run, struct place place, const struct queued_signal *signal)
 {
     struct scope *scope = run_scope_find(run, place.scope);
@@ -139,6 +149,7 @@ static void take(struct flow_run *run, struct place place, const struct queued_s
     node->records = 1;
     run_attempt_end(node, NODE_SUCCEEDED, run->now_ms, NULL);
     node->state = NODE_SUCCEEDED;
+    add_lost_after_deadline(run, node, place.node);
     run_checkpoint(run, scope, place.node, NULL);
     if (run_count_outputs(run, node->outputs))
         run_conclude(run, scope, place.node, NODE_SUCCEEDED);

@@ -318,6 +318,23 @@ static void test_a_child_that_succeeds_leaves_no_attempt_unknown(void **state)
     stage_free(s);
 }
 
+/* But in the lost epoch its deadline may have passed, as it has by now. */
+static void test_epochs_lost_after_the_deadline_of_a_child(void **state)
+{
+    (void)state;
+    struct stage *s = stage_new("t:trigger c:sub-flow{'retry':{'maxAttempts':2,'delayMs':0}}", "t>c.input", NULL);
+    stage_start(s);
+    stage_done(s, "t@0", "{'out':1}");
+    stage_waits(s, "c@0", T0 + 100, "{'kind':'child','childId':'c1'}", "{}");
+    s->now_ms = T0 + 200;
+    lose_epochs(s, 3, 1);
+    stage_signalled(s, 1, true, NULL, "{'status':'success','result':5,'executionId':'c1'}");
+    SEEN(s, "start t@0, keep c@0 success, end success");
+    attempt_is(s, 0, 1, "success");
+    attempt_is(s, 1, 2, "unknown");
+    stage_free(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_items_of_changing_expressions_are_kept),
@@ -330,6 +347,7 @@ int main(void)
                                        cmocka_unit_test(test_what_is_stopped_at_once_is_not_started),
                                        cmocka_unit_test(test_children_of_failed_iterations_are_dropped_again),
                                        cmocka_unit_test(test_epochs_lost_in_a_wait_for_a_child),
-                                       cmocka_unit_test(test_a_child_that_succeeds_leaves_no_attempt_unknown)};
+                                       cmocka_unit_test(test_a_child_that_succeeds_leaves_no_attempt_unknown),
+                                       cmocka_unit_test(test_epochs_lost_after_the_deadline_of_a_child)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
