@@ -237,7 +237,7 @@ bool sim_all_final(struct sim *sim)
     for (const struct sim_execution *e = sim->executions; e != NULL; e = e->next)
         if (e->final < 0 && e->epoch > 0)
             return false;
-    return store_pending(sim->store) == 0;
+    return store_pending(sim->store) == 0 && sim_schedule_is_filled(sim);
 }
 
 static void check_status(struct sim *sim, const struct sim_execution *e)

@@ -80,6 +80,28 @@ static bool is_filled(const struct sim *sim, int64_t instant_ms)
     return sim->schedule.backfill_id[0] != '\0' && instant_ms <= sim->schedule.to_ms;
 }
 
+static int64_t count_filled(const struct sim *sim)
+{
+    int64_t filled = 0;
+    for (const struct sim_execution *e = sim->executions; e != NULL; e = e->next)
+        filled += e->filled && e->epoch > 0;
+    return filled;
+}
+
+static int64_t count_to_fill(const struct sim *sim)
+{
+    struct schedule_rule rule;
+    struct error ignored; /* it was read before */
+    return schedule_rule_parse(sim->schedule.document, 0, &rule, &ignored) == ERR_OK
+               ? schedule_count(&rule, sim->schedule.from_ms, sim->schedule.to_ms, INSTANTS_MAX)
+               : 0;
+}
+
+bool sim_schedule_is_filled(const struct sim *sim)
+{
+    return sim->schedule.backfill_id[0] == '\0' || count_filled(sim) >= count_to_fill(sim);
+}
+
 bool sim_schedule_is_second(const struct sim *sim, int64_t instant_ms)
 {
     struct schedule_rule rule;
@@ -212,7 +234,7 @@ static void check_instant(struct sim *sim, const struct json *instant)
 }
 
 /* All of its instants have fired, and it knows that. */
-static void check_backfill(struct sim *sim, struct store_session *session, const struct schedule_rule *rule)
+static void check_backfill(struct sim *sim, struct store_session *session)
 {
     const struct sim_schedule *schedule = &sim->schedule;
     AUTO_JSON struct json *backfill = NULL;
@@ -223,9 +245,7 @@ static void check_backfill(struct sim *sim, struct store_session *session, const
         sim_problem(sim, "the backfill cannot be read: %s", error.message);
         return;
     }
-    int64_t total = schedule_count(rule, schedule->from_ms, schedule->to_ms, INSTANTS_MAX), fired = 0;
-    for (const struct sim_execution *e = sim->executions; e != NULL; e = e->next)
-        fired += e->filled && e->epoch > 0;
+    int64_t total = count_to_fill(sim), fired = count_filled(sim);
     if (fired != total || json_get_int(backfill, "fired", 0) != total || json_get_int(backfill, "skipped", 0) != 0)
         sim_problem(sim, "of %lld instants of the backfill %lld were filled, and it counts %lld and %lld skipped",
                     (long long)total, (long long)fired, (long long)json_get_int(backfill, "fired", 0),
@@ -251,7 +271,7 @@ void sim_schedule_check(struct sim *sim, struct store_session *session)
         sim_problem(sim, "the schedule's instants cannot be read: %s", error.message);
         return;
     }
-    check_backfill(sim, session, &rule);
+    check_backfill(sim, session);
     const struct json *instants = json_get(page, "data");
     int64_t expected = sim->schedule.first_ms;
     for (size_t i = json_count(instants); i-- > 0;) {

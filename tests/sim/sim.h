@@ -305,6 +305,7 @@ struct sim_execution *sim_schedule_starts(struct sim *sim, const struct store_ex
 void sim_schedule_fired(struct sim *sim, struct sim_execution *fired); /* it is committed */
 void sim_schedule_started(struct sim *sim, const struct sim_execution *started);
 void sim_schedule_check(struct sim *sim, struct store_session *session);
+bool sim_schedule_is_filled(const struct sim *sim); /* its backfill has started all, or there is none */
 bool sim_schedule_is_second(const struct sim *sim, int64_t instant_ms); /* of its backfill */
 
 /* rates.c */
