@@ -1,8 +1,8 @@
 // The editor: for-each containers, loops, notes, lining up, copying, both languages and themes.
 import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync } from 'node:fs';
-import { after, before, test } from 'node:test';
-import { finish, launch, open, Service, violations } from './support.mjs';
+import { test } from 'node:test';
+import { browser, finish, open, service, stage, violations } from './support.mjs';
 import { inBoth } from './texts.mjs';
 
 const node = (id, type, x, y, config = {}, more = {}) => ({
@@ -55,15 +55,7 @@ const shot = async (page, name) => {
     await page.screenshot({ path: `${folder}/${name}.png` });
 };
 
-let service, browser;
-before(async () => {
-    service = await new Service().start();
-    browser = await launch();
-});
-after(async () => {
-    await browser?.close();
-    await service?.done();
-});
+stage();
 
 let count = 0;
 const made = (definition = looped) =>

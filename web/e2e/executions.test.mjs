@@ -1,17 +1,13 @@
 // Executions: the list that follows what happens, its filter, acting on several, one in detail, two compared.
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import { finish, launch, link, node, open, Service, violations } from './support.mjs';
+import { test } from 'node:test';
+import { browser, finish, link, node, open, service, stage, violations } from './support.mjs';
 import { inBoth } from './texts.mjs';
 
-let service;
-let browser;
 let good;
 let bad;
 
-before(async () => {
-    service = await new Service().start();
-    browser = await launch();
+stage({}, async () => {
     const rows = [
         { id: 1, status: 'open' },
         { id: 2, status: 'done' },
@@ -34,10 +30,6 @@ before(async () => {
         ],
         connections: [link('start', 'stop')],
     });
-});
-after(async () => {
-    await browser?.close();
-    await service?.done();
 });
 
 const run = async (flow) => (await service.call('POST', `/flows/${flow.id}/run`, {})).executionId;

@@ -1,32 +1,22 @@
 // The pages of building and operating: schedules, webhooks, workers, dead letters, access, settings.
 import assert from 'node:assert/strict';
-import { after, before } from 'node:test';
-import { finish, launch, node, open, Service, violations } from './support.mjs';
+import { beside, browser, finish, node, open, service, stage, violations } from './support.mjs';
 import { inBoth } from './texts.mjs';
 
-let service;
 let guarded;
-let browser;
 let flow;
 
-before(async () => {
-    service = await new Service().start();
-    guarded = await new Service({
+stage({}, async () => {
+    guarded = await beside({
         JWT_SECRET: 'a secret of more than thirty-two bytes',
         ADMIN_PASSWORD: 'correct horse',
-    }).start();
-    browser = await launch();
+    });
     flow = await service.call('POST', '/flows', {
         name: 'Nightly report',
         nodes: [node('hook', 'webhook-trigger', { path: 'reports/night', responseMode: 'lastNode' })],
         connections: [],
     });
     await service.call('PUT', `/flows/${flow.id}`, { status: 'active' });
-});
-after(async () => {
-    await browser?.close();
-    await service?.done();
-    await guarded?.done();
 });
 
 inBoth(

@@ -1,20 +1,9 @@
 // The overview: how to begin, live figures and charts, what is wrong now, what failed last.
 import assert from 'node:assert/strict';
-import { after, before } from 'node:test';
-import { finish, launch, link, node, open, Service } from './support.mjs';
+import { browser, finish, link, node, open, service, stage } from './support.mjs';
 import { inBoth } from './texts.mjs';
 
-let service;
-let browser;
-
-before(async () => {
-    service = await new Service().start();
-    browser = await launch();
-});
-after(async () => {
-    await browser?.close();
-    await service?.done();
-});
+stage();
 
 inBoth('before the first flow it teaches', async ({ t, look }) => {
     const page = await open(browser, service, look);

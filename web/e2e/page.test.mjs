@@ -1,8 +1,8 @@
 // The page against the program: every page in both languages and themes, narrow too; drawing, running, watching.
 import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
-import { after, before, test } from 'node:test';
-import { finish, launch, open, Service, settled, violations } from './support.mjs';
+import { test } from 'node:test';
+import { beside, browser, finish, open, Service, service, settled, stage, violations } from './support.mjs';
 import { inBoth } from './texts.mjs';
 
 const root = new URL('../../', import.meta.url).pathname;
@@ -19,21 +19,14 @@ const paths = [
     '/dead-letters',
     '/settings',
 ];
-let service, guarded, browser, flow;
+let guarded, flow;
 
-before(async () => {
-    service = await new Service().start();
-    guarded = await new Service({
+stage({}, async () => {
+    guarded = await beside({
         JWT_SECRET: 'a secret of thirty-two bytes or more',
         ADMIN_PASSWORD: 'a long password',
-    }).start();
-    browser = await launch();
+    });
     flow = await service.call('POST', '/flows', JSON.parse(readFileSync(`${root}examples/orders.json`)));
-});
-after(async () => {
-    await browser?.close();
-    await service?.done();
-    await guarded?.done();
 });
 
 inBoth(

@@ -1,52 +1,46 @@
 // What a person sees and may do by role: who may only look is shown everything there is to see, and nothing to press.
 import assert from 'node:assert/strict';
-import { after, before } from 'node:test';
-import { finish, launch, link, node, open, Service, settled, violations } from './support.mjs';
+import { browser, finish, link, node, open, service, settled, stage, violations } from './support.mjs';
 import { inBoth } from './texts.mjs';
 
-let service;
-let browser;
 let flow;
 let token;
 let asAdmin;
 
-before(async () => {
-    service = await new Service({
+stage(
+    {
         JWT_SECRET: 'a secret of more than thirty-two bytes',
         ADMIN_PASSWORD: 'correct horse',
-    }).start();
-    browser = await launch();
-    ({ accessToken: token } = await service.call('POST', '/auth/login', {
-        username: 'admin',
-        password: 'correct horse',
-    }));
-    asAdmin = (method, path, body) => service.call(method, path, body, token);
-    for (const [username, role] of [
-        ['vera', 'viewer'],
-        ['oscar', 'operator'],
-    ])
-        await asAdmin('POST', '/users', { username, role, password: 'a long password' });
-    flow = await asAdmin('POST', '/flows', {
-        name: 'Sign off',
-        nodes: [
-            node('start', 'manual-trigger'),
-            {
-                ...node('ask', 'wait', { mode: 'approval', title: 'Pay the invoice?' }),
-                position: { x: 300, y: 0 },
-            },
-        ],
-        connections: [{ ...link('start', 'ask'), toInput: 'data' }],
-    });
-    await asAdmin('POST', '/scheduler/schedules', {
-        flowId: flow.id,
-        name: 'Every night',
-        cronExpression: '0 2 * * *',
-    });
-});
-after(async () => {
-    await browser?.close();
-    await service?.done();
-});
+    },
+    async () => {
+        ({ accessToken: token } = await service.call('POST', '/auth/login', {
+            username: 'admin',
+            password: 'correct horse',
+        }));
+        asAdmin = (method, path, body) => service.call(method, path, body, token);
+        for (const [username, role] of [
+            ['vera', 'viewer'],
+            ['oscar', 'operator'],
+        ])
+            await asAdmin('POST', '/users', { username, role, password: 'a long password' });
+        flow = await asAdmin('POST', '/flows', {
+            name: 'Sign off',
+            nodes: [
+                node('start', 'manual-trigger'),
+                {
+                    ...node('ask', 'wait', { mode: 'approval', title: 'Pay the invoice?' }),
+                    position: { x: 300, y: 0 },
+                },
+            ],
+            connections: [{ ...link('start', 'ask'), toInput: 'data' }],
+        });
+        await asAdmin('POST', '/scheduler/schedules', {
+            flowId: flow.id,
+            name: 'Every night',
+            cronExpression: '0 2 * * *',
+        });
+    },
+);
 
 const entered = async (username, t, options) => {
     const page = await open(browser, service, options);

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createRequire } from 'node:module';
 import { createInterface } from 'node:readline';
+import { after, before } from 'node:test';
 import { chromium } from 'playwright-core';
 
 const root = new URL('../../', import.meta.url).pathname;
@@ -113,6 +114,30 @@ export async function launch() {
             '--disable-sync',
         ],
     });
+}
+
+/** What the tests of a file share. */
+export let service;
+export let browser;
+const others = [];
+/** Starts both before the tests, then makes what else they need, and ends all of it after them. */
+export function stage(environment, more) {
+    before(async () => {
+        service = await new Service(environment).start();
+        browser = await launch();
+        await more?.();
+    });
+    after(async () => {
+        await browser?.close();
+        await service?.done();
+        for (const other of others) await other.done();
+    });
+}
+/** A further service for the tests of a file. */
+export async function beside(environment) {
+    const other = new Service(environment);
+    others.push(other);
+    return other.start();
 }
 
 /**

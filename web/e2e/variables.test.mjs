@@ -1,16 +1,11 @@
 // Variables and secrets: made, changed, used, found again, sealed anew, deleted; of all flows and of one.
 import assert from 'node:assert/strict';
-import { after, before } from 'node:test';
-import { finish, launch, link, node, open, Service, violations } from './support.mjs';
+import { browser, finish, link, node, open, Service, service, stage, violations } from './support.mjs';
 import { inBoth } from './texts.mjs';
 
-let service;
-let browser;
 let flow;
 
-before(async () => {
-    service = await new Service({ SECRETS_KEY: 'a key of at least thirty-two characters' }).start();
-    browser = await launch();
+stage({ SECRETS_KEY: 'a key of at least thirty-two characters' }, async () => {
     flow = await service.call('POST', '/flows', {
         name: 'Greets',
         nodes: [
@@ -19,10 +14,6 @@ before(async () => {
         ],
         connections: [link('start', 'greet')],
     });
-});
-after(async () => {
-    await browser?.close();
-    await service?.done();
 });
 
 inBoth('a variable is made, used, found again, changed and deleted', async ({ t, look }) => {

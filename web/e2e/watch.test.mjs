@@ -2,27 +2,21 @@
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import { once } from 'node:events';
-import { after, before } from 'node:test';
-import { finish, launch, link, node, open, Service, violations } from './support.mjs';
+import { after } from 'node:test';
+import { browser, finish, link, node, open, service, stage, violations } from './support.mjs';
 import { inBoth } from './texts.mjs';
 
-let service;
-let browser;
 let target;
 /** The request that is held, until the test answers it. */
 let held;
 
-before(async () => {
+stage({}, async () => {
     target = createServer((request, response) => {
         held(response);
     }).listen(0);
     await once(target, 'listening');
-    service = await new Service().start();
-    browser = await launch();
 });
-after(async () => {
-    await browser?.close();
-    await service?.done();
+after(() => {
     target?.close();
 });
 

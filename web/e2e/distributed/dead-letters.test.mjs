@@ -1,20 +1,10 @@
 // Dead letters that are there (tests/distributed/test_broker.py sends them): looked at, sent again, put away. In one
 // process no message is lost, so there this page is always empty.
 import assert from 'node:assert/strict';
-import { after, before } from 'node:test';
-import { finish, launch, open, Service, settled, violations } from '../support.mjs';
+import { browser, finish, open, service, settled, stage, violations } from '../support.mjs';
 import { inBoth } from '../texts.mjs';
 
-let service;
-let browser;
-before(async () => {
-    service = await new Service().start();
-    browser = await launch();
-});
-after(async () => {
-    await browser?.close();
-    await service?.done();
-});
+stage();
 
 inBoth('a letter tells why and what was in it, is sent again or put away', async ({ t, look, language }) => {
     const number = language === 'en' ? 0 : 1;

@@ -3,28 +3,22 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
-import { after, before } from 'node:test';
-import { finish, launch, link, node, open, Service, violations } from '../support.mjs';
+import { after } from 'node:test';
+import { browser, finish, link, node, open, service, stage, violations } from '../support.mjs';
 import { inBoth } from '../texts.mjs';
 
-let service;
-let browser;
 let target;
 /** The requests that are held; null once they are answered as they come. */
 let held;
 
-before(async () => {
+stage({}, async () => {
     target = createServer((_request, response) => {
         if (held === null) response.end('"answer"');
         else held.push(response);
     }).listen(0);
     await once(target, 'listening');
-    service = await new Service().start();
-    browser = await launch();
 });
-after(async () => {
-    await browser?.close();
-    await service?.done();
+after(() => {
     target?.close();
 });
 
