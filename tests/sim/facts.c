@@ -284,6 +284,9 @@ static bool plant_event(struct sim *sim, struct store_event *event)
         if (event->kind == STORE_EVENT_PARKED && event->wake_ms != INT64_MAX)
             event->wake_ms = event->at_ms;
         return true;
+    case SIM_PLANT_NEW_ITEM_TIME:
+        event->checkpoint.started_ms = 0;
+        return true;
     case SIM_PLANT_MUTE_CHILD:
         event->has_parent = false;
         return true;

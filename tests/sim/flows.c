@@ -12,6 +12,8 @@
 #define STARTS_MAX 80     /* of nodes, of one execution and all that it starts */
 #define EXECUTIONS_MAX 10 /* that one starts */
 #define LONG_MS 600000    /* a deadline that is not met in vain */
+#define ITEM_MS 300000    /* more than any item takes, with all faults, that does not wait for ever */
+#define TOOK_MAX_MS 350000
 
 struct json *sim_input(unsigned number)
 {
@@ -34,9 +36,38 @@ static void dress_effect(struct sim *sim, struct json *node, struct json *config
         json_set_int(config, "takesMs", (int64_t)rng_below(&sim->rng, 600));
 }
 
-/* The signal comes, early or late, or it never does. */
-static void dress_signal(struct sim *sim, struct sim_flow *flow, unsigned index, struct json *config)
+static const struct json *node_around(const struct sim_flow *flow, const struct json *node)
 {
+    const struct json *nodes = json_get(flow->definition, "nodes");
+    const char *parent = json_get_str(node, "parentId");
+    for (size_t i = 0; parent != NULL && i < json_count(nodes); i++)
+        if (strcmp(json_get_str(json_at(nodes, i), "id"), parent) == 0)
+            return json_at(nodes, i);
+    return NULL;
+}
+
+/* Whether the time of its items may end it: it stands in an outermost for-each that runs them in place. */
+static bool is_in_item(const struct sim_flow *flow, const struct json *node)
+{
+    const struct json *each = node_around(flow, node);
+    return each != NULL && json_get_str(each, "parentId") == NULL && !json_has(json_get(each, "config"), "distribute");
+}
+
+static bool has_wait_in_item(const struct sim_flow *flow)
+{
+    const struct json *nodes = json_get(flow->definition, "nodes");
+    for (size_t i = 0; i < json_count(nodes); i++)
+        if (sim_kind_of(json_get_str(json_at(nodes, i), "type")) == KIND_SIGNAL && is_in_item(flow, json_at(nodes, i)))
+            return true;
+    return false;
+}
+
+/* The signal comes, early or late, or it never does; then the wait has a deadline, or its item has. */
+static void dress_signal(struct sim *sim, struct sim_flow *flow, unsigned index, const struct json *node,
+                         struct json *config)
+{
+    if (flow->timed && is_in_item(flow, node) && sim_chance(&sim->rng, 80))
+        return;
     flow->signalled[index] = sim_chance(&sim->rng, 65);
     flow->approved[index] = flow->signalled[index] && sim_chance(&sim->rng, 35);
     flow->approvals |= flow->approved[index];
@@ -53,8 +84,12 @@ static const char *other_flow(struct sim *sim, const struct sim_flow *flow)
     return behind == 0 ? NULL : sim->flows[index + 1 + rng_below(&sim->rng, behind)].id;
 }
 
-static void dress_each(struct sim *sim, const struct sim_flow *flow, struct json *config)
+static void dress_each(struct sim *sim, const struct sim_flow *flow, const struct json *node, struct json *config)
 {
+    if (flow->timed && json_get_str(node, "parentId") == NULL && !json_has(config, "distribute")) {
+        json_set_int(config, "itemTimeoutMs", ITEM_MS);
+        return;
+    }
     const char *other = other_flow(sim, flow);
     uint64_t drawn = json_has(config, "distribute") ? 100 : rng_below(&sim->rng, 100);
     if (drawn < 25) {
@@ -89,9 +124,9 @@ static void dress(struct sim *sim, struct sim_flow *flow, struct json *node, uns
     if (kind == KIND_EFFECT)
         dress_effect(sim, node, config);
     else if (kind == KIND_SIGNAL)
-        dress_signal(sim, flow, index, config);
+        dress_signal(sim, flow, index, node, config);
     else if (kind == KIND_EACH)
-        dress_each(sim, flow, config);
+        dress_each(sim, flow, node, config);
     else if (kind == KIND_CHILD)
         json_set_str(config, "flow", other_flow(sim, flow));
 }
@@ -115,6 +150,8 @@ static struct json *make_settings(struct sim *sim, struct sim_flow *flow)
 {
     struct json *settings = json_object_new();
     add_rate(sim, flow, settings);
+    if (flow->timed) /* nor has it a limit, under which its own executions would wait for each other */
+        return settings;
     if (sim_chance(&sim->rng, 30)) {
         flow->concurrency = 1 + (int)rng_below(&sim->rng, 3);
         json_set_int(settings, "concurrency", flow->concurrency);
@@ -148,6 +185,7 @@ static void draw(struct sim *sim, struct sim_flow *flow, unsigned size)
         json_unref(flow->definition);
         flow->definition = flow_random_definition(&sim->rng, size);
     } while (other_flow(sim, flow) == NULL && has_kind(flow->definition, KIND_CHILD));
+    flow->timed = sim->flow_count == 1 && has_wait_in_item(flow); /* others would wait for it too long */
     struct json *nodes = json_get(flow->definition, "nodes");
     for (unsigned i = 0; i < json_count(nodes); i++)
         dress(sim, flow, json_at(nodes, i), i);
@@ -173,7 +211,7 @@ static bool try_out(struct sim *sim, struct sim_flow *flow)
     for (unsigned i = 0; i < 2 * (SIM_INPUTS + 1); i++) {
         AUTO_JSON struct json *input = i / 2 == SIM_INPUTS ? sim_schedule_input() : sim_input(i / 2);
         const struct sim_expected *expected = sim_expect(sim, (unsigned)(flow - sim->flows), NULL, i % 2 == 1, input);
-        if (expected->starts > STARTS_MAX || expected->executions > EXECUTIONS_MAX)
+        if (expected->starts > STARTS_MAX || expected->executions > EXECUTIONS_MAX || expected->took_ms > TOOK_MAX_MS)
             return false;
     }
     return true;

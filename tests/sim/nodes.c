@@ -123,6 +123,10 @@ void sim_behave(const struct sim_flow *flow, bool mended, const char *node_id, c
         return;
     if (kind == KIND_EACH) {
         ret->outputs = plan_of(hash);
+        if (json_has(inputs, "itemTimeoutMs")) { /* all at once: their times pass together */
+            json_set_int(ret->outputs, "itemTimeoutMs", json_get_int(inputs, "itemTimeoutMs", 0));
+            json_set_int(ret->outputs, "concurrency", 4);
+        }
         return;
     }
     ret->outputs = json_object_new();
@@ -220,6 +224,13 @@ static bool is_approval(const struct node_call *call)
     return execution != NULL && sim_is_approved(&sim->flows[execution->flow], call->node_id);
 }
 
+static bool is_signalled(const struct node_call *call)
+{
+    const struct sim *sim = worker_of(call)->sim;
+    const struct sim_execution *execution = sim_find(sim, call->execution_id);
+    return execution != NULL && sim_is_signalled(&sim->flows[execution->flow], call->node_id);
+}
+
 /* What comes of these is known when others have spoken. */
 static enum err execute_signal(struct node_call *call, struct error *reterr)
 {
@@ -239,6 +250,7 @@ static enum err execute_signal(struct node_call *call, struct error *reterr)
         json_set_int(late, "deadline", call->now_ms + timeout_ms);
         node_call_set(call, "timeout", late);
     }
+    worker_of(call)->sim->endless += timeout_ms == 0 && !is_signalled(call);
     sim_on_node_done(worker_of(call), call, epoch_of(call), hash);
     node_call_wait_for(call, waiting, timeout_ms > 0 ? call->now_ms + timeout_ms : RUN_WAKE_NEVER);
     return ERR_OK;

@@ -65,7 +65,7 @@ static void make_backfill(struct sim *sim, int64_t every_ms)
 {
     struct sim_schedule *schedule = &sim->schedule;
     struct error error;
-    if (!sim_chance(&sim->rng, 50))
+    if (!sim_chance(&sim->rng, 50) || sim->flows[schedule->flow].timed)
         return;
     id_format(sim->now, &sim->rng, schedule->backfill_id);
     schedule->to_ms = sim->now;

@@ -51,6 +51,7 @@ enum sim_plant {
     SIM_PLANT_FORGET_INSTANT,  /* what became of an instant is not written */
     SIM_PLANT_CROWD_BACKFILL,  /* a backfill does not see that its executions are unfinished */
     SIM_PLANT_SKIP_BACKFILL,   /* a backfill goes on past an instant that it has not dealt with */
+    SIM_PLANT_NEW_ITEM_TIME,   /* an item's time begins anew each time that its run is taken up */
     SIM_PLANT_COUNT
 };
 
@@ -88,6 +89,7 @@ struct sim_flow {
     bool signalled[SIM_NODES]; /* of n<index>: a wait that somebody sends a signal to */
     bool approved[SIM_NODES];  /* such a wait that only an answer under its link ends */
     bool approvals;            /* there are some */
+    bool timed;                /* only the time of their items ends some of its waits */
     int concurrency, per_key;  /* 0: any number */
     int rate_limit;            /* starts in a period, of all or of each key; 0: any number */
     bool rate_keyed;
@@ -106,6 +108,7 @@ struct sim_expected {
     bool loose;      /* which nodes run depends on the order */
     unsigned starts; /* of nodes, of all that it starts too */
     unsigned children;
+    int64_t took_ms;        /* there */
     unsigned executions;    /* all that it starts */
     struct sim_wait *waits; /* those that get a signal */
 };
@@ -232,6 +235,7 @@ struct sim {
     uint64_t steps;
     uint64_t crashes, lost, doubled, delayed, failed_commits, jumps, hangs, cancels, pauses, unheard, late;
     uint64_t held_back; /* by a rate alone */
+    uint64_t endless;   /* waits that only their item's time ends */
     uint64_t iterations, passes, children, bodies, signals, answers, firings, fillings, firsts, retries,
         failures;      /* that flows came to */
     char problem[600]; /* the first broken promise, or empty */

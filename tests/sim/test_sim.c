@@ -98,6 +98,7 @@ static void test_all_of_it_does_happen(void **state)
                   {"late broadcasts", offsetof(struct sim, late)},
                   {"starts that a rate holds back", offsetof(struct sim, held_back)},
                   {"items of for-each", offsetof(struct sim, iterations)},
+                  {"waits that their item's time ends", offsetof(struct sim, endless)},
                   {"passes of loops", offsetof(struct sim, passes)},
                   {"children", offsetof(struct sim, children)},
                   {"distributed items", offsetof(struct sim, bodies)},
@@ -109,7 +110,7 @@ static void test_all_of_it_does_happen(void **state)
                   {"failures", offsetof(struct sim, failures)},
                   {"retries", offsetof(struct sim, retries)}};
     uint64_t sums[sizeof counts / sizeof *counts] = {0};
-    for (uint64_t seed = 1; seed <= 24; seed++) {
+    for (uint64_t seed = 1; seed <= 36; seed++) {
         (void)sim_run(&sim, seed, SIM_ALL, SIM_PLANT_NONE);
         for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
             sums[i] += *(const uint64_t *)(const void *)((const char *)&sim + counts[i].offset);
@@ -151,6 +152,7 @@ static void test_planted_defects_are_found(void **state)
         [SIM_PLANT_FORGET_INSTANT] = {"nobody has dealt with the instant", 0, 0},
         [SIM_PLANT_CROWD_BACKFILL] = {"executions of the backfill are unfinished", 0, 0},
         [SIM_PLANT_SKIP_BACKFILL] = {"instants of the backfill", 0, 0},
+        [SIM_PLANT_NEW_ITEM_TIME] = {"is stuck", 0, 32},
         [SIM_PLANT_DROP_RESTORE] = {"in the execution that it retries and started again", SIM_PERSON, 10},
     };
     static struct sim sim;
