@@ -58,7 +58,7 @@ describe('a problem of a flow', () => {
             },
             false,
         );
-        expect([text, path]).toEqual(['Falta «Condiciones 2 › Campo».', 'conditions[1].field']);
+        expect([text, path]).toEqual(['Falta un valor para «Condiciones 2 › Campo».', 'conditions[1].field']);
     });
     it('that has no translation is marked as English', () => {
         expect(read({ code: 'NEW', message: 'Quite new.' }, true)).toEqual({

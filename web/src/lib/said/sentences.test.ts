@@ -138,7 +138,7 @@ describe('a sentence', () => {
         ['mode must be one of a, b.', 'mode debe ser uno de a, b.'],
         ['node ask: The connection failed: refused.', 'nodo ask: La conexión ha fallado: refused.'],
         ['node stop: No stock left', 'nodo stop: No stock left'],
-        ['node code: code is required.', 'nodo code: Falta un valor para «code».'],
+        ['node code: code is required.', 'nodo code: Falta un valor para code.'],
         ['node api: GET http://x/ answered 404: gone', 'nodo api: GET http://x/ ha respondido 404: gone'],
         [
             'nodes[1].config.message: The expression {{ a has no closing }}; for two plain braces write \\{{.',
