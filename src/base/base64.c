@@ -1,22 +1,34 @@
 #include "base/base64.h"
 
-#include "base/mem.h"
-#include <sodium.h>
+#include <nettle/base64.h>
 
 void base64_add(struct buf *out, const void *bytes, size_t n)
 {
-    size_t room = sodium_base64_encoded_len(n, sodium_base64_VARIANT_ORIGINAL);
-    AUTO_FREE char *text = mem_resize(NULL, room);
-    (void)sodium_bin2base64(text, room, bytes, n, sodium_base64_VARIANT_ORIGINAL);
-    buf_add(out, text, room - 1); /* without its NUL */
+    size_t size = BASE64_ENCODE_RAW_LENGTH(n);
+    if (n == 0 || !buf_reserve(out, size))
+        return;
+    base64_encode_raw(out->data + out->len, n, bytes);
+    out->len += size;
+    out->data[out->len] = '\0';
 }
 
 bool base64_decode(const char *text, size_t n, struct buf *out)
 {
-    AUTO_FREE unsigned char *bytes = mem_resize(NULL, n / 4 * 3 + 3);
-    size_t size = 0;
-    if (sodium_base642bin(bytes, n / 4 * 3 + 3, text, n, NULL, &size, NULL, sodium_base64_VARIANT_ORIGINAL) != 0)
+    struct base64_decode_ctx decoder;
+    size_t size = BASE64_DECODE_LENGTH(n), padding = 0;
+    if (n == 0)
+        return true;
+    if (!buf_reserve(out, size))
         return false;
-    buf_add(out, bytes, size);
+    while (padding < 2 && padding < n && text[n - 1 - padding] == '=')
+        padding++;
+    base64_decode_init(&decoder);
+    if (!base64_decode_update(&decoder, &size, (uint8_t *)out->data + out->len, n, text) ||
+        !base64_decode_final(&decoder) || n % 4 != 0 || size != n / 4 * 3 - padding) { /* white space is passed over */
+        out->data[out->len] = '\0';
+        return false;
+    }
+    out->len += size;
+    out->data[out->len] = '\0';
     return true;
 }

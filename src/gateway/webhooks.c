@@ -5,6 +5,7 @@
  */
 #include "gateway/webhooks.h"
 
+#include "base/base64.h"
 #include "base/utf8.h"
 #include "gateway/api_int.h"
 #include "gateway/ended_search.h"
@@ -16,7 +17,6 @@
 #include "orchestrator/submission.h"
 #include "worker/pure_run.h"
 #include <ctype.h>
-#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
@@ -75,13 +75,10 @@ static void add_query(void *user, const char *name, const char *value)
 /* What is no text arrives as base64, said so by bodyEncoding. */
 static struct json *binary_body(struct http_request *request, struct json *input)
 {
-    size_t size = sodium_base64_encoded_len(request->size, sodium_base64_VARIANT_ORIGINAL);
-    char *text = mem_alloc(size);
-    sodium_bin2base64(text, size, (const unsigned char *)request->body, request->size, sodium_base64_VARIANT_ORIGINAL);
-    struct json *value = json_string_new(text);
-    free(text);
+    AUTO_BUF struct buf text = {0};
+    base64_add(&text, request->body, request->size);
     json_set_str(input, "bodyEncoding", "base64");
-    return value;
+    return json_string_new_n(buf_str(&text), text.len);
 }
 
 static bool is_utf8(const char *bytes, size_t size)

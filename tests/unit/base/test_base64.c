@@ -33,7 +33,8 @@ static void test_vectors(void **state)
 static void test_refuses(void **state)
 {
     (void)state;
-    static const char *const bad[] = {"Zg", "Zg=", "Zg===", "Z", "Zm9v!", "Zm 9v", "Zh==", "=", "Zm9vZg==Zg=="};
+    static const char *const bad[] = {"Zg",   "Zg=", "Zg===",        "Z",        "Zm9v!",    "Zm 9v",
+                                      "Zh==", "=",   "Zm9vZg==Zg==", "Zm9v    ", "    Zg==", "Zm9v\n\n\n\n"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         AUTO_BUF struct buf bytes;
         buf_init(&bytes, 0);
