@@ -2,6 +2,7 @@
 #include "json/fields.h"
 
 #include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -19,8 +20,36 @@ struct problems {
     size_t count;
 };
 
-static bool problem(struct problems *problems, const char *path, const char *message)
+/* Where a value stands; written down only when there is something to say about it. */
+struct place {
+    const struct place *within; /* NULL: the whole */
+    const char *name;           /* NULL: an element of an array */
+    size_t index;
+};
+
+static size_t write_path(const struct place *place, char *out, size_t cap)
 {
+    size_t used = place->within == NULL ? 0 : write_path(place->within, out, cap);
+    if (used < cap && place->name != NULL)
+        used += (size_t)snprintf(out + used, cap - used, "%s%s", used > 0 ? "." : "", place->name);
+    else if (used < cap)
+        used += (size_t)snprintf(out + used, cap - used, "[%zu]", place->index);
+    return used;
+}
+
+static bool problem(struct problems *problems, const struct place *place, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* The message is the path and the sentence's rest; `place` NULL: of the whole. */
+static bool problem(struct problems *problems, const struct place *place, const char *format, ...)
+{
+    char path[192] = "", message[512];
+    if (place != NULL)
+        (void)write_path(place, path, sizeof path);
+    int used = snprintf(message, sizeof message, "%s ", place != NULL ? path : "The body");
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(message + used, sizeof message - (size_t)used, format, args);
+    va_end(args);
     problems->count++;
     if (problems->list != NULL) {
         struct json *entry = json_object_new();
@@ -43,7 +72,8 @@ static bool out_of_range(const struct field *field, double n)
     return (field->min != 0 || field->max != 0) && (n < (double)field->min || n > (double)field->max);
 }
 
-static bool check_object(const struct field *fields, const struct json *value, const char *path, struct problems *out);
+static bool check_object(const struct field *fields, const struct json *value, const struct place *place,
+                         struct problems *out);
 
 static bool check_type(const struct field *field, const struct json *value)
 {
@@ -73,83 +103,72 @@ static const char *const kind_names[] = {"a string", "an integer", "a number", "
                                          "a string", "an object",  "an array", "an array of strings",
                                          "any value"};
 
-static bool check_elements(const struct field *field, const struct json *value, const char *path, struct problems *out)
+static bool check_elements(const struct field *field, const struct json *value, const struct place *place,
+                           struct problems *out)
 {
-    char inner[192], text[256];
     for (size_t i = 0, n = json_count(value); i < n; i++) {
-        (void)snprintf(inner, sizeof inner, "%s[%zu]", path, i);
+        struct place inner = {.within = place, .index = i};
         const struct json *element = json_at(value, i);
         if (field->kind == FIELD_STRINGS && !json_is(element, JSON_STRING)) {
-            (void)snprintf(text, sizeof text, "%s must be a string, not %s.", inner, json_kind_name(element));
-            if (problem(out, inner, text))
+            if (problem(out, &inner, "must be a string, not %s.", json_kind_name(element)))
                 return true;
         } else if (field->kind == FIELD_ARRAY && field->fields != NULL &&
-                   check_object(field->fields, element, inner, out)) {
+                   check_object(field->fields, element, &inner, out)) {
             return true;
         }
     }
     return false;
 }
 
-/* Returns true when checking should stop. */
-static bool check_value(const struct field *field, const struct json *value, const char *path, struct problems *out)
+static bool check_enum(const struct field *field, const struct json *value, const struct place *place,
+                       struct problems *out)
 {
-    char text[512];
-    if (!check_type(field, value)) {
-        (void)snprintf(text, sizeof text, "%s must be %s, not %s.", path, kind_names[field->kind],
-                       json_kind_name(value));
-        return problem(out, path, text);
-    }
+    char names[400] = "";
+    size_t used = 0;
+    for (size_t i = 0; field->values[i] != NULL; i++)
+        if (strcmp(field->values[i], json_as_str(value)) == 0)
+            return false;
+    for (size_t i = 0; field->values[i] != NULL && used < sizeof names; i++)
+        used += (size_t)snprintf(names + used, sizeof names - used, "%s %s", i > 0 ? "," : "", field->values[i]);
+    return problem(out, place, "must be one of%s.", names);
+}
+
+/* Returns true when checking should stop. */
+static bool check_value(const struct field *field, const struct json *value, const struct place *place,
+                        struct problems *out)
+{
+    if (!check_type(field, value))
+        return problem(out, place, "must be %s, not %s.", kind_names[field->kind], json_kind_name(value));
     double n = field->kind == FIELD_STRING ? (double)fields_code_points(json_as_str(value))
                : field->kind == FIELD_INT || field->kind == FIELD_NUMBER    ? json_as_double(value)
                : field->kind == FIELD_ARRAY || field->kind == FIELD_STRINGS ? (double)json_count(value)
                                                                             : (double)field->min;
     if (out_of_range(field, n)) {
         bool counted = *unit(field->kind) != '\0';
-        (void)snprintf(text, sizeof text, "%s must %s %lld to %lld%s%s.", path, counted ? "have" : "be from",
-                       (long long)field->min, (long long)field->max, counted ? " " : "", unit(field->kind));
-        return problem(out, path, text);
+        return problem(out, place, "must %s %lld to %lld%s%s.", counted ? "have" : "be from", (long long)field->min,
+                       (long long)field->max, counted ? " " : "", unit(field->kind));
     }
-    if (field->kind == FIELD_ENUM) {
-        size_t used = (size_t)snprintf(text, sizeof text, "%s must be one of", path);
-        for (size_t i = 0; field->values[i] != NULL; i++) {
-            if (strcmp(field->values[i], json_as_str(value)) == 0)
-                return false;
-            if (used < sizeof text)
-                used += (size_t)snprintf(text + used, sizeof text - used, "%s %s", i > 0 ? "," : "", field->values[i]);
-        }
-        if (used < sizeof text)
-            (void)snprintf(text + used, sizeof text - used, ".");
-        return problem(out, path, text);
-    }
+    if (field->kind == FIELD_ENUM)
+        return check_enum(field, value, place, out);
     if (field->kind == FIELD_OBJECT && field->fields != NULL)
-        return check_object(field->fields, value, path, out);
-    return check_elements(field, value, path, out);
+        return check_object(field->fields, value, place, out);
+    return check_elements(field, value, place, out);
 }
 
-static bool check_object(const struct field *fields, const struct json *value, const char *path, struct problems *out)
+static bool check_object(const struct field *fields, const struct json *value, const struct place *place,
+                         struct problems *out)
 {
-    char inner[160], text[256];
-    if (!json_is(value, JSON_OBJECT)) {
-        (void)snprintf(text, sizeof text, "%s must be an object, not %s.", *path ? path : "The body",
-                       json_kind_name(value));
-        return problem(out, path, text);
-    }
+    if (!json_is(value, JSON_OBJECT))
+        return problem(out, place, "must be an object, not %s.", json_kind_name(value));
     for (const struct field *field = fields; field->name != NULL; field++) {
-        (void)snprintf(inner, sizeof inner, "%.120s%s%s", path, *path ? "." : "", field->name);
+        struct place inner = {.within = place, .name = field->name};
         const struct json *member = json_get(value, field->name);
-        bool absent = !json_has(value, field->name) || (member == NULL && (field->nullable || !field->required));
-        if (absent && field->kind == FIELD_ANY && json_has(value, field->name))
-            absent = false;
+        bool has = member != NULL || json_has(value, field->name);
+        bool absent = member == NULL && (!has || (field->kind != FIELD_ANY && (field->nullable || !field->required)));
         if (absent && !field->required)
             continue;
-        if (absent) {
-            (void)snprintf(text, sizeof text, "%s is required.", inner);
-            if (problem(out, inner, text))
-                return true;
-        } else if (check_value(field, member, inner, out)) {
+        if (absent ? problem(out, &inner, "is required.") : check_value(field, member, &inner, out))
             return true;
-        }
     }
     return false;
 }
@@ -157,14 +176,14 @@ static bool check_object(const struct field *fields, const struct json *value, c
 enum err fields_check(const struct field *fields, const struct json *value, struct error *reterr)
 {
     struct problems out = {.first = reterr};
-    (void)check_object(fields, value, "", &out);
+    (void)check_object(fields, value, NULL, &out);
     return out.count > 0 ? ERR_VALIDATION : ERR_OK;
 }
 
 size_t fields_check_all(const struct field *fields, const struct json *value, struct json *problems)
 {
     struct problems out = {.list = problems};
-    (void)check_object(fields, value, "", &out);
+    (void)check_object(fields, value, NULL, &out);
     return out.count;
 }
 
