@@ -136,12 +136,23 @@ double rng_unit(struct rng *rng)
     return (double)(rng_next(rng) >> 11) / 9007199254740992.0;
 }
 
+/* The last digits of a number. */
+static void put_hex(char *out, uint64_t value, int digits)
+{
+    for (int i = digits; i-- > 0; value >>= 4)
+        out[i] = "0123456789abcdef"[value & 15];
+}
+
 void id_format(int64_t now_ms, struct rng *rng, char out[ID_TEXT_BYTES])
 {
     uint64_t a = rng_next(rng), b = rng_next(rng), t = (uint64_t)now_ms;
-    (void)snprintf(out, ID_TEXT_BYTES, "%08x-%04x-7%03x-%04x-%012llx", (unsigned)(t >> 16), (unsigned)(t & 0xFFFF),
-                   (unsigned)(a & 0xFFF), (unsigned)(0x8000 | ((a >> 12) & 0x3FFF)),
-                   (unsigned long long)(b & 0xFFFFFFFFFFFFu));
+    put_hex(out, t >> 16, 8);
+    put_hex(out + 9, t, 4);
+    put_hex(out + 14, 0x7000 | (a & 0xFFF), 4);
+    put_hex(out + 19, 0x8000 | ((a >> 12) & 0x3FFF), 4);
+    put_hex(out + 24, b, 12);
+    out[8] = out[13] = out[18] = out[23] = '-';
+    out[36] = '\0';
 }
 
 void id_new(char out[ID_TEXT_BYTES])

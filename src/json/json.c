@@ -22,19 +22,26 @@ static struct json *wrap(struct json_object *value)
 /* How many bytes stand in a JSON string as they are (RFC 8259, section 7) before the first that does not. Eight at a
  * time: (x - k) & ~x has a byte's highest bit where a byte of x is below k, k <= 0x80, and nowhere before the first
  * one. */
-static size_t plain_span(const char *text, size_t n)
+static bool word_is_plain(const char *text)
 {
     const uint64_t ones = 0x0101010101010101U;
+    uint64_t word;
+    memcpy(&word, text, sizeof word);
+    uint64_t quote = word ^ ones * '"', backslash = word ^ ones * '\\';
+    uint64_t found = ((word - ones * 0x20) & ~word) | ((quote - ones) & ~quote) | ((backslash - ones) & ~backslash);
+    return (found & ones * 0x80) == 0;
+}
+
+static size_t plain_span(const char *text, size_t n)
+{
+    static const bool escaped[256] = {[0 ... 0x1F] = true, ['"'] = true, ['\\'] = true};
+    const size_t word = sizeof(uint64_t);
     size_t at = 0;
-    for (; n - at >= sizeof(uint64_t); at += sizeof(uint64_t)) {
-        uint64_t word;
-        memcpy(&word, text + at, sizeof word);
-        uint64_t quote = word ^ ones * '"', backslash = word ^ ones * '\\';
-        uint64_t found = ((word - ones * 0x20) & ~word) | ((quote - ones) & ~quote) | ((backslash - ones) & ~backslash);
-        if ((found & ones * 0x80) != 0)
-            break;
-    }
-    while (at < n && (unsigned char)text[at] >= 0x20 && text[at] != '"' && text[at] != '\\')
+    while (n - at >= word && word_is_plain(text + at))
+        at += word;
+    if (n - at < word && n >= word && word_is_plain(text + n - word)) /* the last ones, with some before them */
+        return n;
+    while (at < n && !escaped[(unsigned char)text[at]])
         at++;
     return at;
 }
@@ -148,13 +155,20 @@ static void print_escape(unsigned char c, struct buf *out)
 
 static void print_string(const char *text, size_t n, struct buf *out)
 {
-    buf_add_char(out, '"');
-    for (size_t at = 0; at < n; at++) {
+    bool fits = out->max == 0 && n + 2 < out->cap - out->len;
+    if (!fits && !buf_reserve(out, n + 2))
+        return;
+    size_t at = plain_span(text, n);
+    char *to = out->data + out->len;
+    to[0] = '"';
+    memcpy(to + 1, text, at);
+    out->len += at + 1;
+    out->data[out->len] = '\0';
+    while (at < n) {
+        print_escape((unsigned char)text[at++], out);
         size_t plain = plain_span(text + at, n - at);
         buf_add(out, text + at, plain);
         at += plain;
-        if (at < n)
-            print_escape((unsigned char)text[at], out);
     }
     buf_add_char(out, '"');
 }
@@ -184,71 +198,81 @@ static void new_line(struct buf *out, int indent)
         buf_add_str(out, "  ");
 }
 
-static void print(const struct json *value, struct buf *out, int indent)
+static void print(const struct json_object *value, struct buf *out, int indent);
+
+static void print_array(const struct json_object *array, struct buf *out, int indent)
 {
     int inner = indent < 0 ? -1 : indent + 1;
-    switch (json_kind(value)) {
-    case JSON_NULL:
+    size_t n = json_object_array_length(array);
+    buf_add_char(out, '[');
+    for (size_t i = 0; i < n; i++) {
+        if (i > 0)
+            buf_add_char(out, ',');
+        new_line(out, inner);
+        print(json_object_array_get_idx(array, i), out, inner);
+    }
+    if (n > 0)
+        new_line(out, indent);
+    buf_add_char(out, ']');
+}
+
+static void print_object(const struct json_object *object, struct buf *out, int indent)
+{
+    int inner = indent < 0 ? -1 : indent + 1;
+    const struct lh_entry *first = json_object_get_object(object)->head;
+    buf_add_char(out, '{');
+    for (const struct lh_entry *entry = first; entry != NULL; entry = entry->next) {
+        const char *key = lh_entry_k(entry);
+        if (entry != first)
+            buf_add_char(out, ',');
+        new_line(out, inner);
+        print_string(key, strlen(key), out);
+        buf_add_char(out, ':');
+        if (indent >= 0)
+            buf_add_char(out, ' ');
+        print(lh_entry_v(entry), out, inner);
+    }
+    if (first != NULL)
+        new_line(out, indent);
+    buf_add_char(out, '}');
+}
+
+/* Each message and each history is printed: without a wrapper's call for each value. */
+static void print(const struct json_object *value, struct buf *out, int indent)
+{
+    switch (json_object_get_type(value)) {
+    case json_type_boolean:
+        buf_add_str(out, json_object_get_boolean(value) ? "true" : "false");
+        return;
+    case json_type_int:
+        buf_add_int(out, json_object_get_int64(value));
+        return;
+    case json_type_double:
+        print_double(json_object_get_double(value), out);
+        return;
+    case json_type_string:
+        print_string(json_object_get_string((struct json_object *)(uintptr_t)value),
+                     (size_t)json_object_get_string_len(value), out);
+        return;
+    case json_type_array:
+        print_array(value, out, indent);
+        return;
+    case json_type_object:
+        print_object(value, out, indent);
+        return;
+    default:
         buf_add_str(out, "null");
-        return;
-    case JSON_BOOL:
-        buf_add_str(out, json_as_bool(value) ? "true" : "false");
-        return;
-    case JSON_INT:
-        buf_add_int(out, json_as_int(value));
-        return;
-    case JSON_DOUBLE:
-        print_double(json_as_double(value), out);
-        return;
-    case JSON_STRING:
-        print_string(json_as_str(value), json_as_str_len(value), out);
-        return;
-    case JSON_ARRAY: {
-        size_t n = json_count(value);
-        buf_add_char(out, '[');
-        for (size_t i = 0; i < n; i++) {
-            if (i > 0)
-                buf_add_char(out, ',');
-            new_line(out, inner);
-            print(json_at(value, i), out, inner);
-        }
-        if (n > 0)
-            new_line(out, indent);
-        buf_add_char(out, ']');
-        return;
-    }
-    case JSON_OBJECT: {
-        struct json_iter member;
-        bool first = true;
-        buf_add_char(out, '{');
-        JSON_EACH(value, member)
-        {
-            if (!first)
-                buf_add_char(out, ',');
-            first = false;
-            new_line(out, inner);
-            print_string(member.key, strlen(member.key), out);
-            buf_add_char(out, ':');
-            if (indent >= 0)
-                buf_add_char(out, ' ');
-            print(member.value, out, inner);
-        }
-        if (!first)
-            new_line(out, indent);
-        buf_add_char(out, '}');
-        return;
-    }
     }
 }
 
 void json_print(const struct json *value, struct buf *out)
 {
-    print(value, out, -1);
+    print(raw(value), out, -1);
 }
 
 void json_print_pretty(const struct json *value, struct buf *out)
 {
-    print(value, out, 0);
+    print(raw(value), out, 0);
 }
 
 char *json_dup_text(const struct json *value)
@@ -515,27 +539,30 @@ bool json_equal(const struct json *a, const struct json *b)
     return true;
 }
 
+/* Each node's outputs are measured: without a wrapper's call for each value. */
+static size_t size_of(const struct json_object *value)
+{
+    size_t n = 2;
+    switch (json_object_get_type(value)) {
+    case json_type_int:
+    case json_type_double:
+        return 12;
+    case json_type_string:
+        return 2 + (size_t)json_object_get_string_len(value);
+    case json_type_array:
+        for (size_t i = 0, count = json_object_array_length(value); i < count; i++)
+            n += 1 + size_of(json_object_array_get_idx(value, i));
+        return n;
+    case json_type_object:
+        for (const struct lh_entry *entry = json_object_get_object(value)->head; entry != NULL; entry = entry->next)
+            n += strlen(lh_entry_k(entry)) + 4 + size_of(lh_entry_v(entry));
+        return n;
+    default:
+        return 5;
+    }
+}
+
 size_t json_size(const struct json *value)
 {
-    size_t n = 2, count = json_count(value);
-    switch (json_kind(value)) {
-    case JSON_NULL:
-    case JSON_BOOL:
-        return 5;
-    case JSON_INT:
-    case JSON_DOUBLE:
-        return 12;
-    case JSON_STRING:
-        return 2 + json_as_str_len(value);
-    case JSON_ARRAY:
-        for (size_t i = 0; i < count; i++)
-            n += 1 + json_size(json_at(value, i));
-        return n;
-    case JSON_OBJECT: {
-        struct json_iter member;
-        JSON_EACH(value, member) n += strlen(member.key) + 4 + json_size(member.value);
-        return n;
-    }
-    }
-    return n;
+    return size_of(raw(value));
 }

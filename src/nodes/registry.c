@@ -2,8 +2,10 @@
 #include "nodes/node_int.h"
 
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
+/* Sorted by their names, as they are looked up in each node that runs. */
 static const struct node_type *const types[] = {
     &node_code,
     &node_command,
@@ -54,15 +56,19 @@ const struct node_type *const *node_registry_all(void)
     return types;
 }
 
+static int compare(const void *name, const void *type)
+{
+    return strcmp(name, (*(const struct node_type *const *)type)->spec.type);
+}
+
 const struct node_type *node_registry_find(const char *type)
 {
-    for (size_t i = 0; i < sizeof aliases / sizeof *aliases; i++)
+    const struct node_type *const *found =
+        bsearch(type, types, sizeof types / sizeof *types - 1, sizeof *types, compare);
+    for (size_t i = 0; found == NULL && i < sizeof aliases / sizeof *aliases; i++)
         if (strcmp(aliases[i].alias, type) == 0)
-            type = aliases[i].type;
-    for (size_t i = 0; types[i] != NULL; i++)
-        if (strcmp(types[i]->spec.type, type) == 0)
-            return types[i];
-    return NULL;
+            return node_registry_find(aliases[i].type);
+    return found == NULL ? NULL : *found;
 }
 
 static const struct flow_node_spec *find_spec(const struct flow_catalog *catalog, const char *type)

@@ -105,6 +105,50 @@ static void names_the_path(void **state)
     assert_int_equal(fields_check(table, good, NULL), ERR_OK);
 }
 
+/* The field, and a sentence that begins with it. */
+static void says_what_would_be_right(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        {"{}", "name is required."},
+        {"{\"name\":\"\"}", "name must have 1 to 5 characters."},
+        {"{\"name\":7}", "name must be a string, not number."},
+        {"{\"name\":\"ab\",\"count\":11}", "count must be from 0 to 10."},
+        {"{\"name\":\"ab\",\"colour\":\"green\"}", "colour must be one of red, blue."},
+        {"{\"name\":\"ab\",\"at\":[{\"x\":1},{}]}", "at[1].x is required."},
+        {"{\"name\":\"ab\",\"at\":[3]}", "at[0] must be an object, not number."},
+        {"[]", "The body must be an object, not array."},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        AUTO_JSON struct json *value = NULL, *problems = json_array_new();
+        struct error error = {0};
+        assert_int_equal(json_parse(cases[i][0], strlen(cases[i][0]), &value, NULL), ERR_OK);
+        assert_int_equal(fields_check(table, value, &error), ERR_VALIDATION);
+        assert_string_equal(error.message, cases[i][1]);
+        assert_int_equal(fields_check_all(table, value, problems), 1);
+        assert_string_equal(json_get_str(json_at(problems, 0), "message"), cases[i][1]);
+        assert_string_equal(json_get_str(json_at(problems, 0), "field"), error.field);
+    }
+}
+
+/* However little room there is, what is written is the text's beginning, and what is missing is noted. */
+static void prints_into_little_room(void **state)
+{
+    (void)state;
+    AUTO_JSON struct json *value = json_object_new();
+    json_set_str(value, "long name", "a \"quoted\"\n text of some length");
+    AUTO_FREE char *whole = json_dup_text(value);
+    for (size_t room = 1; room < 80; room++) {
+        AUTO_BUF struct buf out;
+        buf_init(&out, room);
+        json_print(value, &out);
+        assert_int_equal(out.overflow, room < strlen(whole));
+        assert_true(out.len <= room);
+        assert_int_equal(strlen(buf_str(&out)), out.len);
+        assert_memory_equal(buf_str(&out), whole, out.len);
+    }
+}
+
 static void applies_defaults_and_describes(void **state)
 {
     (void)state;
@@ -165,6 +209,8 @@ int main(void)
                                        cmocka_unit_test(each_character_at_each_place),
                                        cmocka_unit_test(refuses_what_is_not_json),
                                        cmocka_unit_test(names_the_path),
+                                       cmocka_unit_test(says_what_would_be_right),
+                                       cmocka_unit_test(prints_into_little_room),
                                        cmocka_unit_test(tables_become_forms),
                                        cmocka_unit_test(applies_defaults_and_describes)};
     return cmocka_run_group_tests(tests, NULL, NULL);
