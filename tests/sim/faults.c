@@ -128,6 +128,8 @@ static void jump(struct sim *sim)
     sim->jumped_at = sim->now;
     for (unsigned i = 0; i < SIM_LOOPS; i++)
         loop_virtual_jump(sim->loops[i], by);
+    for (struct sim_execution *e = sim->executions; e != NULL; e = e->next)
+        e->timed = false; /* by another clock than those to come */
 }
 
 static void fault_once(struct sim *sim, enum sim_fault kind)
