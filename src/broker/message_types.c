@@ -68,6 +68,7 @@ static const struct field work_message[] = {
      .max = LIMIT_BATCH,
      .fields = work_item,
      .help = "None: a mark, which shows that what came before has been handled."},
+    TEXT("mark", .help = "Who made the mark."),
     {0}};
 
 static const struct field returned_message[] = {

@@ -16,13 +16,14 @@ void orchestrator_progress(struct orchestrator *o)
 }
 
 /* What was accepted before the shard was this orchestrator's, or was given to another before, may have been paused,
- * cancelled or handed out since: the store knows. */
+ * cancelled or handed out since: the store knows. That it was before is told by the queue's order, whatever the clocks
+ * say, and by the clocks of what comes late. */
 static void take_submission(const struct shard *shard, const struct json *item, bool redelivered,
                             struct submission *submission)
 {
     struct orchestrator *o = shard->orchestrator;
     const char *id = json_get_str(item, "id");
-    if (!redelivered && json_get_int(item, "createdMs", 0) > shard->owned_since_ms) {
+    if (!redelivered && shard->caught_up && json_get_int(item, "createdMs", 0) > shard->owned_since_ms) {
         dispatch_submit(o, json_ref(item), submission);
         return;
     }
@@ -48,8 +49,8 @@ void orchestrator_on_submission(void *user, struct broker_consumer *consumer, co
     struct submission *submission = mem_alloc(sizeof *submission);
     *submission = (struct submission){
         .orchestrator = o, .consumer = consumer, .tag = delivery->tag, .open = (unsigned)json_count(work)};
-    if (submission->open == 0) { /* the sweeper's mark: all that was submitted before has come */
-        shard->emptied++;
+    if (submission->open == 0) {
+        shards_marked(shard, json_get_str(message, "mark"));
         free(submission);
         broker_ack(consumer, delivery->tag);
         return;

@@ -41,6 +41,7 @@ struct shard {
     unsigned submit_prefetch;
     enum shard_state state;
     int64_t owned_since_ms; /* wall clock */
+    bool caught_up;         /* all that had been submitted before it was owned has come */
     int64_t delivered_us;   /* something last came from its events queue; monotonic, as are the next two */
     int64_t claimed_us;     /* another orchestrator last said that it owns it; 0: none did */
     int64_t census_us;      /* workers were asked what they hold of it; 0: to be asked */
@@ -218,7 +219,10 @@ struct shard *shards_of(struct orchestrator *orchestrator, const char *execution
 bool shards_own(struct orchestrator *orchestrator, const char *id); /* of an execution, or whatever has an id */
 bool shards_lead(const struct orchestrator *orchestrator);          /* does what one of all does: owns shard 0 */
 void shards_tell(struct orchestrator *orchestrator);                /* the others, now */
-void shards_delivered(struct shard *shard);                         /* something came: it is ours */
+/* A mark in the shard's submissions: when it comes, what was submitted before it has come. */
+void shards_mark(const struct shard *shard);
+void shards_marked(struct shard *shard, const char *mark); /* one has come, its own or another's; NULL: unknown */
+void shards_delivered(struct shard *shard);                /* something came: it is ours */
 unsigned shards_share(struct orchestrator *orchestrator, struct worker_entry *worker); /* of its capacity */
 size_t shards_waiting(struct orchestrator *orchestrator); /* executions that wait for a worker here */
 bool shards_are_censused(const struct shard *shard);      /* whoever holds something of it has had time to say so */

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "broker/queues.h"
 #include "dispatch/shares.h"
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -69,15 +70,43 @@ bool shards_are_censused(const struct shard *shard)
 
 /* ---- gaining and losing */
 
+static char *mark_of(const struct shard *shard)
+{
+    const char *id = shard->orchestrator->options.id;
+    return mem_printf("%s since %" PRId64, id == NULL ? "standalone" : id, shard->owned_since_ms);
+}
+
+/* Of the lowest priority: it comes behind all others. */
+void shards_mark(const struct shard *shard)
+{
+    AUTO_FREE char *mark = mark_of(shard);
+    AUTO_JSON struct json *message = json_object_new();
+    AUTO_BUF struct buf body = {0};
+    json_set_int(message, "v", 1);
+    json_set(message, "work", json_array_new());
+    json_set_str(message, "mark", mark);
+    json_print(message, &body);
+    broker_publish(shard->orchestrator->connection, shard->submit_queue, 0, body.data, body.len, NULL, NULL);
+}
+
+void shards_marked(struct shard *shard, const char *mark)
+{
+    AUTO_FREE char *own = mark_of(shard);
+    shard->emptied++;
+    shard->caught_up |= mark != NULL && strcmp(mark, own) == 0;
+}
+
 static void acquire(struct shard *shard)
 {
     struct orchestrator *o = shard->orchestrator;
     shard->state = SHARD_OWNED;
     shard->owned_since_ms = loop_now_ms(o->options.loop);
     shard->claimed_us = shard->census_us = 0;
+    shard->caught_up = false;
     shard->submit_prefetch = 4 * LIMIT_BATCH / o->shard_count + 1;
     shard->submit_consumer =
         broker_consume(o->connection, shard->submit_queue, shard->submit_prefetch, orchestrator_on_submission, shard);
+    shards_mark(shard);
     o->shares++;
     atomic_store(&o->stat_shards, owned_count(o));
     if (o->options.id == NULL)

@@ -133,10 +133,9 @@ static void on_sweep(void *user)
     loop_timer_set(o->sweep_timer, o->options.sweep_interval_ms);
     if (o->stopped || o->recovering)
         return;
-    static const char mark[] = "{\"v\":1,\"work\":[]}"; /* of the lowest priority: it comes behind all others */
     for (unsigned i = 0; i < o->shard_count; i++)
         if (o->shards[i].state == SHARD_OWNED)
-            broker_publish(o->connection, o->shards[i].submit_queue, 0, mark, sizeof mark - 1, NULL, NULL);
+            shards_mark(&o->shards[i]);
     signals_sweep(o);
     recover_page(o);
 }

@@ -35,14 +35,15 @@ static void on_work(void *user, struct broker_consumer *consumer, const struct b
     scene->paused = json_get_bool(work, "paused", false);
 }
 
-static void submit(struct scene *scene)
+void scene_submit(struct scene *scene, int64_t created_ms)
 {
-    static const char text[] = "{\"v\":1,\"work\":[{\"id\":\"" KIT_EXECUTION "\",\"flowId\":\"" KIT_FLOW
-                               "\",\"flowVersion\":1,\"epoch\":1,\"trigger\":\"manual\",\"createdMs\":1}]}";
-    broker_publish(scene->kit.connection, QUEUE_SUBMIT_PREFIX "0", 1, text, sizeof text - 1, NULL, NULL);
+    AUTO_FREE char *text = mem_printf("{\"v\":1,\"work\":[{\"id\":\"" KIT_EXECUTION "\",\"flowId\":\"" KIT_FLOW
+                                      "\",\"flowVersion\":1,\"epoch\":1,\"trigger\":\"manual\",\"createdMs\":%lld}]}",
+                                      (long long)created_ms);
+    broker_publish(scene->kit.connection, QUEUE_SUBMIT_PREFIX "0", 1, text, strlen(text), NULL, NULL);
 }
 
-void scene_open(struct scene *scene)
+void scene_begin(struct scene *scene, bool submitted, int64_t created_ms)
 {
     struct error error = {0};
     *scene = (struct scene){.active = 1};
@@ -56,14 +57,26 @@ void scene_open(struct scene *scene)
                                                                           .worker_timeout_ms = SCENE_TIMEOUT_MS,
                                                                           .strategy = "round_robin"});
     assert_int_equal(orchestrator_start(scene->orchestrator, &error), ERR_OK);
+    if (submitted)
+        scene_submit(scene, created_ms);
     engine_kit_pass(&scene->kit, 2000);
     assert_int_equal(queues_declare_worker(scene->kit.connection, QUEUE, &error), ERR_OK);
     assert_non_null(broker_consume(scene->kit.connection, QUEUE, 5, on_work, scene));
-    submit(scene);
+}
+
+void scene_until_work(struct scene *scene)
+{
     for (int64_t end = scene->kit.now + PATIENCE_MS; scene->epoch == 0 && scene->kit.now < end;) {
         scene_report(scene);
         engine_kit_pass(&scene->kit, 200);
     }
+}
+
+void scene_open(struct scene *scene)
+{
+    scene_begin(scene, false, 0);
+    scene_submit(scene, 1);
+    scene_until_work(scene);
     assert_int_equal(scene->epoch, 2); /* it was accepted before the shard was this orchestrator's */
 }
 

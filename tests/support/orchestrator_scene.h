@@ -14,6 +14,11 @@ struct scene {
     bool refuses; /* the work that comes is given back */
 };
 
+/* An orchestrator that has just started, with its worker. `submitted`: KIT_EXECUTION, accepted at created_ms, already
+ * waits for it. */
+void scene_begin(struct scene *scene, bool submitted, int64_t created_ms);
+void scene_submit(struct scene *scene, int64_t created_ms);
+void scene_until_work(struct scene *scene); /* the worker has got some */
 /* KIT_EXECUTION is with the worker, at epoch 2. */
 void scene_open(struct scene *scene);
 void scene_close(struct scene *scene);
