@@ -37,18 +37,25 @@ static size_t write_path(const struct place *place, char *out, size_t cap)
     return used;
 }
 
-static bool problem(struct problems *problems, const struct place *place, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-/* The message is the path and the sentence's rest; `place` NULL: of the whole. */
-static bool problem(struct problems *problems, const struct place *place, const char *format, ...)
+#define PATH_BYTES 192
+
+/* "" for the whole. */
+static const char *path_of(const struct place *place, char out[PATH_BYTES])
 {
-    char path[192] = "", message[512];
+    out[0] = '\0';
     if (place != NULL)
-        (void)write_path(place, path, sizeof path);
-    int used = snprintf(message, sizeof message, "%s ", place != NULL ? path : "The body");
+        (void)write_path(place, out, PATH_BYTES);
+    return out;
+}
+
+static bool problem(struct problems *problems, const char *path, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+static bool problem(struct problems *problems, const char *path, const char *format, ...)
+{
+    char message[512];
     va_list args;
     va_start(args, format);
-    (void)vsnprintf(message + used, sizeof message - (size_t)used, format, args);
+    (void)vsnprintf(message, sizeof message, format, args);
     va_end(args);
     problems->count++;
     if (problems->list != NULL) {
@@ -106,11 +113,12 @@ static const char *const kind_names[] = {"a string", "an integer", "a number", "
 static bool check_elements(const struct field *field, const struct json *value, const struct place *place,
                            struct problems *out)
 {
+    char path[PATH_BYTES];
     for (size_t i = 0, n = json_count(value); i < n; i++) {
         struct place inner = {.within = place, .index = i};
         const struct json *element = json_at(value, i);
         if (field->kind == FIELD_STRINGS && !json_is(element, JSON_STRING)) {
-            if (problem(out, &inner, "must be a string, not %s.", json_kind_name(element)))
+            if (problem(out, path_of(&inner, path), "%s must be a string, not %s.", path, json_kind_name(element)))
                 return true;
         } else if (field->kind == FIELD_ARRAY && field->fields != NULL &&
                    check_object(field->fields, element, &inner, out)) {
@@ -123,30 +131,32 @@ static bool check_elements(const struct field *field, const struct json *value, 
 static bool check_enum(const struct field *field, const struct json *value, const struct place *place,
                        struct problems *out)
 {
-    char names[400] = "";
-    size_t used = 0;
+    char path[PATH_BYTES], text[512];
     for (size_t i = 0; field->values[i] != NULL; i++)
         if (strcmp(field->values[i], json_as_str(value)) == 0)
             return false;
-    for (size_t i = 0; field->values[i] != NULL && used < sizeof names; i++)
-        used += (size_t)snprintf(names + used, sizeof names - used, "%s %s", i > 0 ? "," : "", field->values[i]);
-    return problem(out, place, "must be one of%s.", names);
+    size_t used = (size_t)snprintf(text, sizeof text, "%s must be one of", path_of(place, path));
+    for (size_t i = 0; field->values[i] != NULL && used < sizeof text; i++)
+        used += (size_t)snprintf(text + used, sizeof text - used, "%s %s", i > 0 ? "," : "", field->values[i]);
+    return problem(out, path, "%s.", text);
 }
 
 /* Returns true when checking should stop. */
 static bool check_value(const struct field *field, const struct json *value, const struct place *place,
                         struct problems *out)
 {
+    char path[PATH_BYTES];
     if (!check_type(field, value))
-        return problem(out, place, "must be %s, not %s.", kind_names[field->kind], json_kind_name(value));
+        return problem(out, path_of(place, path), "%s must be %s, not %s.", path, kind_names[field->kind],
+                       json_kind_name(value));
     double n = field->kind == FIELD_STRING ? (double)fields_code_points(json_as_str(value))
                : field->kind == FIELD_INT || field->kind == FIELD_NUMBER    ? json_as_double(value)
                : field->kind == FIELD_ARRAY || field->kind == FIELD_STRINGS ? (double)json_count(value)
                                                                             : (double)field->min;
     if (out_of_range(field, n)) {
         bool counted = *unit(field->kind) != '\0';
-        return problem(out, place, "must %s %lld to %lld%s%s.", counted ? "have" : "be from", (long long)field->min,
-                       (long long)field->max, counted ? " " : "", unit(field->kind));
+        return problem(out, path_of(place, path), "%s must %s %lld to %lld%s%s.", path, counted ? "have" : "be from",
+                       (long long)field->min, (long long)field->max, counted ? " " : "", unit(field->kind));
     }
     if (field->kind == FIELD_ENUM)
         return check_enum(field, value, place, out);
@@ -158,8 +168,10 @@ static bool check_value(const struct field *field, const struct json *value, con
 static bool check_object(const struct field *fields, const struct json *value, const struct place *place,
                          struct problems *out)
 {
+    char path[PATH_BYTES];
     if (!json_is(value, JSON_OBJECT))
-        return problem(out, place, "must be an object, not %s.", json_kind_name(value));
+        return problem(out, path_of(place, path), "%s must be an object, not %s.", place == NULL ? "The body" : path,
+                       json_kind_name(value));
     for (const struct field *field = fields; field->name != NULL; field++) {
         struct place inner = {.within = place, .name = field->name};
         const struct json *member = json_get(value, field->name);
@@ -167,7 +179,8 @@ static bool check_object(const struct field *fields, const struct json *value, c
         bool absent = member == NULL && (!has || (field->kind != FIELD_ANY && (field->nullable || !field->required)));
         if (absent && !field->required)
             continue;
-        if (absent ? problem(out, &inner, "is required.") : check_value(field, member, &inner, out))
+        if (absent ? problem(out, path_of(&inner, path), "%s is required.", path)
+                   : check_value(field, member, &inner, out))
             return true;
     }
     return false;
