@@ -3,5 +3,6 @@
 #include "base/buf.h"
 
 void base64_add(struct buf *out, const void *bytes, size_t n);
-/* Appends the bytes of a text; false: it is no base64, nothing is appended. */
+/* Appends the bytes of a text; false: it is no base64, nothing is appended. What out has no room for is
+ * noted in it (overflow). */
 bool base64_decode(const char *text, size_t n, struct buf *out);

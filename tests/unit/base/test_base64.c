@@ -43,8 +43,26 @@ static void test_refuses(void **state)
     }
 }
 
+static void test_room(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        size_t room;
+        bool fits;
+    } cases[] = {{"Zg==", 1, true}, {"Zm8=", 2, true}, {"Zm9v", 3, true}, {"Zm9v", 2, false}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        AUTO_BUF struct buf bytes;
+        buf_init(&bytes, cases[i].room);
+        assert_true(base64_decode(cases[i].text, strlen(cases[i].text), &bytes)); /* it is base64 */
+        assert_int_equal(bytes.overflow, !cases[i].fits);
+        assert_int_equal(bytes.len, cases[i].fits ? cases[i].room : 0);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_vectors), cmocka_unit_test(test_refuses)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_vectors), cmocka_unit_test(test_refuses),
+                                       cmocka_unit_test(test_room)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
