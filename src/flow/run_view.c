@@ -70,17 +70,15 @@ struct json *run_outputs_before(const struct node_run *node)
     return has_given(node, &given) ? given : NULL;
 }
 
-/* The inputs hold what was delivered in place of the configuration's own member. */
-static bool delivered_at(const struct flow_node *node, const struct json *inputs, const char *pin)
-{
-    return json_has(inputs, pin) &&
-           (!json_has(node->config, pin) || json_get(inputs, pin) != json_get(node->config, pin));
-}
-
 /* A member of the configuration that no connection has replaced. */
 static bool is_configured(const struct flow_node *node, const struct json *inputs, const char *name)
 {
     return json_has(node->config, name) && json_get(inputs, name) == json_get(node->config, name);
+}
+
+static bool delivered_at(const struct flow_node *node, const struct json *inputs, const char *pin)
+{
+    return json_has(inputs, pin) && !is_configured(node, inputs, pin);
 }
 
 struct json *run_evaluated(const struct flow_run *run, unsigned index, const struct node_run *node)

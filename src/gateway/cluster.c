@@ -33,16 +33,17 @@ static void keep(struct api *api, struct map *all, const void *body, size_t size
     AUTO_JSON struct json *report = message_parse_topic(body, size);
     if (json_get_str(report, "id") == NULL || strcmp(json_get_str(report, "id"), api->id) == 0)
         return;
-    struct seen *seen = mem_alloc(sizeof *seen);
+    struct seen *seen = json_get_bool(report, "leaving", false) ? NULL : mem_alloc(sizeof *seen);
     int64_t now = clock_now_ms(), progress = json_get_int(report, "progress", 0);
-    *seen = (struct seen){.report = mem_dup_n(body, size),
-                          .seen_ms = now,
-                          .moved_ms = now,
-                          .progress = progress,
-                          .waiting = json_get_int(report, "waiting", 0)};
+    if (seen != NULL)
+        *seen = (struct seen){.report = mem_dup_n(body, size),
+                              .seen_ms = now,
+                              .moved_ms = now,
+                              .progress = progress,
+                              .waiting = json_get_int(report, "waiting", 0)};
     pthread_mutex_lock(&api->lock);
     struct seen *former = map_put(all, json_get_str(report, "id"), seen);
-    if (former != NULL && former->progress == progress && json_get_int(report, "active", 0) > 0)
+    if (seen != NULL && former != NULL && former->progress == progress && json_get_int(report, "active", 0) > 0)
         seen->moved_ms = former->moved_ms;
     pthread_mutex_unlock(&api->lock);
     seen_free(former);
@@ -51,16 +52,7 @@ static void keep(struct api *api, struct map *all, const void *body, size_t size
 static void on_worker(void *user, const void *body, size_t size)
 {
     struct api *api = user;
-    AUTO_JSON struct json *report = message_parse_topic(body, size);
-    const char *id = json_get_str(report, "id");
-    if (id == NULL || !json_get_bool(report, "leaving", false)) {
-        keep(api, &api->workers, body, size);
-        return;
-    }
-    pthread_mutex_lock(&api->lock);
-    struct seen *former = map_put(&api->workers, id, NULL);
-    pthread_mutex_unlock(&api->lock);
-    seen_free(former);
+    keep(api, &api->workers, body, size);
 }
 
 static void on_orchestrator(void *user, const void *body, size_t size)
