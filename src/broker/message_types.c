@@ -128,7 +128,9 @@ static const struct field event_fields[] = {
     TEXT("status", .nullable = true, .help = "finished: the execution's status."),
     FLAG("discard", .default_json = "false", .help = "finished: its history is not kept."),
     TEXT("document", .nullable = true, .help = "finished: the history, as JSON text."),
-    TEXT("documentPacked", .nullable = true, .help = "finished: the same, compressed, in base64."),
+    TEXT("documentPacked", .nullable = true,
+         .help = "finished: the same, compressed, in base64. parked: the history so far, with its epoch; what is long "
+                 "is left out."),
     TEXT("result", .nullable = true, .help = "finished: the flow's result, as JSON text."),
     FLAG("responded", .default_json = "false", .help = "finished: the result is the answer to a webhook."),
     TEXT("parentId", .nullable = true, .help = "finished: the execution that waits for this one."),

@@ -137,9 +137,9 @@ static bool decode(const struct json *json, const char *worker, struct store_eve
                                                      .lost_attempts = json_get(json, "lost"),
                                                      .error_id = json_get_str(json, "errorId"),
                                                      .error_message = json_get_str(json, "errorMessage")}};
-        bool good =
-            event->kind != STORE_EVENT_FINISHED ||
-            (run_status_parse(json_get_str(json, "status"), &finish->status) == ERR_OK && unpack(json, finish, packed));
+        bool good = unpack(json, finish, packed);
+        if (event->kind == STORE_EVENT_FINISHED)
+            good = good && run_status_parse(json_get_str(json, "status"), &finish->status) == ERR_OK;
         if (event->kind == STORE_EVENT_CHECKPOINT)
             good = event->checkpoint.node_id != NULL &&
                    node_state_parse(json_get_str(json, "state"), &event->checkpoint.state) == ERR_OK;

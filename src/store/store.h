@@ -219,7 +219,8 @@ struct store_finish {
     enum run_status status;
     int64_t started_ms, ended_ms, records;
     const char *error_id, *error_message;
-    /* The history document, stored compressed: as text, or as store_pack made it of that; neither with history none. */
+    /* The history document, stored compressed: as text, or as store_pack made it of that; neither with history none.
+     * That of a parked execution names its epoch: checkpoints of later ones tell what came after it. */
     const char *document_json;
     const void *document_packed;
     size_t document_packed_bytes;
@@ -258,7 +259,7 @@ struct store_event {
     bool stepless;                /* FINISHED: no step of it was ever told, in this epoch or before */
     int64_t
         wake_ms; /* PARKED; INT64_MAX = waits for the person who paused it: if resumed meanwhile, it is due at once */
-    const struct store_finish *finish;
+    const struct store_finish *finish; /* FINISHED; PARKED: the document and records so far, or NULL */
     bool discard;          /* FINISHED with history none/errors on success: the row and all of it are deleted */
     const char *logs_json; /* LOGS: array of {timestamp,level,message,nodeId} */
 };

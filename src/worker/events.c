@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { EVALUATED_MAX = 64 << 10 };
+enum { EVALUATED_MAX = 64 << 10, PARKED_DOCUMENT_MAX = 1 << 20 };
 
 static struct json *event_new(const struct active *active, const char *kind)
 {
@@ -154,18 +154,6 @@ static void send_logs(struct active *active)
     send(active->outbox, event);
 }
 
-void event_parked(struct active *active, int64_t wake_ms)
-{
-    send_logs(active);
-    send_unsent(active); /* from these it goes on elsewhere */
-    struct json *event = event_new(active, "parked");
-    json_set_int(event, "wakeMs", wake_ms);
-    json_set_int(event, "seen", active->signals_seen);
-    outbox_settle(active->outbox, active->group);
-    active->group = NULL;
-    send(active->outbox, event);
-}
-
 /* A node that went on from its checkpoint was not executed here: its inputs come from the configuration. */
 static void hide_inputs(const struct flow *flow, const struct json *entries)
 {
@@ -178,6 +166,40 @@ static void hide_inputs(const struct flow *flow, const struct json *entries)
         json_set(entry, "input", mask_json_fields(flow->nodes[index].spec->fields, json_get(entry, "input")));
         hide_inputs(flow, json_get(entry, "iterations"));
     }
+}
+
+/* The history so far. Yours. */
+static struct json *document_of(const struct active *active)
+{
+    struct json *document = flow_run_document(active->run);
+    hide_inputs(flow_run_flow(active->run), json_get(document, "nodes"));
+    return document;
+}
+
+/* Who looks at an execution that waits for days, or for a person, sees what led there. What is too long to be stored
+ * again at each wait is told by checkpoints alone. */
+static void set_document_so_far(struct json *event, struct active *active)
+{
+    struct json *document = document_of(active);
+    json_set_int(document, "epoch", active->epoch);
+    mask_replace(&active->mask, &document);
+    if (json_size(document) <= PARKED_DOCUMENT_MAX)
+        set_packed(event, "documentPacked", document);
+    json_unref(document);
+}
+
+void event_parked(struct active *active, int64_t wake_ms)
+{
+    send_logs(active);
+    send_unsent(active); /* from these it goes on elsewhere */
+    struct json *event = event_new(active, "parked");
+    json_set_int(event, "wakeMs", wake_ms);
+    json_set_int(event, "seen", active->signals_seen);
+    json_set_int(event, "records", flow_run_records(active->run));
+    set_document_so_far(event, active);
+    outbox_settle(active->outbox, active->group);
+    active->group = NULL;
+    send(active->outbox, event);
 }
 
 void event_finished(struct active *active)
@@ -197,8 +219,7 @@ void event_finished(struct active *active)
         json_set_str(event, "errorMessage", error->message);
     }
     if (!discard) {
-        struct json *document = flow_run_document(run);
-        hide_inputs(flow_run_flow(run), json_get(document, "nodes"));
+        struct json *document = document_of(active);
         json_set(document, "logs", json_ref(active->logs));
         mask_replace(&active->mask, &document); /* the execution's own input may hold one, too */
         set_packed(event, "documentPacked", document);

@@ -48,6 +48,45 @@ class WaitTest(ApiTest):
         return next(n["output"] for n in detail["nodeExecutions"] if n["nodeId"] == node_id)
 
 
+class WhatLedThere(WaitTest):
+    """Who looks at what waits sees every node before it, also those that no checkpoint tells of."""
+
+    def so_far(self, execution):
+        end = time.monotonic() + 60
+        while time.monotonic() < end: # its checkpoint comes first
+            nodes = {n["nodeId"]: n for n in self.caudal.get(f"/scheduler/executions/{execution}").data["nodeExecutions"]}
+            if "t" in nodes:
+                return nodes
+            time.sleep(0.02)
+        self.fail(f"the node before is not told of: {nodes}")
+
+    def test_a_waiting_execution_shows_what_it_has_done(self):
+        nodes = [node("t", "manual-trigger", {"output": {"sum": 12}}), node("s", "set-fields", {"mode": "merge", "fields": [{"field": "tax", "value": 3}]}),
+                 node("w", "wait", {"mode": "approval", "title": "Pay {{ nodes.t.output.sum }}?"}), node("end", "log", {"message": "done"})]
+        execution = self.caudal.run(self.flow(nodes, [link("t", "s", input="data"), link("s", "w", input="data"), link("w", "end", "approved")]))
+        wait = self.until_waits(execution)
+        nodes = self.so_far(execution)
+        self.assertEqual({name: n["status"] for name, n in nodes.items()}, {"t": "success", "s": "success", "w": "waiting"})
+        self.assertEqual(nodes["s"]["input"]["data"], {"sum": 12})
+        self.assertEqual(nodes["s"]["output"]["output"], {"sum": 12, "tax": 3})
+        self.assertEqual(nodes["w"]["input"]["title"], "Pay 12?")
+        self.assertEqual([a["status"] for a in nodes["w"]["attempts"]], ["waiting"])
+        self.assertNotIn(wait["url"].rsplit("/", 1)[-1], str(nodes))
+        detail = self.caudal.get(f"/scheduler/executions/{execution}").data
+        self.assertGreater(detail["recordsProcessed"], 0)
+        self.assertTrue(any("Node t " in line["message"] for line in self.caudal.get(f"/scheduler/executions/{execution}/logs").data))
+        self.caudal.post(f"/scheduler/executions/{execution}/cancel")
+        self.assertEqual(set(self.so_far(execution)), {"t", "s", "w"})
+
+    def test_one_that_went_on_shows_its_own_end(self):
+        execution, _ = self.begin({"mode": "signal", "name": "paid", "data": {"a": 1}})
+        self.so_far(execution)
+        self.signal(execution, name="paid", payload=7)
+        detail = self.caudal.wait(execution)
+        self.assertEqual((detail["status"], ways(detail), self.output(detail)["output"]), ("success", ["output"], 7))
+        self.assertEqual(len([n for n in detail["nodeExecutions"] if n["nodeId"] == "w"]), 1)
+
+
 class Times(WaitTest):
     def test_duration_and_deadline(self):
         nodes, connections = waiting({"mode": "duration", "durationMs": 200, "data": {"a": 1}})

@@ -60,12 +60,18 @@ inBoth('a node is shown as running while it runs', async ({ t, look, language })
 inBoth('a signal that is sent from the page lets the execution go on', async ({ t, look, language }) => {
     const flow = await service.call('POST', '/flows', {
         name: `Waits for word in ${language}`,
-        nodes: [node('start', 'manual-trigger'), node('word', 'wait', { mode: 'signal', name: 'go' })],
+        nodes: [
+            node('start', 'manual-trigger', { output: { asked: 'Ana' } }),
+            node('word', 'wait', { mode: 'signal', name: 'go' }),
+        ],
         connections: [{ ...link('start', 'word'), toInput: 'data' }],
     });
     const { executionId } = await service.call('POST', `/flows/${flow.id}/run`, {});
     const page = await open(browser, service, { path: `/executions/${executionId}`, ...look });
     await page.getByText(t('executions:waits.signalNamed', { name: 'go' })).waitFor();
+    // What led there can be looked at, too, though no checkpoint tells of it.
+    await page.getByRole('button', { name: /^start/ }).click();
+    await page.getByRole('tabpanel').getByText('Ana').first().waitFor();
     assert.deepEqual(await violations(page), []);
     await page.getByRole('button', { name: t('executions:waits.send') }).click();
     const dialog = page.getByRole('dialog');

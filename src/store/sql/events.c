@@ -104,14 +104,17 @@ static enum err apply_checkpoint(struct store_session *s, const struct target *t
  * delivered again must not undo a resume. */
 static enum err apply_parked(struct store_session *s, const struct target *t, bool *ret_counts, struct error *reterr)
 {
-    return sql_expect(
+    const struct store_finish *so_far = t->event->finish;
+    enum err code = sql_expect(
         s, ret_counts, reterr,
         "UPDATE executions SET wake_ms = CASE WHEN settled = 1 OR status = 2 THEN wake_ms WHEN signals > ? THEN"
         " ? ELSE ? END,"
-        " worker_id = CASE settled WHEN 1 THEN worker_id END,"
+        " worker_id = CASE settled WHEN 1 THEN worker_id END, records = coalesce(?, records),"
         " status = CASE WHEN settled = 1 OR status = 2 THEN status ELSE 1 END, settled = 1" COUNTS,
-        "iiikd", t->event->signals_seen, t->event->at_ms,
-        t->event->wake_ms == INT64_MAX ? t->event->at_ms : t->event->wake_ms, &t->key, t->event->epoch);
+        "iiipkd", t->event->signals_seen, t->event->at_ms,
+        t->event->wake_ms == INT64_MAX ? t->event->at_ms : t->event->wake_ms, so_far == NULL ? 0 : so_far->records,
+        &t->key, t->event->epoch);
+    return code == ERR_OK && *ret_counts && so_far != NULL ? sql_insert_document(s, &t->key, so_far, reterr) : code;
 }
 
 static enum err apply_end(struct store_session *s, const struct target *t, bool *ret_counts, struct error *reterr)

@@ -128,13 +128,42 @@ static struct json *find_node(const struct json *nodes, const char *id)
     return NULL;
 }
 
+static const char *iteration_of(const struct json *attempt, const struct json *node)
+{
+    const char *its = json_get_str(attempt, "iteration");
+    its = its == NULL ? json_get_str(node, "iteration") : its;
+    return its == NULL ? "0" : its;
+}
+
+/* What the node was in the iteration before, with what only a document tells, goes to the others of that kind. */
+static void push_iteration(struct json *node)
+{
+    static const char *const of_document[] = {"input", "attempts"};
+    if (json_get(node, of_document[0]) == NULL)
+        return;
+    struct json *before = json_object_new(), *iterations = json_ref(json_get(node, "iterations"));
+    iterations = iterations == NULL ? json_array_new() : iterations;
+    json_remove(node, "iterations");
+    struct json_iter member;
+    JSON_EACH(node, member) json_set(before, member.key, json_ref(member.value));
+    json_remove(before, "iterationCount");
+    json_push(iterations, before);
+    json_set(node, "iterations", iterations);
+    for (size_t i = 0; i < sizeof of_document / sizeof *of_document; i++)
+        json_remove(node, of_document[i]);
+}
+
 /* A node of a loop or a for-each is there once, as of the latest of its iterations that is known. */
 static void add_iteration(struct json *nodes, struct json *take_node, const char *iteration)
 {
     struct json *former = find_node(nodes, json_get_str(take_node, "nodeId"));
-    if (strcmp(iteration, "0") != 0 || former != NULL) {
+    bool other = former != NULL && strcmp(iteration_of(former, former), iteration) != 0;
+    if (other)
+        push_iteration(former);
+    if (strcmp(iteration, "0") != 0 || other) {
+        int64_t known = json_get_int(former, "iterationCount", former == NULL ? 0 : 1);
         json_set_str(take_node, "iteration", iteration);
-        json_set_int(take_node, "iterationCount", json_get_int(former, "iterationCount", former == NULL ? 0 : 1) + 1);
+        json_set_int(take_node, "iterationCount", known + (other || former == NULL));
     }
     if (former == NULL) {
         json_push(nodes, take_node);
@@ -145,26 +174,21 @@ static void add_iteration(struct json *nodes, struct json *take_node, const char
     json_unref(take_node);
 }
 
+/* Those of later epochs than the one that is known. */
 static enum err nodes_of_checkpoints(struct store_session *s, const struct sql_key *key, const struct json *types,
-                                     int64_t created_ms, struct json *nodes, bool *damaged, struct error *reterr)
+                                     int64_t created_ms, int64_t known_epoch, struct json *nodes, bool *damaged,
+                                     struct error *reterr)
 {
     AUTO_RESET struct sql_rows *q = NULL;
     bool row = false;
     enum err code = sql_query(s, &q, reterr,
                               "SELECT node_id, state, outputs, records, started_ms, ended_ms, wake_ms, error_message, "
                               "iteration FROM checkpoints"
-                              " WHERE execution=? ORDER BY started_ms, node_id",
-                              "k", key);
+                              " WHERE execution=? AND epoch>? ORDER BY started_ms, node_id",
+                              "ki", key, known_epoch);
     while (code == ERR_OK && (code = sql_step(s, q, &row, reterr)) == ERR_OK && row)
         add_iteration(nodes, node_of_checkpoint(q, types, created_ms, damaged), sql_text(q, 8));
     return code;
-}
-
-static const char *iteration_of(const struct json *attempt, const struct json *node)
-{
-    const char *its = json_get_str(attempt, "iteration");
-    its = its == NULL ? json_get_str(node, "iteration") : its;
-    return its == NULL ? "0" : its;
 }
 
 /* One that is numbered so. What an attempt says nothing of stands for the node's own iteration; those before it stand
@@ -315,6 +339,16 @@ static enum err load_waits(struct store_session *s, const struct sql_key *key, s
     return code == ERR_OK && damaged ? sql_damaged("execution", key->id, reterr) : code;
 }
 
+/* A document does not tell until when its nodes wait. */
+static void set_waiting_until(struct json *nodes, const struct json *waits)
+{
+    for (size_t i = 0; i < json_count(waits); i++) {
+        struct json *node = find_node(nodes, json_get_str(json_at(waits, i), "nodeId"));
+        if (node != NULL && !json_has(node, "waitingUntil"))
+            json_set(node, "waitingUntil", json_ref(json_get(json_at(waits, i), "until")));
+    }
+}
+
 static enum err decode_detail(struct store_session *s, struct sql_rows *q, struct json *detail, struct error *reterr)
 {
     AUTO_JSON struct json *document = NULL, *types = NULL;
@@ -342,8 +376,11 @@ static enum err decode_detail(struct store_session *s, struct sql_rows *q, struc
     json_set(detail, "waits", waits);
     if (sql_int(q, 4) < RUN_SUCCESS)
         code = load_waits(s, &key, waits, reterr);
-    if (code == ERR_OK && document == NULL)
-        code = nodes_of_checkpoints(s, &key, types, created_ms, nodes, &damaged, reterr);
+    if (code == ERR_OK && (document == NULL || json_has(document, "epoch"))) /* otherwise it tells all */
+        code = nodes_of_checkpoints(s, &key, types, created_ms, json_get_int(document, "epoch", 0), nodes, &damaged,
+                                    reterr);
+    if (code == ERR_OK)
+        set_waiting_until(nodes, waits);
     if (code == ERR_OK && damaged)
         return sql_damaged("execution", json_get_str(detail, "id"), reterr);
     if (code == ERR_OK)

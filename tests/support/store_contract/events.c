@@ -659,8 +659,86 @@ static void keeps_a_checkpoint_for_each_iteration(void **state)
     assert_int_equal(json_count(json_get(json_at(nodes, 0), "attempts")), 4);
 }
 
+static const struct json *node_in(const struct json *detail, const char *id)
+{
+    const struct json *nodes = json_get(detail, "nodeExecutions");
+    for (size_t i = 0; i < json_count(nodes); i++)
+        if (strcmp(json_get_str(json_at(nodes, i), "nodeId"), id) == 0)
+            return json_at(nodes, i);
+    return NULL;
+}
+
+#define SO_FAR                                                                                                         \
+    "{\"epoch\":1,\"nodes\":[{\"nodeId\":\"1\",\"nodeType\":\"set\",\"status\":\"success\",\"input\":{\"a\":1},"       \
+    "\"output\":"                                                                                                      \
+    "{\"output\":1},\"attempts\":[{\"attempt\":1,\"epoch\":1,\"status\":\"success\"}]},{\"nodeId\":\"w\","             \
+    "\"nodeType\":"                                                                                                    \
+    "\"wait\",\"status\":\"waiting\",\"input\":{\"b\":2},\"output\":null,\"attempts\":[{\"attempt\":1,\"epoch\":1,"    \
+    "\"status\":\"waiting\"}]}]}"
+
+static void park_with_document(struct fixture *f, const char *id)
+{
+    static const struct store_finish so_far = {.records = 9, .document_json = SO_FAR};
+    struct store_event waits = checkpoint(id, 1, "w", 1, NODE_WAITING, "{}");
+    waits.checkpoint.wake_ms = T0 + 5000;
+    waits.checkpoint.ended_ms = 0;
+    assert_true(apply(f, waits));
+    struct store_event event = parked(id, 1, T0 + 5000);
+    event.finish = &so_far;
+    assert_true(apply(f, event));
+}
+
+/* What checkpoints do not tell: nodes that follow from others, and inputs. */
+static void shows_what_led_to_a_wait(void **state)
+{
+    struct fixture *f = *state;
+    add_flow(f, F1, "orders", T0);
+    add_execution(f, E1, F1, T0);
+    park_with_document(f, E1);
+    AUTO_JSON struct json *waiting = load_execution(f, E1);
+    assert_int_equal(json_get_int(waiting, "recordsProcessed", 0), 9);
+    assert_int_equal(json_count(json_get(waiting, "nodeExecutions")), 2);
+    const struct json *wait = node_in(waiting, "w");
+    assert_int_equal(json_get_int(json_get(node_in(waiting, "1"), "input"), "a", 0), 1);
+    assert_string_equal(json_get_str(wait, "status"), "waiting");
+    assert_string_equal(json_get_str(wait, "waitingUntil"),
+                        json_get_str(json_at(json_get(waiting, "waits"), 0), "until"));
+    assert_int_equal(json_count(json_get(wait, "attempts")), 1);
+    assert_int_equal(json_get_int(wait, "iterationCount", 0), 0);
+
+    AUTO_ARENA struct arena arena;
+    arena_init(&arena);
+    struct reassign_args again = {.id = E1, .arena = &arena};
+    assert_ok(write_now(f, do_reassign, &again, &error_));
+    assert_true(apply(f, checkpoint(E1, 2, "w", 1, NODE_SUCCEEDED, "{\"output\":3}")));
+    struct store_event pass = checkpoint(E1, 2, "w", 1, NODE_SUCCEEDED, "{\"output\":4}");
+    pass.checkpoint.iteration = "1";
+    pass.checkpoint.started_ms = T0 + 6000;
+    AUTO_JSON struct json *on = load_execution(f, E1);
+    wait = node_in(on, "w");
+    assert_string_equal(json_get_str(wait, "status"), "success");
+    assert_int_equal(json_get_int(json_get(wait, "output"), "output", 0), 3);
+    assert_int_equal(json_get_int(json_get(wait, "input"), "b", 0), 2);
+    assert_int_equal(json_count(json_get(wait, "attempts")), 2);
+    assert_non_null(node_in(on, "1"));
+    assert_true(apply(f, pass));
+    AUTO_JSON struct json *further = load_execution(f, E1);
+    wait = node_in(further, "w");
+    assert_string_equal(json_get_str(wait, "iteration"), "1");
+    assert_int_equal(json_get_int(wait, "iterationCount", 0), 2);
+    assert_int_equal(json_get_int(json_get(wait, "output"), "output", 0), 4);
+    assert_false(json_has(wait, "input"));
+    assert_int_equal(json_get_int(json_get(json_at(json_get(wait, "iterations"), 0), "output"), "output", 0), 3);
+
+    assert_true(finish(f, E1, 2, RUN_SUCCESS));
+    AUTO_JSON struct json *done = load_execution(f, E1);
+    assert_false(json_has(node_in(done, "w"), "input")); /* an epoch ago it was begun; no more is known of it */
+    assert_int_equal(json_get_int(json_get(done, "result"), "answer", 0), 42);
+}
+
 const struct CMUnitTest store_contract_events[] = {
     CONTRACT_TEST(follows_a_run),
+    CONTRACT_TEST(shows_what_led_to_a_wait),
     CONTRACT_TEST(discards_when_asked),
     CONTRACT_TEST(never_changes_a_final_status),
     CONTRACT_TEST(fences_by_epoch),

@@ -327,24 +327,25 @@ function Nodes({ execution }: { execution: ExecutionDetail }) {
     const { duration, number } = useFormats();
     const texts = useNodeTexts();
     const nodes = execution.nodeExecutions;
-    const [chosen, setChosen] = useState<number | null>(null);
-    const failed = nodes.findIndex((node) => node.status === 'failed');
-    const at = chosen ?? (failed >= 0 ? failed : nodes.length - 1);
-    const node = nodes[at];
+    const [chosen, setChosen] = useState<string | null>(null); // by id: places change while it runs
+    const node =
+        nodes.find((one) => one.nodeId === chosen) ??
+        nodes.find((one) => one.status === 'failed') ??
+        nodes[nodes.length - 1];
     if (node === undefined)
         return <p className="muted">{t(isFinal(execution.status) ? 'noNodes' : 'noNodesYet')}</p>;
     return (
         <div className={css.split}>
             <Card title={t('nodes')} flush>
                 <ol className={css.nodes}>
-                    {nodes.map((one, index) => (
-                        <li key={`${one.nodeId} ${String(index)}`}>
+                    {nodes.map((one) => (
+                        <li key={one.nodeId}>
                             <button
                                 type="button"
                                 className={css.node}
-                                aria-current={index === at}
+                                aria-current={one === node}
                                 onClick={() => {
-                                    setChosen(index);
+                                    setChosen(one.nodeId);
                                 }}
                             >
                                 <span>{one.nodeId}</span>
@@ -362,7 +363,7 @@ function Nodes({ execution }: { execution: ExecutionDetail }) {
                     ))}
                 </ol>
             </Card>
-            <NodeData key={at} node={node} />
+            <NodeData key={node.nodeId} node={node} />
         </div>
     );
 }
