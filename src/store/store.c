@@ -1,20 +1,19 @@
-/* Group commit: a queue of writes, the writer that takes all that wait into one transaction, a pool of read sessions.
- */
+/* Group commit: a queue of writes, and the writer that takes all that wait into one transaction. */
 #include "store/store_int.h"
 
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/mem.h"
 #include "json/json.h"
+#include "store/readers.h"
 #include <errno.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-enum { READERS_MAX = 64, READERS_IDLE_MAX = 8, READER_WAIT_S = 5, TRIES_MAX = 4 };
+enum { READERS_MAX = 64, TRIES_MAX = 4 };
 
 struct write {
     struct write *next;
@@ -34,15 +33,12 @@ struct store {
     uint64_t transactions; /* writer's thread */
     size_t max_batch;
     bool manual, read_only;
-    size_t readers_max;
+    struct readers *readers;
 
     pthread_mutex_t lock; /* everything below */
     pthread_cond_t wake;  /* of the writer */
     struct write *head, **tail;
     bool stopping;
-    struct store_session *idle;
-    size_t readers, idle_count;
-    pthread_cond_t reader_free;
     enum store_fault (*fault)(void *user);
     void *fault_user;
 
@@ -345,48 +341,6 @@ size_t store_pending(const struct store *store)
 
 /* ---- read sessions */
 
-/* Waits for a place among the open sessions; an idle session comes with it, or *ret = NULL. */
-static enum err take_reader(struct store *store, struct store_session **ret, struct error *reterr)
-{
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += READER_WAIT_S;
-    int status = 0;
-    pthread_mutex_lock(&store->lock);
-    while (store->readers >= store->readers_max && status == 0)
-        status = pthread_cond_timedwait(&store->reader_free, &store->lock, &until);
-    bool full = store->readers >= store->readers_max;
-    *ret = NULL;
-    if (!full) {
-        store->readers++;
-        *ret = store->idle;
-        if (store->idle != NULL) {
-            store->idle = store->idle->next;
-            store->idle_count--;
-        }
-    }
-    pthread_mutex_unlock(&store->lock);
-    return full ? error_set(reterr, ERR_STORE_BUSY, NULL, "All %zu read sessions of the store are in use.",
-                            store->readers_max)
-                : ERR_OK;
-}
-
-static void give_reader(struct store *store, struct store_session *session)
-{
-    pthread_mutex_lock(&store->lock);
-    store->readers--;
-    if (session != NULL && store->idle_count < READERS_IDLE_MAX) {
-        session->next = store->idle;
-        store->idle = session;
-        store->idle_count++;
-        session = NULL;
-    }
-    pthread_cond_signal(&store->reader_free);
-    pthread_mutex_unlock(&store->lock);
-    if (session != NULL)
-        store->ops->session_close(session);
-}
-
 enum err store_read_begin(struct store *store, struct store_session **ret, struct error *reterr)
 {
     if (store->manual) { /* one thread, one connection: what it reads is what is committed */
@@ -394,17 +348,13 @@ enum err store_read_begin(struct store *store, struct store_session **ret, struc
         return ERR_OK;
     }
     struct store_session *session = NULL;
-    enum err code = take_reader(store, &session, reterr);
+    enum err code = readers_take(store->readers, &session, reterr);
     if (code != ERR_OK)
         return code;
-    if (session == NULL)
-        code = store->ops->session_open(store->backend, false, &session, reterr);
-    if (code == ERR_OK) {
-        session->totals = store->totals;
-        code = store->ops->begin(session, STORE_TRANSACTION_READ, reterr);
-    }
+    session->totals = store->totals;
+    code = store->ops->begin(session, STORE_TRANSACTION_READ, reterr);
     if (code != ERR_OK) {
-        give_reader(store, session);
+        readers_give(store->readers, session);
         return code;
     }
     *ret = session;
@@ -416,7 +366,7 @@ void store_read_end(struct store *store, struct store_session *session)
     if (session == NULL || store->manual)
         return;
     store->ops->rollback(session);
-    give_reader(store, session);
+    readers_give(store->readers, session);
 }
 
 /* ---- opening, closing, watching */
@@ -429,12 +379,21 @@ static const struct store_backend_ops *find_backend(const char *url)
     return NULL;
 }
 
+static enum err open_reader(void *user, struct store_session **ret, struct error *reterr)
+{
+    struct store *store = user;
+    return store->ops->session_open(store->backend, false, ret, reterr);
+}
+
+static void close_reader(void *user, struct store_session *session)
+{
+    struct store *store = user;
+    store->ops->session_close(session);
+}
+
 static void store_free(struct store *store)
 {
-    for (struct store_session *s = store->idle, *next; s != NULL; s = next) {
-        next = s->next;
-        store->ops->session_close(s);
-    }
+    readers_free(store->readers);
     if (store->writer != NULL)
         store->ops->session_close(store->writer);
     if (store->backend != NULL)
@@ -444,7 +403,6 @@ static void store_free(struct store *store)
     pthread_mutex_destroy(&store->counts_lock);
     pthread_mutex_destroy(&store->lock);
     pthread_cond_destroy(&store->wake);
-    pthread_cond_destroy(&store->reader_free);
     free(store);
 }
 
@@ -461,14 +419,17 @@ enum err store_open(const char *url, const struct store_options *options, struct
     store->ops = ops;
     store->manual = options->manual;
     store->read_only = options->read_only;
-    store->readers_max = options->max_readers == 0 ? READERS_MAX : options->max_readers;
+    store->readers =
+        readers_new(&(struct readers_options){.most = options->max_readers == 0 ? READERS_MAX : options->max_readers,
+                                              .open = open_reader,
+                                              .close = close_reader,
+                                              .user = store});
     store->max_batch = options->max_batch == 0 ? LIMIT_BATCH : options->max_batch;
     store->tail = &store->head;
     store->totals = totals_new();
     pthread_mutex_init(&store->counts_lock, NULL);
     pthread_mutex_init(&store->lock, NULL);
     pthread_cond_init(&store->wake, NULL);
-    pthread_cond_init(&store->reader_free, NULL);
     enum err code = ops->open(url, options, &store->backend, reterr);
     if (code == ERR_OK)
         code = ops->session_open(store->backend, true, &store->writer, reterr);

@@ -27,7 +27,7 @@ struct store_options {
     /* Only read_begin and the verbs that read; such as a worker at a replica. Its schema must be there (BUSY until
      * then). A replica lags: what was just written may be NOT_FOUND for a while. */
     bool read_only;
-    size_t max_readers; /* read sessions at the same time; 0 = 64 */
+    size_t max_readers; /* read sessions at the same time; 0 = 64. Opened as they are needed (store/readers.h) */
 };
 
 /* url: sqlite:PATH, sqlite::memory:, postgresql://… or postgres://… as libpq understands it (several hosts: the one

@@ -7,7 +7,7 @@ struct store_backend; /* each back end begins its own struct with nothing: it is
 
 struct store_session {
     const struct store_backend_ops *ops;
-    struct store_session *next; /* the pool's list; owned by store.c */
+    struct store_session *next; /* the pool's list (readers.c) */
     struct totals *totals;      /* the store's; NULL: this one writes, and counts what it has written */
     bool writable;              /* a write transaction is open; set by store.c only */
     uint64_t whole; /* number of the open write transaction, if it is undone as a whole or not at all; 0: any other */

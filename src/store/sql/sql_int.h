@@ -3,7 +3,7 @@
  * The SQL is what both dialects understand. Where they differ it has a name in braces, which the driver replaces
  * (struct sql_dialect); parameters are ? in order, or ?1, ?2 … Statements are prepared once a connection and found
  * again by the address of their literal. Types are the same small set everywhere: text, 64-bit integers (truth is 0 or
- * 1), bytes.
+ * 1), bytes. Those that are composed of parts, of which there are few different ones, are found again by their text.
  *
  * Deferred statements: a driver with a network between may send a statement and look at its outcome later, at the next
  * statement that gives rows or a count, or at the commit. So sql_run says nothing about what a deferred statement met,
@@ -80,9 +80,11 @@ struct sql_start {
     struct store_flow_start published, newest;
 };
 
+enum { SQL_COMPOSED_MAX = 96 };
 struct sql_session {
     struct store_session base; /* first */
     const struct sql_driver *driver;
+    char *composed[SQL_COMPOSED_MAX]; /* texts of sql_query_composed: as good as literals while the session lives */
     ZSTD_DCtx *decompressor;
     struct sql_start starts[SQL_STARTS_KNOWN]; /* by the id's hash */
 };
@@ -100,7 +102,11 @@ char *sql_translate(const struct sql_driver *driver, const char *sql, char mark)
  * execution's key (const struct sql_key *). Texts and blobs must live until the statement is reset. */
 enum err sql_query(struct store_session *s, struct sql_rows **ret, struct error *reterr, const char *sql,
                    const char *kinds, ...) ERROR_MUST_CHECK;
-/* The same with a text made for the occasion. */
+/* The same with a text composed of parts: kept and prepared as a literal is, unless the session has kept
+ * SQL_COMPOSED_MAX others. */
+enum err sql_query_composed(struct store_session *s, struct sql_rows **ret, struct error *reterr, const char *sql,
+                            const struct sql_value *values, int count) ERROR_MUST_CHECK;
+/* The same with a text made for the occasion, and not prepared. */
 enum err sql_query_once(struct store_session *s, struct sql_rows **ret, struct error *reterr, const char *sql,
                         const struct sql_value *values, int count) ERROR_MUST_CHECK;
 /* Runs a statement that gives no rows; may be deferred. */

@@ -12,6 +12,8 @@ enum { VALUES_MAX = 40 };
 void sql_session_done(struct sql_session *session)
 {
     (void)ZSTD_freeDCtx(session->decompressor);
+    for (size_t i = 0; i < SQL_COMPOSED_MAX; i++)
+        free(session->composed[i]);
 }
 
 /* ---- the driver's words */
@@ -132,6 +134,26 @@ enum err sql_query(struct store_session *s, struct sql_rows **ret, struct error 
     enum err code = query_list(s, ret, reterr, sql, kinds, &args);
     va_end(args);
     return code;
+}
+
+/* The text that is kept, so that its address stands for it; NULL: there is no room. */
+static const char *keep(struct sql_session *session, const char *sql)
+{
+    size_t i = 0;
+    while (i < SQL_COMPOSED_MAX && session->composed[i] != NULL && strcmp(session->composed[i], sql) != 0)
+        i++;
+    if (i == SQL_COMPOSED_MAX)
+        return NULL;
+    if (session->composed[i] == NULL)
+        session->composed[i] = mem_dup(sql);
+    return session->composed[i];
+}
+
+enum err sql_query_composed(struct store_session *s, struct sql_rows **ret, struct error *reterr, const char *sql,
+                            const struct sql_value *values, int count)
+{
+    const char *kept = keep((struct sql_session *)s, sql);
+    return sql_driver_of(s)->query(s, kept != NULL ? kept : sql, kept != NULL, values, count, ret, reterr);
 }
 
 enum err sql_query_once(struct store_session *s, struct sql_rows **ret, struct error *reterr, const char *sql,

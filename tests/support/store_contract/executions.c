@@ -232,6 +232,38 @@ static void long_lists_rest_their_totals(void **state)
         list_total(f, store_execution_list, "{'flowId':'" F2 "','startTimeTo':'2023-11-14T22:13:20.009Z'}"), 5);
 }
 
+/* More different questions than a session keeps prepared, each of a session that has answered the others before. */
+static void answers_more_questions_than_are_prepared(void **state)
+{
+    static const char *const parts[] = {",'flowId':'" F1 "'", ",'startTimeFrom':'2023-11-14T22:13:20.000Z'",
+                                        ",'startTimeTo':'2033-11-14T22:13:20.000Z'", ",'search':'-7000-'",
+                                        ",'status':'pending'"};
+    static const int limits[] = {5, 20, 21, 50, 51, 100};
+    struct fixture *f = *state;
+    add_flow(f, F1, "orders", T0);
+    for (int i = 0; i < 110; i++) {
+        char id[40];
+        (void)snprintf(id, sizeof id, "%08x-0000-7000-8000-00000000000a", i);
+        add_execution(f, id, F1, T0 + i);
+    }
+    for (int round = 0; round < 2; round++)
+        for (unsigned set = 0; set < 32; set++)
+            for (size_t k = 0; k < sizeof limits / sizeof *limits; k++) {
+                struct buf filter = {0};
+                buf_printf(&filter, "{'limit':%d", limits[k]);
+                for (unsigned i = 0; i < 5; i++)
+                    buf_add_str(&filter, (set >> i & 1) != 0 ? parts[i] : "");
+                buf_add_char(&filter, '}');
+                AUTO_JSON struct json *page = list_all(f, store_execution_list, buf_str(&filter));
+                const struct json *data = json_get(page, "data");
+                buf_done(&filter);
+                assert_int_equal(json_get_int(json_get(page, "pagination"), "total", 0), 110);
+                assert_int_equal(json_count(data), limits[k]);
+                assert_string_equal(json_get_str(json_at(data, 0), "id"), "0000006d-0000-7000-8000-00000000000a");
+                assert_non_null(json_get_str(json_get(page, "pagination"), "nextCursor"));
+            }
+}
+
 /* A cursor names a place among the rows, so rows that come meanwhile neither hide nor repeat any. */
 static void pages_by_cursor_while_rows_come(void **state)
 {
@@ -305,6 +337,7 @@ const struct CMUnitTest store_contract_executions[] = {
     CONTRACT_TEST(accepts_an_idempotency_key_once),
     CONTRACT_TEST(lists_executions),
     CONTRACT_TEST(long_lists_rest_their_totals),
+    CONTRACT_TEST(answers_more_questions_than_are_prepared),
     CONTRACT_TEST(pages_by_cursor_while_rows_come),
     CONTRACT_TEST(bounds_ids),
     {0},
