@@ -127,7 +127,7 @@ static bool begin_consuming(struct link *link, struct rabbit_consumer *consumer,
     return answer == ANSWER_OK || (answer == ANSWER_REFUSED && refused(link, consumer, number, &error));
 }
 
-static bool end_consuming(struct link *link, struct rabbit_consumer *consumer, unsigned number)
+bool consuming_end(struct link *link, struct rabbit_consumer *consumer, unsigned number)
 {
     struct feed *feed = &consumer->feeds[number];
     struct error error = {0};
@@ -186,8 +186,7 @@ bool feed_keeps_place(const struct rabbit_consumer *consumer, const struct feed 
            (consumer->cancelled ? feed->held == 0 : consumer->wanted == 0 || feed->unshown);
 }
 
-/* What the broker was told is no longer what is wanted. */
-static bool must_end(const struct rabbit_consumer *consumer, const struct feed *feed)
+bool feed_must_end(const struct rabbit_consumer *consumer, const struct feed *feed)
 {
     if (feed->prefetch == 0 || consumer->queue == NULL || feed_keeps_place(consumer, feed))
         return false;
@@ -205,7 +204,7 @@ static enum step next_step(const struct rabbit_consumer *consumer, const struct 
     if (feed->prefetch > 0 && feed_keeps_place(consumer, feed))
         return feed->held == 0 && (consumer->cancelled || wanted > 0) ? STEP_CLOSE : STEP_NONE;
     if (feed->prefetch > 0)
-        return must_end(consumer, feed) ? STEP_END : STEP_NONE;
+        return feed_must_end(consumer, feed) ? STEP_END : STEP_NONE;
     if (feed->channel != 0 && wanted == 0 && feed->held == 0 && consumer->cancelled)
         return STEP_CLOSE;
     if (wanted <= feed->held || now_us < feed->retry_at_us)
@@ -213,48 +212,6 @@ static enum step next_step(const struct rabbit_consumer *consumer, const struct 
     *ret_prefetch = wanted - feed->held;
     *ret_partial = feed->held > 0;
     return feed->channel == 0 ? STEP_OPEN : STEP_BEGIN;
-}
-
-/* Places that a verdict frees are for as many deliveries as are wanted by then, not as were before: who lowered the
- * prefetch and then acknowledges gets nothing for it. So the broker hears of the one before the other. */
-static struct verdict *next_verdict(struct rabbit *rabbit, bool *ret_end_first)
-{
-    pthread_mutex_lock(&rabbit->lock);
-    struct verdict *verdict = rabbit->verdicts;
-    *ret_end_first = false;
-    if (verdict != NULL) {
-        const struct feed *feed = &verdict->consumer->feeds[verdict->feed];
-        *ret_end_first = feed->channel != 0 && must_end(verdict->consumer, feed);
-    }
-    if (verdict != NULL && !*ret_end_first) {
-        rabbit->verdicts = verdict->next;
-        if (verdict->next == NULL)
-            rabbit->last_verdict = &rabbit->verdicts;
-    }
-    pthread_mutex_unlock(&rabbit->lock);
-    return verdict;
-}
-
-static bool send_verdicts(struct link *link)
-{
-    struct verdict *verdict;
-    bool end_first;
-    while ((verdict = next_verdict(link->rabbit, &end_first)) != NULL) {
-        const struct feed *feed = &verdict->consumer->feeds[verdict->feed];
-        if (end_first) {
-            if (!end_consuming(link, verdict->consumer, verdict->feed))
-                return false;
-            continue;
-        }
-        int status = AMQP_STATUS_OK;
-        if (feed->channel != 0 && feed->incarnation == verdict->incarnation)
-            status = verdict->ack ? amqp_basic_ack(link->amqp, feed->channel, verdict->tag, 0)
-                                  : amqp_basic_nack(link->amqp, feed->channel, verdict->tag, 0, verdict->requeue);
-        free(verdict);
-        if (status != AMQP_STATUS_OK)
-            return false;
-    }
-    return true;
 }
 
 static bool take_step(struct link *link, struct rabbit_consumer *consumer, unsigned number, bool *ret_more)
@@ -274,9 +231,9 @@ static bool take_step(struct link *link, struct rabbit_consumer *consumer, unsig
         return consumer->queue == NULL ? begin_listening(link, consumer)
                                        : begin_consuming(link, consumer, number, prefetch, partial);
     case STEP_END:
-        return end_consuming(link, consumer, number);
+        return consuming_end(link, consumer, number);
     case STEP_CLOSE:
-        return send_verdicts(link) && close_channel(link, consumer, number);
+        return verdicts_send(link) && close_channel(link, consumer, number);
     }
     return true;
 }
@@ -288,17 +245,7 @@ static void remove_consumer(struct rabbit *rabbit, struct rabbit_consumer *consu
     while (*place != consumer)
         place = &(*place)->next;
     *place = consumer->next;
-    struct verdict **verdict = &rabbit->verdicts;
-    while (*verdict != NULL) {
-        struct verdict *found = *verdict;
-        if (found->consumer == consumer) {
-            *verdict = found->next;
-            free(found);
-        } else {
-            verdict = &found->next;
-        }
-    }
-    rabbit->last_verdict = verdict;
+    verdicts_forget(rabbit, consumer);
     pthread_mutex_unlock(&rabbit->lock);
     consumer_free(consumer);
 }
@@ -327,7 +274,7 @@ static bool close_gone(struct link *link)
 {
     struct rabbit_consumer *consumer;
     while ((consumer = oldest_gone(link->rabbit)) != NULL) {
-        if (!send_verdicts(link)) /* its last words were said before */
+        if (!verdicts_send(link)) /* its last words were said before */
             return false;
         for (unsigned i = 0; i < consumer->feed_count; i++)
             if (!close_channel(link, consumer, i))
@@ -382,7 +329,7 @@ static void on_down(struct link *link)
 static bool work(struct link *link)
 {
     publishing_expire(link->rabbit);
-    return send_verdicts(link) && queues_work(link, CONTROL_CHANNEL) && reconcile(link) &&
+    return verdicts_send_due(link) && queues_work(link, CONTROL_CHANNEL) && reconcile(link) &&
            queues_count(link, CONTROL_CHANNEL);
 }
 
@@ -400,9 +347,11 @@ static int next_ms(struct link *link)
                 next_us = consumer->feeds[i].retry_at_us;
     if (next_us <= now_us)
         rabbit->dirty = true;
-    bool busy = rabbit->dirty || rabbit->verdicts != NULL || rabbit->requests != NULL;
+    int verdicts_ms = verdicts_wait_ms(rabbit);
+    bool busy = rabbit->dirty || rabbit->requests != NULL;
     pthread_mutex_unlock(&rabbit->lock);
-    return busy ? 0 : next_us - now_us > 1000000 ? 1000 : (int)((next_us - now_us) / 1000) + 1;
+    int ms = busy ? 0 : next_us - now_us > 1000000 ? 1000 : (int)((next_us - now_us) / 1000) + 1;
+    return verdicts_ms >= 0 && verdicts_ms < ms ? verdicts_ms : ms;
 }
 
 /* The broker took the queue from under it: it may have been deleted by somebody else, who does not know of us. */
@@ -544,19 +493,10 @@ static void judge(struct rabbit_consumer *consumer, uint64_t tag, bool ack, bool
     if (held == NULL)
         return;
     const struct feed *feed = &consumer->feeds[held->feed];
-    struct verdict *verdict = mem_alloc(sizeof *verdict);
-    *verdict = (struct verdict){.consumer = consumer,
-                                .feed = held->feed,
-                                .incarnation = held->incarnation,
-                                .tag = held->tag,
-                                .ack = ack,
-                                .requeue = requeue};
-    *rabbit->last_verdict = verdict;
-    rabbit->last_verdict = &verdict->next;
+    verdicts_add(consumer, held, ack, requeue);
     if (feed->partial || feed->unshown || feed->prefetch == 0)
         rabbit->dirty = true;
     free(held);
-    link_wake(&rabbit->consuming);
 }
 
 /* Under the lock: what is given back alone would come again behind what is kept back. */

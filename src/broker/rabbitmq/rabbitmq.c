@@ -50,15 +50,11 @@ static void rabbit_close(struct broker *broker)
     link_stop(&rabbit->publishing);
     link_stop(&rabbit->consuming);
     publishing_free(rabbit);
+    verdicts_forget(rabbit, NULL);
     while (rabbit->consumers != NULL) {
         struct rabbit_consumer *consumer = rabbit->consumers;
         rabbit->consumers = consumer->next;
         consumer_free(consumer);
-    }
-    while (rabbit->verdicts != NULL) {
-        struct verdict *verdict = rabbit->verdicts;
-        rabbit->verdicts = verdict->next;
-        free(verdict);
     }
     while (rabbit->requests != NULL) {
         struct request *request = rabbit->requests;

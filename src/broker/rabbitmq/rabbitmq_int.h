@@ -161,6 +161,7 @@ struct feed {
     unsigned prefetch;          /* of the present consuming; 0: none */
     unsigned consuming;         /* counts beginnings */
     unsigned held, held_before; /* under the lock; held_before: of former consumings, which prefetch does not count */
+    unsigned resting;           /* under the lock: verdicts that were not sent yet */
     bool begun;                 /* the broker has confirmed the present consuming */
     bool partial;               /* prefetch is less than wanted because of held_before */
     bool unshown;               /* the broker's deliveries were kept from a stopped consumer: they go back, in their
@@ -197,11 +198,16 @@ struct rabbit_consumer {
  * its consuming would let the next one receive at once, before what this one holds is acknowledged and before what it
  * was not shown is back; the end of its channel does both in one step. The lock is held. */
 bool feed_keeps_place(const struct rabbit_consumer *consumer, const struct feed *feed);
+/* What the broker was told is no longer what is wanted. The lock is held. */
+bool feed_must_end(const struct rabbit_consumer *consumer, const struct feed *feed);
+bool consuming_end(struct link *link, struct rabbit_consumer *consumer, unsigned feed); /* on the thread */
 
 struct held {
     uint64_t tag;
     unsigned feed, incarnation, consuming;
 };
+
+/* ---- verdicts.c */
 
 struct verdict { /* ack or nack on its way */
     struct verdict *next;
@@ -210,6 +216,13 @@ struct verdict { /* ack or nack on its way */
     uint64_t tag;
     bool ack, requeue;
 };
+/* These under the lock. */
+void verdicts_add(struct rabbit_consumer *consumer, const struct held *held, bool ack, bool requeue);
+int verdicts_wait_ms(const struct rabbit *rabbit); /* until they are due; -1: there are none */
+void verdicts_forget(struct rabbit *rabbit, const struct rabbit_consumer *consumer); /* NULL: of all */
+/* These on the thread; false: the connection is lost. */
+bool verdicts_send(struct link *link);
+bool verdicts_send_due(struct link *link);
 
 struct rabbit_connection {
     struct broker_connection base;
@@ -243,7 +256,10 @@ struct rabbit {
     struct request *requests, **last_request;
     struct rabbit_consumer *consumers;
     struct verdict *verdicts, **last_verdict;
-    bool dirty; /* some consumer differs from what the broker was told */
+    size_t verdict_count;
+    bool verdicts_hurry;       /* one of them may not rest */
+    int64_t verdicts_since_us; /* of the first */
+    bool dirty;                /* some consumer differs from what the broker was told */
     int (*fault)(void *user, const char *queue);
     void *fault_user;
     uint64_t next_tag; /* publishing thread: of the next publication on the channel */
