@@ -31,3 +31,16 @@ void dispatch_shares(const char *const *owners, size_t owner_count, unsigned sha
         with_one_more -= counts[best]++ == least;
     }
 }
+
+void dispatch_surplus(const size_t *shares, const bool *owned, unsigned shard_count, bool *ret)
+{
+    unsigned has = 0, keeps = 0;
+    for (unsigned shard = 0; shard < shard_count; shard++) {
+        has += owned[shard];
+        keeps += shares[shard] == 0;
+    }
+    for (unsigned shard = 0; shard < shard_count; shard++) {
+        ret[shard] = has > keeps && owned[shard] && shares[shard] != 0;
+        has -= ret[shard];
+    }
+}

@@ -370,6 +370,7 @@ static void on_written(void *user)
     for (size_t i = 0; i < batch->tag_count; i++) {
         batch->tags[i].shard->unacked--;
         broker_ack(batch->tags[i].consumer, batch->tags[i].tag);
+        shards_settled(batch->tags[i].shard);
     }
     bool wakes = false;
     for (size_t i = 0; i < batch->count; i++) {

@@ -223,6 +223,7 @@ void shards_tell(struct orchestrator *orchestrator);                /* the other
 void shards_mark(const struct shard *shard);
 void shards_marked(struct shard *shard, const char *mark); /* one has come, its own or another's; NULL: unknown */
 void shards_delivered(struct shard *shard);                /* something came: it is ours */
+void shards_settled(struct shard *shard); /* nothing of it may wait for a commit: one to be handed over goes */
 unsigned shards_share(struct orchestrator *orchestrator, struct worker_entry *worker); /* of its capacity */
 size_t shards_waiting(struct orchestrator *orchestrator); /* executions that wait for a worker here */
 bool shards_are_censused(const struct shard *shard);      /* whoever holds something of it has had time to say so */

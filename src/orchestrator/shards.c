@@ -15,6 +15,7 @@
 #define PRESENCE_MS 500
 #define PEER_GONE_US INT64_C(2500000)  /* silent for so long, it counts no more */
 #define PEER_STAYS_US INT64_C(3000000) /* it gets shards when it has been there for so long */
+#define CLAIM_US INT64_C(1250000)      /* what no owner has named for so long is asked for: it tells each PRESENCE_MS */
 #define CONTESTED_US INT64_C(2000000)  /* another claims the shard, and nothing came for so long: it is the other's */
 #define CENSUS_US INT64_C(1000000)     /* workers answer within this time */
 #define TAKE_OVER_MS 1200
@@ -137,13 +138,6 @@ void shards_delivered(struct shard *shard)
         acquire(shard);
 }
 
-static void release(struct shard *shard)
-{
-    leave(shard);
-    shard->state = SHARD_RELEASING;
-    broker_consumer_set_prefetch(shard->events_consumer, 0);
-}
-
 static void consume_events(struct shard *shard)
 {
     struct orchestrator *o = shard->orchestrator;
@@ -151,14 +145,30 @@ static void consume_events(struct shard *shard)
                                             orchestrator_on_events, shard);
 }
 
-/* Everything that came is committed and acknowledged: the next in line gets what follows. */
-static void finish_release(struct shard *shard)
+static void probe(struct shard *shard)
 {
-    if (shard->unacked > 0)
+    static const char nothing[] = "{\"v\":1,\"events\":[]}";
+    broker_publish(shard->orchestrator->connection, shard->events_queue, 0, nothing, sizeof nothing - 1, NULL, NULL);
+}
+
+/* Everything that came is committed and acknowledged: the next in line gets what follows, and something to know by that
+ * it is the next. */
+void shards_settled(struct shard *shard)
+{
+    if (shard->state != SHARD_RELEASING || shard->unacked > 0 || shard->orchestrator->stopped)
         return;
     broker_cancel(shard->events_consumer);
     shard->state = SHARD_STANDBY;
     consume_events(shard);
+    probe(shard);
+}
+
+static void release(struct shard *shard)
+{
+    leave(shard);
+    shard->state = SHARD_RELEASING;
+    broker_consumer_set_prefetch(shard->events_consumer, 0);
+    shards_settled(shard);
 }
 
 /* ---- the others */
@@ -197,37 +207,39 @@ static void on_presence(void *user, const void *body, size_t size)
         o->heard_us = now;
     if (id == NULL || strcmp(id, o->options.id) == 0 || json_get_int(report, "of", 0) != (int64_t)o->shard_count)
         return;
-    if (json_get_bool(report, "leaving", false)) {
-        find_peer(o, id)->seen_us = 0;
-        forget_silent(o, now);
-        return;
-    }
-    struct peer *peer = find_peer(o, id);
-    peer->seen_us = now;
-    peer->waiting = (uint64_t)json_get_int(report, "waiting", 0);
-    peer->workers = (uint64_t)json_get_int(report, "workers", 0);
-    scaler_hear(o->scaler, json_get(report, "scaling"));
+    bool leaving = json_get_bool(report, "leaving", false);
     const struct json *shards = json_get(report, "shards");
     for (size_t i = 0; i < json_count(shards); i++) {
         int64_t number = json_as_int(json_at(shards, i));
         if (number >= 0 && number < (int64_t)o->shard_count)
-            o->shards[number].claimed_us = now;
+            o->shards[number].claimed_us = leaving ? 0 : now;
     }
+    struct peer *peer = find_peer(o, id);
+    peer->seen_us = leaving ? 0 : now;
+    if (leaving) {
+        forget_silent(o, now);
+        return;
+    }
+    peer->waiting = (uint64_t)json_get_int(report, "waiting", 0);
+    peer->workers = (uint64_t)json_get_int(report, "workers", 0);
+    scaler_hear(o->scaler, json_get(report, "scaling"));
 }
 
-/* Of each shard whether it is to be this one's, among all that are there. */
-static void find_preferred(const struct orchestrator *o, int64_t now, bool *ret)
+/* Of each shard whether this one gives it away, among all that are there. */
+static void find_surplus(const struct orchestrator *o, int64_t now, bool *ret)
 {
     AUTO_FREE const char **owners = mem_array(o->peer_count + 1, sizeof *owners);
     AUTO_FREE size_t *shares = mem_array(o->shard_count, sizeof *shares);
+    AUTO_FREE bool *owned = mem_array(o->shard_count, sizeof *owned);
     size_t count = 0;
     owners[count++] = o->options.id;
     for (size_t i = 0; i < o->peer_count; i++)
         if (now - o->peers[i].first_us >= PEER_STAYS_US)
             owners[count++] = o->peers[i].id;
-    dispatch_shares(owners, count, o->shard_count, shares);
     for (unsigned i = 0; i < o->shard_count; i++)
-        ret[i] = shares[i] == 0;
+        owned[i] = o->shards[i].state == SHARD_OWNED;
+    dispatch_shares(owners, count, o->shard_count, shares);
+    dispatch_surplus(shares, owned, o->shard_count, ret);
 }
 
 size_t shards_waiting(struct orchestrator *o)
@@ -294,22 +306,17 @@ static void take_census(struct orchestrator *o, int64_t now)
     buf_done(&body);
 }
 
-static void probe(struct shard *shard)
+static void look_at(struct shard *shard, bool surplus, int64_t now)
 {
-    static const char nothing[] = "{\"v\":1,\"events\":[]}";
-    broker_publish(shard->orchestrator->connection, shard->events_queue, 0, nothing, sizeof nothing - 1, NULL, NULL);
-}
-
-static void look_at(struct shard *shard, bool preferred, int64_t now)
-{
-    bool claimed = shard->claimed_us > 0 && now - shard->claimed_us < PEER_GONE_US;
+    int64_t age_us = shard->claimed_us == 0 ? INT64_MAX : now - shard->claimed_us;
+    bool claimed = age_us < PEER_GONE_US;
     if (shard->state == SHARD_RELEASING)
-        finish_release(shard);
+        shards_settled(shard);
     else if (shard->state == SHARD_OWNED && claimed && now - shard->delivered_us > CONTESTED_US)
         leave(shard);
-    else if (shard->state == SHARD_OWNED && !preferred)
+    else if (shard->state == SHARD_OWNED && surplus)
         release(shard);
-    if ((shard->state == SHARD_STANDBY && !claimed) || (shard->state == SHARD_OWNED && claimed))
+    if ((shard->state == SHARD_STANDBY && age_us >= CLAIM_US) || (shard->state == SHARD_OWNED && claimed))
         probe(shard);
 }
 
@@ -321,10 +328,10 @@ static void on_look(void *user)
         return;
     loop_timer_set(o->presence_timer, PRESENCE_MS);
     forget_silent(o, now);
-    AUTO_FREE bool *preferred = mem_array(o->shard_count, sizeof *preferred);
-    find_preferred(o, now, preferred);
+    AUTO_FREE bool *surplus = mem_array(o->shard_count, sizeof *surplus);
+    find_surplus(o, now, surplus);
     for (unsigned i = 0; i < o->shard_count; i++)
-        look_at(&o->shards[i], preferred[i], now);
+        look_at(&o->shards[i], surplus[i], now);
     take_census(o, now);
     tell(o, false);
 }
