@@ -28,7 +28,7 @@ struct connection {
     double due_s;
     char head[HEAD_BYTES]; /* what has come of the answer's head, or 0 bytes once it is read */
     size_t filled, body_left;
-    bool in_body, good;
+    bool in_body, good, ends; /* ends: the server closes it after this answer */
 };
 
 struct load {
@@ -91,7 +91,7 @@ static void finish(struct load *load, struct connection *c, bool good)
     load->idle[load->idle_count++] = c;
 }
 
-/* Nginx closes a connection after so many requests; whatever was under way counts as an error. */
+/* Whatever was under way counts as an error. */
 static void reopen(struct load *load, struct connection *c)
 {
     (void)close(c->fd);
@@ -122,12 +122,16 @@ static void on_bytes(struct load *load, struct connection *c, const char *bytes,
         size_t head = (size_t)(end - c->head) + 4;
         c->in_body = true;
         c->good = strncmp(c->head, "HTTP/1.1 2", 10) == 0;
+        c->ends = strcasestr(c->head, "\r\nconnection: close\r\n") != NULL; /* nginx, after so many requests */
         c->body_left = body_size(c->head);
         size -= head - before;
     }
     c->body_left -= size < c->body_left ? size : c->body_left;
-    if (c->body_left == 0)
-        finish(load, c, c->good);
+    if (c->body_left > 0)
+        return;
+    finish(load, c, c->good);
+    if (c->ends)
+        reopen(load, c);
 }
 
 static void on_readable(struct load *load, struct connection *c)
@@ -155,7 +159,7 @@ static void send_due(struct load *load)
 {
     double now = now_s();
     if (load->rate > 0 && now < load->ends_s)
-        load->issued = (uint64_t)((now - load->start_s) * load->rate);
+        load->issued = (uint64_t)((now - load->start_s) * load->rate) + 1; /* the first at once */
     else if (load->rate <= 0)
         load->issued = load->asked;
     while (load->sent < load->issued && load->idle_count > 0)
