@@ -105,9 +105,10 @@ static enum err open_another(struct readers *readers, struct store_session **ret
     enum err code = readers->options.open(readers->options.user, ret, reterr);
     pthread_mutex_lock(&readers->lock);
     readers->opening = false;
-    readers->opened_us = clock_monotonic_us();
-    if (code != ERR_OK)
-        readers->open--;
+    if (code == ERR_OK)
+        readers->opened_us = clock_monotonic_us();
+    else
+        readers->open--; /* and whoever waits may try at once: what is refused costs the database nothing */
     pthread_cond_signal(&readers->changed);
     pthread_mutex_unlock(&readers->lock);
     return code;
