@@ -28,10 +28,15 @@ inBoth(
             .first()
             .click();
         await page.getByRole('button', { name: t('actions.save') }).click();
-        await page.getByRole('alert').getByText(t('schedules:nameNeeded')).waitFor();
+        // Both at once, and each until it is mended.
+        const [name, flow] = ['nameNeeded', 'flowNeeded'].map((text) =>
+            page.getByRole('alert').getByText(t(`schedules:${text}`)),
+        );
+        await name.waitFor();
+        await flow.waitFor();
         await page.getByLabel(t('schedules:name'), { exact: true }).fill('Every night');
-        await page.getByRole('button', { name: t('actions.save') }).click();
-        await page.getByRole('alert').getByText(t('schedules:flowNeeded')).waitFor();
+        await name.waitFor({ state: 'detached' });
+        await flow.waitFor();
         await page.getByRole('combobox', { name: t('schedules:flow') }).click();
         await page.getByRole('option', { name: 'Nightly report' }).click();
         await page.getByRole('combobox', { name: t('schedules:when.hour_of'), exact: true }).click();
@@ -142,7 +147,7 @@ inBoth('the strategy is changed while running', async ({ t, look }) => {
 
 inBoth(
     'a worker shows what it uses; the only process cannot be drained, and says so',
-    async ({ t, look }) => {
+    async ({ t, look, language }) => {
         const page = await open(browser, service, { path: '/workers', ...look });
         await page.getByRole('cell', { name: /MiB$/ }).waitFor();
         await page.getByRole('button', { name: t.like('workers:drainOf') }).click();
@@ -150,7 +155,10 @@ inBoth(
             .getByRole('alertdialog')
             .getByRole('button', { name: t('workers:drain') })
             .click();
-        await page.getByText('part of the only process').first().waitFor();
+        await page
+            .getByText(language === 'es' ? 'es parte del único proceso' : 'is part of the only process')
+            .first()
+            .waitFor();
         await finish(page);
     },
 );
@@ -175,7 +183,10 @@ inBoth('users and API keys are made, and what was done is in the log', async ({ 
     await page.getByRole('button', { name: t('access:newKey') }).click();
     await page.getByRole('dialog').getByLabel(t('access:name')).fill(`deploy-${language}`);
     await page.getByRole('button', { name: t('actions.create') }).click();
-    await page.getByText(/^cdl_/).first().waitFor();
+    await page
+        .getByRole('dialog', { name: t('access:keyMade') })
+        .getByText(/^cdl_/)
+        .waitFor();
     await page.keyboard.press('Escape');
     await page.getByRole('cell', { name: `deploy-${language}`, exact: true }).waitFor();
     await page.getByRole('tab', { name: t('access:audit') }).click();

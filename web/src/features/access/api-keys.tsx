@@ -96,10 +96,12 @@ export function ApiKeys() {
             />
             {adding && (
                 <NewKey
-                    onMade={setMade}
+                    onMade={(key) => {
+                        setMade(key);
+                        void keys.refetch(); // also when the form was closed meanwhile
+                    }}
                     onClose={() => {
                         setAdding(false);
-                        void keys.refetch();
                     }}
                 />
             )}

@@ -70,6 +70,11 @@ export function ScheduleDialog({
     const said = useSaid();
     const [refused, setRefused] = useState<ApiError | null>(null);
     const [saving, setSaving] = useState(false);
+    const [asked, setAsked] = useState(false);
+    const missing: Record<string, string | undefined> = {
+        name: body.name.trim() === '' ? t('nameNeeded') : undefined,
+        flowId: body.flowId === '' ? t('flowNeeded') : undefined,
+    };
     const change = (changes: Partial<ScheduleBody>): void => {
         setBody({ ...body, ...changes });
         setRefused(null);
@@ -79,14 +84,8 @@ export function ScheduleDialog({
         queryFn: ({ signal }) => listFlows({ page: 1, limit: 100, search: '', status: '' }, signal),
     });
     const save = async (): Promise<void> => {
-        for (const [field, text] of [
-            ['name', t('nameNeeded')],
-            ['flowId', t('flowNeeded')],
-        ] as const)
-            if (body[field].trim() === '') {
-                setRefused(new ApiError(400, 'VALIDATION_ERROR', text, field));
-                return;
-            }
+        setAsked(true);
+        if (Object.values(missing).some((text) => text !== undefined)) return;
         setSaving(true);
         try {
             const sent = Object.fromEntries(
@@ -104,7 +103,7 @@ export function ScheduleDialog({
         }
     };
     const problem = (field: string): string | null =>
-        refused?.field === field ? said(refused.message) : null;
+        (asked ? missing[field] : undefined) ?? (refused?.field === field ? said(refused.message) : null);
     const shown = [
         'flowId',
         'name',
