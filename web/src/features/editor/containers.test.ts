@@ -1,5 +1,16 @@
 import { describe, expect, it } from 'vitest';
-import { backEdges, byId, containerAt, crossing, fitted, frame, placeOf, withInside } from './containers';
+import {
+    backEdges,
+    byId,
+    containerAt,
+    crossing,
+    fitted,
+    frame,
+    freeFrom,
+    placeOf,
+    sizeOf,
+    withInside,
+} from './containers';
 import { arranged, copyOf, drawingOf, flowOf, partOf, renamedIn, settingsOf } from './model';
 import { blocksOf } from './rich-text';
 
@@ -203,5 +214,25 @@ describe('notes', () => {
             ['text', 2],
             ['list', 2],
         ]);
+    });
+});
+
+describe('where a node is added', () => {
+    const { nodes } = drawingOf(flow);
+    const index = byId(nodes);
+    it('is the place itself when it is free', () => {
+        expect(freeFrom({ x: 2000, y: 10 }, nodes)).toEqual({ x: 2000, y: 10 });
+    });
+    it('is below what it would cover, one after the other', () => {
+        const start = index.get('start');
+        if (start === undefined) throw new Error('it is there');
+        const below = start.position.y + sizeOf(start).height + frame.gap;
+        expect(freeFrom({ x: 20, y: 290 }, nodes)).toEqual({ x: 20, y: below });
+        const more = drawingOf({ ...flow, nodes: [...flow.nodes, node('next', 'log', 20, below)] }).nodes;
+        expect(freeFrom({ x: 20, y: 290 }, more).y).toBeGreaterThan(below);
+    });
+    it('may be inside a for-each, but not on what is in it', () => {
+        expect(freeFrom({ x: 600, y: 320 }, nodes)).toEqual({ x: 600, y: 320 });
+        expect(freeFrom({ x: 300, y: 420 }, nodes).y).toBeGreaterThan(420);
     });
 });

@@ -100,6 +100,28 @@ export function containerAt(
     return found;
 }
 
+/** The place, or the nearest one below it where a node covers no other. A container may be under it: it goes inside. */
+export function freeFrom(at: Point, nodes: DrawnNode[]): Point {
+    const index = byId(nodes);
+    const size = { width: 190, height: 120 }; // of a node that has not been drawn yet
+    const free = { ...at };
+    const covered = (): DrawnNode | undefined =>
+        nodes.find((node) => {
+            if (isContainer(node.data.type)) return false;
+            const place = placeOf(node, index);
+            const of = sizeOf(node);
+            return (
+                free.x < place.x + of.width &&
+                place.x < free.x + size.width &&
+                free.y < place.y + of.height &&
+                place.y < free.y + size.height
+            );
+        });
+    for (let node = covered(); node !== undefined; node = covered())
+        free.y = placeOf(node, index).y + sizeOf(node).height + frame.gap;
+    return free;
+}
+
 /** Puts a node into a container, or out of one (null), where it is. */
 export function moved(node: DrawnNode, into: string | null, nodes: DrawnNode[]): DrawnNode {
     const index = byId(nodes);

@@ -7,7 +7,7 @@ import { matches } from '@/lib/format/matches';
 import { SearchField } from '@/ui/field';
 import { useCatalog } from './catalog';
 import { useNodeTexts } from './catalog-texts';
-import { byId, isContainer, placeOf, sizeOf } from './containers';
+import { byId, freeFrom, isContainer, placeOf, sizeOf } from './containers';
 import css from './editor.module.css';
 import { misfit, outputsOf, type Catalog, type DrawnNode, type NodeType, type Pin } from './model';
 import { categoryOf } from './step-node';
@@ -73,14 +73,18 @@ export function Palette() {
         const { nodes } = useEditor.getState();
         const chosen = nodes.find((node) => node.selected && node.type !== 'note');
         if (chosen === undefined) {
-            addNode(type, middle());
+            addNode(type, freeFrom(middle(), nodes));
             return;
         }
         const at = placeOf(chosen, byId(nodes));
         const id =
             isContainer(chosen.data.type) && !isContainer(type.type)
                 ? addNode(type, at, chosen.id)
-                : addNode(type, { x: at.x + sizeOf(chosen).width + 110, y: at.y }, chosen.parentId);
+                : addNode(
+                      type,
+                      freeFrom({ x: at.x + sizeOf(chosen).width + 110, y: at.y }, nodes),
+                      chosen.parentId,
+                  );
         connectAfter(chosen, id, type, catalog);
     };
     return (
