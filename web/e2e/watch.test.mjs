@@ -54,6 +54,12 @@ inBoth('a node is shown as running while it runs', async ({ t, look, language })
     response.end('"answer"');
     await step('ask', 'success').waitFor();
     await step('say', 'success').waitFor();
+    // When each of them ran, and a way to it.
+    const times = page.locator('[class*="gantt"]');
+    await times.locator('i[data-status="success"]').nth(2).waitFor();
+    assert.deepEqual(await times.getByRole('button').allInnerTexts(), ['start', 'ask', 'say']);
+    await times.getByRole('button', { name: 'ask', exact: true }).click();
+    await page.locator('.react-flow__node.selected[data-id="ask"]').waitFor();
     await finish(page);
 });
 
