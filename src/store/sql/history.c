@@ -153,28 +153,43 @@ static void push_iteration(struct json *node)
         json_remove(node, of_document[i]);
 }
 
+/* What is known of that iteration of the node; NULL: nothing. */
+static struct json *find_iteration(const struct json *nodes, const char *id, const char *iteration)
+{
+    struct json *node = find_node(nodes, id);
+    if (node == NULL || strcmp(iteration_of(node, node), iteration) == 0)
+        return node;
+    const struct json *iterations = json_get(node, "iterations");
+    for (size_t i = 0; i < json_count(iterations); i++)
+        if (strcmp(iteration_of(json_at(iterations, i), node), iteration) == 0)
+            return json_at(iterations, i);
+    return NULL;
+}
+
+static void merge(struct json *into, struct json *take_node)
+{
+    struct json_iter member;
+    JSON_EACH(take_node, member) json_set(into, member.key, json_ref(member.value));
+    json_unref(take_node);
+}
+
 /* A node of a loop or a for-each is there once, as of the latest of its iterations that is known. */
 static void add_iteration(struct json *nodes, struct json *take_node, const char *iteration)
 {
     struct json *former = find_node(nodes, json_get_str(take_node, "nodeId"));
-    bool other = former != NULL && strcmp(iteration_of(former, former), iteration) != 0;
-    if (other)
-        push_iteration(former);
-    if (strcmp(iteration, "0") != 0 || other) {
-        int64_t known = json_get_int(former, "iterationCount", former == NULL ? 0 : 1);
+    if (strcmp(iteration, "0") != 0 || former != NULL) {
         json_set_str(take_node, "iteration", iteration);
-        json_set_int(take_node, "iterationCount", known + (other || former == NULL));
+        json_set_int(take_node, "iterationCount", json_get_int(former, "iterationCount", former == NULL ? 0 : 1) + 1);
     }
     if (former == NULL) {
         json_push(nodes, take_node);
         return;
     }
-    struct json_iter member;
-    JSON_EACH(take_node, member) json_set(former, member.key, json_ref(member.value));
-    json_unref(take_node);
+    push_iteration(former);
+    merge(former, take_node);
 }
 
-/* Those of later epochs than the one that is known. */
+/* Beside what a document tells of the epochs up to the one that is known: it has no node of an iteration under way. */
 static enum err nodes_of_checkpoints(struct store_session *s, const struct sql_key *key, const struct json *types,
                                      int64_t created_ms, int64_t known_epoch, struct json *nodes, bool *damaged,
                                      struct error *reterr)
@@ -183,11 +198,16 @@ static enum err nodes_of_checkpoints(struct store_session *s, const struct sql_k
     bool row = false;
     enum err code = sql_query(s, &q, reterr,
                               "SELECT node_id, state, outputs, records, started_ms, ended_ms, wake_ms, error_message, "
-                              "iteration FROM checkpoints"
-                              " WHERE execution=? AND epoch>? ORDER BY started_ms, node_id",
-                              "ki", key, known_epoch);
-    while (code == ERR_OK && (code = sql_step(s, q, &row, reterr)) == ERR_OK && row)
-        add_iteration(nodes, node_of_checkpoint(q, types, created_ms, damaged), sql_text(q, 8));
+                              "iteration, epoch FROM checkpoints"
+                              " WHERE execution=? ORDER BY started_ms, node_id",
+                              "k", key);
+    while (code == ERR_OK && (code = sql_step(s, q, &row, reterr)) == ERR_OK && row) {
+        struct json *known = find_iteration(nodes, sql_text(q, 0), sql_text(q, 8));
+        if (known == NULL)
+            add_iteration(nodes, node_of_checkpoint(q, types, created_ms, damaged), sql_text(q, 8));
+        else if (sql_int(q, 9) > known_epoch)
+            merge(known, node_of_checkpoint(q, types, created_ms, damaged));
+    }
     return code;
 }
 

@@ -736,7 +736,25 @@ static void shows_what_led_to_a_wait(void **state)
     assert_int_equal(json_get_int(json_get(done, "result"), "answer", 0), 42);
 }
 
+/* A document has no node of an iteration under way; its checkpoint has. */
+static void shows_what_waits_inside_a_for_each(void **state)
+{
+    struct fixture *f = *state;
+    add_flow(f, F1, "orders", T0);
+    add_execution(f, E1, F1, T0);
+    struct store_event inside = checkpoint(E1, 1, "in", 1, NODE_WAITING, "{}");
+    inside.checkpoint.iteration = "3.0";
+    assert_true(apply(f, inside));
+    park_with_document(f, E1);
+    AUTO_JSON struct json *waiting = load_execution(f, E1);
+    assert_int_equal(json_count(json_get(waiting, "nodeExecutions")), 3);
+    assert_string_equal(json_get_str(node_in(waiting, "in"), "status"), "waiting");
+    assert_string_equal(json_get_str(node_in(waiting, "in"), "iteration"), "3.0");
+    assert_int_equal(json_get_int(node_in(waiting, "in"), "iterationCount", 0), 1);
+}
+
 const struct CMUnitTest store_contract_events[] = {
+    CONTRACT_TEST(shows_what_waits_inside_a_for_each),
     CONTRACT_TEST(follows_a_run),
     CONTRACT_TEST(shows_what_led_to_a_wait),
     CONTRACT_TEST(discards_when_asked),
