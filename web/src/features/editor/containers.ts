@@ -19,9 +19,12 @@ export const smallest: Size = { width: 460, height: 210 };
 export const isContainer = (type: string): boolean => type === 'for-each';
 export const isItemPin = (pin: string | null | undefined): boolean => pin === 'item' || pin === 'index';
 
+/** Of a node that has not been drawn yet: about what most will have. */
+const undrawn: Size = { width: 190, height: 96 };
+
 export const sizeOf = (node: DrawnNode): Size => ({
-    width: node.width ?? node.measured?.width ?? 190,
-    height: node.height ?? node.measured?.height ?? 96,
+    width: node.width ?? node.measured?.width ?? undrawn.width,
+    height: node.height ?? node.measured?.height ?? undrawn.height,
 });
 
 export function placeOf(node: DrawnNode, nodes: ReadonlyMap<string, DrawnNode>): Point {
@@ -103,7 +106,6 @@ export function containerAt(
 /** The place, or the nearest one below it where a node covers no other. A container may be under it: it goes inside. */
 export function freeFrom(at: Point, nodes: DrawnNode[]): Point {
     const index = byId(nodes);
-    const size = { width: 190, height: 120 }; // of a node that has not been drawn yet
     const free = { ...at };
     const covered = (): DrawnNode | undefined =>
         nodes.find((node) => {
@@ -112,9 +114,9 @@ export function freeFrom(at: Point, nodes: DrawnNode[]): Point {
             const of = sizeOf(node);
             return (
                 free.x < place.x + of.width &&
-                place.x < free.x + size.width &&
+                place.x < free.x + undrawn.width &&
                 free.y < place.y + of.height &&
-                place.y < free.y + size.height
+                place.y < free.y + undrawn.height + frame.gap
             );
         });
     for (let node = covered(); node !== undefined; node = covered())

@@ -38,6 +38,7 @@ import { ErrorState, Failure, Loading, Notice, Status, useTitle } from '@/ui/lay
 import { say, sayError } from '@/ui/toast';
 import { changeFlow, createFlow, download, exported, getFlow, runFlow, type FlowBody } from '../flows/api';
 import { Canvas } from './canvas';
+import { freeFrom } from './containers';
 import css from './editor.module.css';
 import { Gantt } from './gantt';
 import { Inspector } from './inspector';
@@ -354,7 +355,8 @@ function Editor({ flow }: { flow: Flow | undefined }) {
             if (operator) setAsking('run');
         },
         onNote: () => {
-            addNote(screenToFlowPosition({ x: window.innerWidth / 2, y: window.innerHeight / 3 }));
+            const at = screenToFlowPosition({ x: window.innerWidth / 2, y: window.innerHeight / 3 });
+            addNote(freeFrom(at, useEditor.getState().nodes));
         },
     });
     const drawn = useEditor((s) => s.nodes.length > 0);

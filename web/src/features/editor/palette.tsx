@@ -1,7 +1,7 @@
 /* The node types, to click, drag or choose by keyboard. */
 import { useReactFlow } from '@xyflow/react';
 import { StickyNote } from 'lucide-react';
-import { useMemo, useRef, useState } from 'react';
+import { useMemo, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { matches } from '@/lib/format/matches';
 import { SearchField } from '@/ui/field';
@@ -47,7 +47,6 @@ export function Palette() {
     const texts = useNodeTexts();
     const [query, setQuery] = useState('');
     const { screenToFlowPosition } = useReactFlow();
-    const place = useRef(0);
     const groups = useMemo(() => {
         const found = new Map<string, NodeType[]>();
         for (const type of catalog.values())
@@ -61,13 +60,11 @@ export function Palette() {
     }, [catalog, query, texts]);
     const middle = (): { x: number; y: number } => {
         const canvas = document.querySelector(`.${css.canvas ?? ''}`)?.getBoundingClientRect();
-        const step = (place.current++ % 6) * 28;
-        const at = screenToFlowPosition({
+        return screenToFlowPosition({
             // Beside the form that opens with it.
             x: (canvas?.left ?? 0) + Math.max(24, ((canvas?.width ?? 400) - 368) / 2 - 110),
             y: (canvas?.top ?? 0) + (canvas?.height ?? 400) / 2 - 60,
         });
-        return { x: at.x + step, y: at.y + step };
     };
     const add = (type: NodeType): void => {
         const { nodes } = useEditor.getState();
@@ -123,7 +120,7 @@ export function Palette() {
                             className={css.kind}
                             style={{ '--tone': 'var(--line-strong)' } as React.CSSProperties}
                             onClick={() => {
-                                addNote(middle());
+                                addNote(freeFrom(middle(), useEditor.getState().nodes));
                             }}
                         >
                             <span>
