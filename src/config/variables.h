@@ -107,7 +107,7 @@
       .help = "Threads that read and write HTTP connections.")                                                         \
     X(HANDLER_THREADS, .kind = CONFIG_INT, .services = ON_API, RANGE(1, 1024), SAME("16"), .unit = "threads",          \
       .help = "Threads that answer requests, so requests that wait for the store at the same time.")                   \
-    X(EVENT_SHARDS, .kind = CONFIG_INT, .services = ON_ALL, RANGE(1, 256), SAME("4"), .unit = "shards",                \
+    X(EVENT_SHARDS, .kind = CONFIG_INT, .services = ON_ALL, RANGE(1, 256), SAME("2"), .unit = "shards",                \
       .help = "Parts that executions are divided into, each handled by one orchestrator at a time; the same on "       \
               "every service.")                                                                                        \
     X(WORKER_HEALTH_CHECK_INTERVAL, .kind = CONFIG_INT, .services = ON_DISPATCH, RANGE(100, 3600000), SAME("30000"),   \

@@ -145,6 +145,7 @@ struct orchestrator {
     uint64_t shares; /* rises when shards are gained or lost; at first each worker's share is unknown */
     struct peer *peers;
     size_t peer_count;
+    int64_t told_division; /* another number of shards than here, which was logged */
     struct loop_timer *presence_timer, *takeover_timer, *health_timer;
     int64_t heard_us; /* when its own word last came back from the broker; monotonic; 0: not yet */
     struct returning *returning;

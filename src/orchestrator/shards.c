@@ -195,6 +195,17 @@ static void forget_silent(struct orchestrator *o, int64_t now)
     }
 }
 
+/* What one is sent would wait in queues that the other does not look into. */
+static void tell_other_division(struct orchestrator *o, const char *id, int64_t of)
+{
+    if (o->told_division == of)
+        return;
+    o->told_division = of;
+    log_event(LOG_ERROR,
+              "another orchestrator divides the executions otherwise; EVENT_SHARDS must be the same everywhere",
+              LOG_STR("orchestratorId", id), LOG_INT("its", of), LOG_INT("here", (int64_t)o->shard_count), LOG_END);
+}
+
 static void on_presence(void *user, const void *body, size_t size)
 {
     struct orchestrator *o = user;
@@ -205,8 +216,13 @@ static void on_presence(void *user, const void *body, size_t size)
     int64_t now = loop_monotonic_us(o->options.loop);
     if (id != NULL && strcmp(id, o->options.id) == 0)
         o->heard_us = now;
-    if (id == NULL || strcmp(id, o->options.id) == 0 || json_get_int(report, "of", 0) != (int64_t)o->shard_count)
+    if (id == NULL || strcmp(id, o->options.id) == 0)
         return;
+    int64_t of = json_get_int(report, "of", 0);
+    if (of != (int64_t)o->shard_count) {
+        tell_other_division(o, id, of);
+        return;
+    }
     bool leaving = json_get_bool(report, "leaving", false);
     const struct json *shards = json_get(report, "shards");
     for (size_t i = 0; i < json_count(shards); i++) {

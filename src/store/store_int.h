@@ -30,7 +30,8 @@ struct store_backend_ops {
     enum err (*session_open)(struct store_backend *backend, bool first, struct store_session **ret,
                              struct error *reterr);
     void (*session_close)(struct store_session *s);
-    bool defers; /* DEFERRED differs from EXACT */
+    bool defers;    /* DEFERRED differs from EXACT */
+    bool is_shared; /* by writers of other processes */
     enum err (*begin)(struct store_session *s, enum store_transaction kind, struct error *reterr);
     /* Whether all statements did what was said of them; otherwise the transaction can only be rolled back. */
     enum err (*settle)(struct store_session *s, struct error *reterr);

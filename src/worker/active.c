@@ -292,6 +292,7 @@ void active_start(struct worker *worker, const struct json *item, struct deliver
         event_refused(worker, item, RUN_FAILED, &error);
         return;
     }
+    const char *trigger = json_get_str(item, "trigger"), *parent_id = json_get_str(item, "parentId");
     struct active *active = mem_alloc(sizeof *active);
     *active = (struct active){.worker = worker,
                               .id = mem_dup(id),
@@ -302,13 +303,14 @@ void active_start(struct worker *worker, const struct json *item, struct deliver
                               .logs = json_array_new(),
                               .options = json_ref(json_get(item, "options")),
                               .pins = json_get(json_get(item, "options"), "pins"),
-                              .parent_id = mem_dup(json_get_str(item, "parentId")),
+                              .parent_id = mem_dup(parent_id),
+                              .awaited = parent_id != NULL || (trigger != NULL && strcmp(trigger, "webhook") == 0),
                               .depth = (int)json_get_int(item, "depth", 0),
                               .stepless = epoch == 1,
                               .started_ms = loop_now_ms(worker->options.loop)};
     struct run_options options = {
         .execution_id = id,
-        .trigger = json_get_str(item, "trigger"),
+        .trigger = trigger,
         .trigger_node = json_get_str(item, "triggerNode"),
         .created_ms = json_get_int(item, "createdMs", active->started_ms),
         .epoch = epoch,

@@ -20,12 +20,12 @@ static struct json *event_new(const struct active *active, const char *kind)
     return event;
 }
 
-static void send(struct outbox *outbox, struct json *take_event)
+static void send(struct outbox *outbox, struct json *take_event, enum haste haste)
 {
     struct buf text;
     buf_init(&text, 0);
     json_print(take_event, &text);
-    outbox_event(outbox, text.data, text.len);
+    outbox_event(outbox, text.data, text.len, haste);
     buf_done(&text);
     json_unref(take_event);
 }
@@ -66,12 +66,12 @@ static void set_packed(struct json *event, const char *key, const struct json *v
 
 void event_started(struct active *active)
 {
-    send(active->outbox, event_new(active, "started"));
+    send(active->outbox, event_new(active, "started"), RESTS);
 }
 
 void event_held(struct active *active)
 {
-    send(active->outbox, event_new(active, "held"));
+    send(active->outbox, event_new(active, "held"), HURRIES);
 }
 
 static struct json *checkpoint_event(const struct active *active, const struct run_checkpoint *checkpoint)
@@ -104,7 +104,7 @@ static void send_unsent(struct active *active)
 {
     active->stepless &= json_count(active->unsent) == 0;
     for (size_t i = 0; i < json_count(active->unsent); i++)
-        send(active->outbox, json_ref(json_at(active->unsent, i)));
+        send(active->outbox, json_ref(json_at(active->unsent, i)), HURRIES);
     json_unref(active->unsent);
     active->unsent = NULL;
 }
@@ -122,7 +122,7 @@ void event_checkpoint(struct active *active, const struct run_checkpoint *checkp
         return;
     }
     active->stepless = false;
-    send(active->outbox, event);
+    send(active->outbox, event, HURRIES);
 }
 
 /* Nobody waits for that execution any more. */
@@ -130,7 +130,7 @@ void event_cancel_child(struct active *active, const struct run_checkpoint *of)
 {
     struct json *event = event_new(active, "cancelChild");
     json_set_str(event, "childId", json_get_str(of->waiting, "childId"));
-    send(active->outbox, event);
+    send(active->outbox, event, HURRIES);
 }
 
 void event_progress(struct active *active, unsigned node)
@@ -141,7 +141,7 @@ void event_progress(struct active *active, unsigned node)
     json_set_str(event, "nodeId", flow_run_flow(active->run)->nodes[node].id);
     json_set_int(event, "progress", total == 0 ? 0 : done * 100 / total);
     json_set_int(event, "records", flow_run_records(active->run));
-    send(active->outbox, event);
+    send(active->outbox, event, RESTS);
 }
 
 /* Log lines of a run that leaves this worker unfinished; those of a finished one are in its document. */
@@ -151,7 +151,7 @@ static void send_logs(struct active *active)
         return;
     struct json *event = event_new(active, "logs");
     set_text(event, "logs", active->logs);
-    send(active->outbox, event);
+    send(active->outbox, event, RESTS);
 }
 
 /* A node that went on from its checkpoint was not executed here: its inputs come from the configuration. */
@@ -199,7 +199,7 @@ void event_parked(struct active *active, int64_t wake_ms)
     set_document_so_far(event, active);
     outbox_settle(active->outbox, active->group);
     active->group = NULL;
-    send(active->outbox, event);
+    send(active->outbox, event, HURRIES);
 }
 
 void event_finished(struct active *active)
@@ -236,7 +236,7 @@ void event_finished(struct active *active)
         json_set_bool(event, "stepless", true);
     outbox_settle(active->outbox, active->group);
     active->group = NULL;
-    send(active->outbox, event);
+    send(active->outbox, event, active->awaited ? HURRIES : RESTS);
 }
 
 void event_refused(struct worker *worker, const struct json *item, enum run_status status, const struct error *error)
@@ -254,5 +254,5 @@ void event_refused(struct worker *worker, const struct json *item, enum run_stat
     json_set_str(event, "errorId", error_id(error->code));
     json_set_str(event, "errorMessage", error->message);
     json_set_str(event, "document", "{\"nodes\":[],\"logs\":[]}");
-    send(outbox_of(worker, json_get_str(item, "id")), event);
+    send(outbox_of(worker, json_get_str(item, "id")), event, HURRIES);
 }

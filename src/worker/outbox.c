@@ -1,6 +1,8 @@
-/* Collects the events of a shard and publishes them once a loop turn, one message at a time so that none overtakes
- * another; acknowledges work when its last events are confirmed. What is not confirmed in time is published again:
- * events may come twice. */
+/* Collects the events of a shard and publishes them, one message at a time so that none overtakes another: what comes
+ * while one is under way goes together. After the confirm it rests for longer than that took, for what a message costs
+ * the broker and the store hardly depends on how many events are in it; not when somebody waits for one of them.
+ * Acknowledges work when its last events are confirmed. What is not confirmed in time is published again: events may
+ * come twice. */
 #include "worker/worker_int.h"
 
 #include "base/clock.h"
@@ -10,12 +12,15 @@
 #define PUBLISH_AGAIN_MS 200
 #define CONFIRM_WITHIN_MS 10000
 #define MESSAGE_MAX ((size_t)4 << 20)
+#define REST_TIMES 2 /* as long as the confirm took */
+#define REST_MOST_US 40000
 
 /* One publication of the first batch; those that were given up may still be confirmed. */
 struct publication {
     struct publication *next, **place;
     struct outbox *outbox;
     uint64_t serial; /* of its batch */
+    int64_t sent_us; /* monotonic */
 };
 
 static void settle(struct delivery_group *group)
@@ -43,13 +48,17 @@ static void publication_free(struct publication *publication)
 }
 
 static void on_confirm(void *user, enum err code);
+static void flush_soon(struct outbox *outbox);
 
 static void publish(struct outbox *outbox)
 {
     const struct outbox_batch *batch = outbox->batches;
     struct publication *publication = mem_alloc(sizeof *publication);
-    *publication = (struct publication){
-        .next = outbox->publications, .place = &outbox->publications, .outbox = outbox, .serial = batch->serial};
+    *publication = (struct publication){.next = outbox->publications,
+                                        .place = &outbox->publications,
+                                        .outbox = outbox,
+                                        .serial = batch->serial,
+                                        .sent_us = loop_monotonic_us(outbox->worker->options.loop)};
     if (publication->next != NULL)
         publication->next->place = &publication->next;
     outbox->publications = publication;
@@ -72,6 +81,7 @@ static void on_confirm(void *user, enum err code)
     struct outbox *outbox = publication->outbox;
     struct outbox_batch *batch = outbox->batches;
     bool is_first = batch != NULL && batch->serial == publication->serial;
+    int64_t now_us = loop_monotonic_us(outbox->worker->options.loop), took_us = now_us - publication->sent_us;
     publication_free(publication);
     if (!is_first)
         return; /* another publication of it was confirmed before */
@@ -84,8 +94,11 @@ static void on_confirm(void *user, enum err code)
     for (size_t i = 0; i < batch->count; i++)
         settle(batch->groups[i]);
     batch_free(batch);
+    outbox->rest_until_us = now_us + (took_us < REST_MOST_US / REST_TIMES ? took_us * REST_TIMES : REST_MOST_US);
     if (outbox->batches != NULL)
         publish(outbox);
+    else if (outbox->count > 0)
+        flush_soon(outbox);
 }
 
 static void add_batch(struct outbox *outbox, struct outbox_batch *batch)
@@ -115,6 +128,7 @@ static void flush(struct outbox *outbox)
     *batch =
         (struct outbox_batch){.serial = ++outbox->batch_serial, .groups = groups, .count = count, .body = outbox->body};
     outbox->count = 0;
+    outbox->hurries = false;
     buf_init(&outbox->body, 0);
     add_batch(outbox, batch);
 }
@@ -122,19 +136,19 @@ static void flush(struct outbox *outbox)
 static void on_flush(void *user)
 {
     struct outbox *outbox = user;
-    outbox->flush_posted = false;
-    flush(outbox);
+    if (outbox->count == 0 || outbox->batches == NULL)
+        flush(outbox);
 }
 
+/* At the end of this turn of the loop, or of the rest; what is under way is waited for (on_confirm). */
 static void flush_soon(struct outbox *outbox)
 {
-    if (outbox->flush_posted)
-        return;
-    outbox->flush_posted = true;
-    loop_timer_set(outbox->flush_timer, 0);
+    int64_t left_us = outbox->rest_until_us - loop_monotonic_us(outbox->worker->options.loop);
+    bool rests = outbox->count > 0 && !outbox->hurries && left_us > 0;
+    loop_timer_set(outbox->flush_timer, rests ? (left_us + 999) / 1000 : 0);
 }
 
-void outbox_event(struct outbox *outbox, const char *event_json, size_t size)
+void outbox_event(struct outbox *outbox, const char *event_json, size_t size, enum haste haste)
 {
     if (outbox->count == 0)
         buf_printf(&outbox->body, "{\"v\":1,\"worker\":\"%s\",\"events\":[", outbox->worker->id);
@@ -142,6 +156,7 @@ void outbox_event(struct outbox *outbox, const char *event_json, size_t size)
         buf_add_char(&outbox->body, ',');
     buf_add(&outbox->body, event_json, size);
     outbox->count++;
+    outbox->hurries |= haste == HURRIES;
     if (outbox->count >= LIMIT_BATCH || outbox->body.len > MESSAGE_MAX)
         flush(outbox);
     else

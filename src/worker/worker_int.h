@@ -54,6 +54,10 @@ struct worker {
     _Atomic uint64_t started, finished, failed;
 };
 
+/* Who only looks on can wait a moment; work that others go on with, and what must not happen twice, waits for no more
+ * than the message under way. */
+enum haste { RESTS, HURRIES };
+
 /* Events of one shard on their way: in order, one message at a time. */
 struct outbox {
     struct worker *worker;
@@ -66,7 +70,8 @@ struct outbox {
     struct publication *publications;
     uint64_t batch_serial;
     struct loop_timer *confirm_timer, *flush_timer;
-    bool flush_posted;
+    int64_t rest_until_us; /* monotonic */
+    bool hurries;          /* one of those in `body` does */
 };
 
 struct outbox_batch {
@@ -95,6 +100,7 @@ struct active {
     struct json *options;    /* of a run by hand; holds the pins */
     struct json *unsent;     /* with durability `run`: checkpoints that are told when it leaves the worker; or NULL */
     char *parent_id;         /* the execution that waits for its end, or NULL */
+    bool awaited;            /* its end: by that execution, or by who called a webhook */
     int depth;               /* how many executions started each other before it */
     int64_t signals_seen, linger_until_ms;
     int64_t started_ms;
@@ -128,7 +134,8 @@ struct call {
 
 /* outbox.c */
 void outbox_init(struct outbox *outbox, struct worker *worker, unsigned shard);
-void outbox_event(struct outbox *outbox, const char *event_json, size_t size); /* one complete JSON object */
+/* One complete JSON object. */
+void outbox_event(struct outbox *outbox, const char *event_json, size_t size, enum haste haste);
 /* Called just before an execution's last event is added, so that both go in one message. NULL is fine. */
 void outbox_settle(struct outbox *outbox, struct delivery_group *group);
 bool outbox_is_idle(const struct outbox *outbox);

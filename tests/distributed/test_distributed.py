@@ -101,7 +101,7 @@ class Distributed(unittest.TestCase):
     def test_2_two_orchestrators_share_the_shards(self):
         def shares():
             return sorted(len(o["shards"]) for o in client.get("/orchestrators").data if o["status"] == "online")
-        until("each owns half of them", lambda: shares() == [2, 2])
+        until("each owns half of them", lambda: shares() == [1, 1])
 
     def test_3_what_one_gateway_is_told_the_other_knows(self):
         here, there = (self.at(cluster.parts[name].port) for name in ("gateway0", "gateway1"))

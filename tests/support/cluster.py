@@ -304,7 +304,7 @@ class Cluster:
                     online = [w for w in json.load(answer)["data"] if w["status"] == "online"]
                 with urllib.request.urlopen(f"http://127.0.0.1:{self.parts[name].port}/api/v1/orchestrators", timeout=30) as answer:
                     owned = {shard for o in json.load(answer)["data"] if o["status"] == "online" for shard in o["shards"]}
-                if len(online) >= count and len(owned) == int(self.environment.get("EVENT_SHARDS", 4)):
+                if len(online) >= count and len(owned) == int(self.environment.get("EVENT_SHARDS", 2)):
                     break
                 if time.monotonic() > end:
                     raise RuntimeError(f"{name} knows of {len(online)} workers, and of owners of {len(owned)} shards")

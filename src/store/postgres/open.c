@@ -192,9 +192,9 @@ static void stats(struct store_backend *backend, struct store_stats *ret)
 
 #define OPERATIONS                                                                                                     \
     .open = backend_open, .close = backend_close, .session_open = session_open, .session_close = session_close,        \
-    .defers = true, .begin = begin, .settle = settle, .commit = commit, .rollback = rollback, .again = again,          \
-    .savepoint = savepoint, .savepoint_release = savepoint_release, .savepoint_rollback = savepoint_rollback,          \
-    .in_transaction = in_transaction, .stats = stats
+    .defers = true, .is_shared = true, .begin = begin, .settle = settle, .commit = commit, .rollback = rollback,       \
+    .again = again, .savepoint = savepoint, .savepoint_release = savepoint_release,                                    \
+    .savepoint_rollback = savepoint_rollback, .in_transaction = in_transaction, .stats = stats
 
 const struct store_backend_ops store_postgres_ops = {.scheme = "postgresql://", OPERATIONS};
 const struct store_backend_ops store_postgres_short_ops = {.scheme = "postgres://", OPERATIONS};

@@ -119,7 +119,7 @@ static void each_service_has_its_defaults(void **state)
         assert_int_equal(config_int(&config, CONFIG_METRICS_PORT), metrics[service]);
         assert_int_equal(config_int(&config, CONFIG_RABBITMQ_PREFETCH), prefetch[service]);
         assert_int_equal(config_int(&config, CONFIG_DATABASE_POOL_SIZE), pool[service]);
-        assert_int_equal(config_int(&config, CONFIG_EVENT_SHARDS), 4);
+        assert_int_equal(config_int(&config, CONFIG_EVENT_SHARDS), 2);
         assert_string_equal(config_str(&config, CONFIG_HOST), "127.0.0.1");
         assert_string_equal(config_str(&config, CONFIG_RABBITMQ_EXCHANGE), "flow_orchestration");
         assert_false(config_is_set(&config, CONFIG_PORT));
