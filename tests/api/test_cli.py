@@ -206,10 +206,10 @@ class CommandLine(unittest.TestCase):
 
     def test_topology_and_messages(self):
         text = self.run_command("topology").stdout
-        self.assertIn("flow_orchestration.flow.submit.3~2\n    bound to flow_orchestration with flow.submit.3~2; x-queue-type=quorum", text)
+        self.assertIn("flow_orchestration.flow.submit.1~2\n    bound to flow_orchestration with flow.submit.1~2; x-queue-type=quorum", text)
         topology = json.loads(self.run_command("topology", "--json").stdout)
         self.assertEqual([e["name"] for e in topology["exchanges"]], ["flow_orchestration", "flow_orchestration.topics"])
-        self.assertEqual(len(topology["queues"]), 2 + 4 * 3 + 4 + 1)
+        self.assertEqual(len(topology["queues"]), 2 + 2 * 3 + 2 + 1)
         schema = json.loads(self.run_command("messages", "work").stdout)
         self.assertEqual(schema["required"], ["v", "work"])
         self.assertEqual(set(json.loads(self.run_command("messages", "--json").stdout)), {line.split()[0] for line in self.run_command("messages").stdout.splitlines()})
