@@ -2,6 +2,8 @@
 
 #include "base/mem.h"
 #include "broker/messages.h"
+#include "broker/queues.h"
+#include "nodes/node.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -65,6 +67,27 @@ void engine_kit_pass(struct engine_kit *kit, int64_t ms)
 {
     for (int64_t end = kit->now + ms; kit->now < end; kit->now += 10)
         engine_kit_step(kit);
+}
+
+struct worker *engine_kit_worker(struct engine_kit *kit, struct node_host *host, broker_delivery_fn on_events,
+                                 void *user)
+{
+    struct error error;
+    assert_int_equal(queues_declare(kit->connection, 1, &error), ERR_OK);
+    assert_non_null(broker_consume(kit->connection, QUEUE_EVENTS_PREFIX "0", 10, on_events, user));
+    struct worker *worker = worker_new(&(struct worker_options){.id = "w",
+                                                                .loop = kit->loop,
+                                                                .broker = kit->broker,
+                                                                .store = kit->store,
+                                                                .shards = 1,
+                                                                .catalog = node_registry_catalog(),
+                                                                .find_type = node_registry_find,
+                                                                .host = host,
+                                                                .capacity = 10,
+                                                                .report_interval_ms = 100000});
+    assert_int_equal(worker_start(worker, &error), ERR_OK);
+    engine_kit_pass(kit, 1000);
+    return worker;
 }
 
 void engine_kit_say(struct engine_kit *kit, const char *verb)

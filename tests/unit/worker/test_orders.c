@@ -1,10 +1,7 @@
 /* What a person said to a run may be heard before its work comes, and the taking back of it may never be. */
 #include "base/mem.h"
 #include "broker/messages.h"
-#include "broker/queues.h"
-#include "nodes/node.h"
 #include "support/engine_kit.h"
-#include "worker/worker.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -39,24 +36,8 @@ static void on_events(void *user, struct broker_consumer *consumer, const struct
 static int open_scene(void **state)
 {
     struct scene *scene = mem_alloc(sizeof *scene);
-    struct error error;
-    engine_kit_open(&scene->kit,
-                    "[{\"id\":\"start\",\"type\":\"manual-trigger\",\"version\":\"1.0.0\",\"config\":{},\"position\":"
-                    "{\"x\":0,\"y\":0}}]",
-                    "[]");
-    assert_int_equal(queues_declare(scene->kit.connection, 1, &error), ERR_OK);
-    assert_non_null(broker_consume(scene->kit.connection, QUEUE_EVENTS_PREFIX "0", 10, on_events, scene));
-    scene->worker = worker_new(&(struct worker_options){.id = "w",
-                                                        .loop = scene->kit.loop,
-                                                        .broker = scene->kit.broker,
-                                                        .store = scene->kit.store,
-                                                        .shards = 1,
-                                                        .catalog = node_registry_catalog(),
-                                                        .find_type = node_registry_find,
-                                                        .capacity = 10,
-                                                        .report_interval_ms = 100000});
-    assert_int_equal(worker_start(scene->worker, &error), ERR_OK);
-    engine_kit_pass(&scene->kit, 1000);
+    engine_kit_open(&scene->kit, "[" KIT_TRIGGER "]", "[]");
+    scene->worker = engine_kit_worker(&scene->kit, NULL, on_events, scene);
     *state = scene;
     return 0;
 }

@@ -2,10 +2,7 @@
  * message of events after CONFIRM_MS. */
 #include "base/mem.h"
 #include "broker/messages.h"
-#include "broker/queues.h"
-#include "nodes/node.h"
 #include "support/engine_kit.h"
-#include "worker/worker.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -49,25 +46,9 @@ static int delay_events(void *user, const char *queue)
 static int open_scene(void **state)
 {
     struct scene *scene = mem_alloc(sizeof *scene);
-    struct error error;
-    engine_kit_open(&scene->kit,
-                    "[{\"id\":\"start\",\"type\":\"manual-trigger\",\"version\":\"1.0.0\",\"config\":{},\"position\":"
-                    "{\"x\":0,\"y\":0}}]",
-                    "[]");
-    assert_int_equal(queues_declare(scene->kit.connection, 1, &error), ERR_OK);
-    assert_non_null(broker_consume(scene->kit.connection, QUEUE_EVENTS_PREFIX "0", 10, on_events, scene));
+    engine_kit_open(&scene->kit, "[" KIT_TRIGGER "]", "[]");
+    scene->worker = engine_kit_worker(&scene->kit, NULL, on_events, scene);
     broker_set_fault_hook(scene->kit.broker, delay_events, NULL);
-    scene->worker = worker_new(&(struct worker_options){.id = "w",
-                                                        .loop = scene->kit.loop,
-                                                        .broker = scene->kit.broker,
-                                                        .store = scene->kit.store,
-                                                        .shards = 1,
-                                                        .catalog = node_registry_catalog(),
-                                                        .find_type = node_registry_find,
-                                                        .capacity = 100,
-                                                        .report_interval_ms = 100000});
-    assert_int_equal(worker_start(scene->worker, &error), ERR_OK);
-    engine_kit_pass(&scene->kit, 1000);
     *state = scene;
     return 0;
 }

@@ -1,10 +1,8 @@
 /* While the platform's own store is away a node that needs it waits, within its attempt; it does not fail. */
 #include "base/mem.h"
 #include "broker/messages.h"
-#include "broker/queues.h"
 #include "nodes/node.h"
 #include "support/engine_kit.h"
-#include "worker/worker.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -53,30 +51,15 @@ static void on_events(void *user, struct broker_consumer *consumer, const struct
 
 static void open_scene(struct scene *scene, unsigned away)
 {
-    struct error error;
     *scene = (struct scene){.away = away};
     scene->host = (struct node_host){.find_flow = find, .find_flow_user = scene};
     engine_kit_open(
         &scene->kit,
-        "[{\"id\":\"start\",\"type\":\"manual-trigger\",\"version\":\"1.0.0\",\"config\":{},\"position\":{\"x\":0,"
-        "\"y\":0}},"
+        "[" KIT_TRIGGER ","
         "{\"id\":\"sub\",\"type\":\"sub-flow\",\"version\":\"1.0.0\",\"config\":{\"flow\":\"" KIT_FLOW
         "\",\"mode\":\"start\"},\"position\":{\"x\":0,\"y\":0}}]",
         "[{\"fromNodeId\":\"start\",\"fromOutput\":\"output\",\"toNodeId\":\"sub\",\"toInput\":\"input\"}]");
-    assert_int_equal(queues_declare(scene->kit.connection, 1, &error), ERR_OK);
-    assert_non_null(broker_consume(scene->kit.connection, QUEUE_EVENTS_PREFIX "0", 10, on_events, scene));
-    scene->worker = worker_new(&(struct worker_options){.id = "w",
-                                                        .loop = scene->kit.loop,
-                                                        .broker = scene->kit.broker,
-                                                        .store = scene->kit.store,
-                                                        .shards = 1,
-                                                        .catalog = node_registry_catalog(),
-                                                        .find_type = node_registry_find,
-                                                        .host = &scene->host,
-                                                        .capacity = 10,
-                                                        .report_interval_ms = 100000});
-    assert_int_equal(worker_start(scene->worker, &error), ERR_OK);
-    engine_kit_pass(&scene->kit, 1000);
+    scene->worker = engine_kit_worker(&scene->kit, &scene->host, on_events, scene);
     static const char work[] = "{\"v\":1,\"work\":[{\"id\":\"" KIT_EXECUTION "\",\"flowId\":\"" KIT_FLOW
                                "\",\"flowVersion\":1,\"epoch\":1,\"triggerType\":\"manual\"}]}";
     broker_publish(scene->kit.connection, QUEUE_WORKER_PREFIX "w", 0, work, sizeof work - 1, NULL, NULL);
