@@ -2,6 +2,7 @@
 #pragma once
 
 #define LIMIT_BODY_BYTES (8 << 20)    /* an HTTP request body */
+#define LIMIT_CONNECTIONS 10000u      /* of HTTP, open at once on a port; more wait */
 #define LIMIT_HEADER_BYTES (32 << 10) /* a request's line and headers */
 #define LIMIT_JSON_DEPTH 64           /* nesting of a JSON document */
 #define LIMIT_FLOW_NODES 2000         /* nodes of one flow */

@@ -5,6 +5,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/network.h"
+#include "gateway/http_lanes.h"
 #include "gateway/http_watch.h"
 #include "gateway/origin.h"
 #include "worker/pool.h"
@@ -26,7 +27,7 @@ enum serving { SERVING, LAST_ANSWERS, CLOSED };
 
 struct http_server {
     struct http_options options;
-    struct MHD_Daemon *daemon;
+    struct http_lanes *lanes;
     struct pool *pool;
     struct http_watch *watch;
     atomic_int open;
@@ -64,7 +65,6 @@ static void add_cors(struct exchange *exchange, struct MHD_Response *response)
 static void on_upgrade(void *user, struct MHD_Connection *connection, void *state, const char *early, size_t size,
                        MHD_socket socket, struct MHD_UpgradeResponseHandle *handle)
 {
-    (void)connection;
     (void)user;
     struct exchange *exchange = state;
     const struct http_response *answer = &exchange->request.response;
@@ -76,7 +76,7 @@ static void on_upgrade(void *user, struct MHD_Connection *connection, void *stat
     if (fd < 0)
         log_event(LOG_WARN, "an upgraded connection is dropped: no descriptor is free", LOG_INT("errno", errno),
                   LOG_END);
-    (void)MHD_upgrade_action(handle, MHD_UPGRADE_ACTION_CLOSE);
+    http_lanes_end(exchange->server->lanes, connection, handle);
 }
 
 /* The client has the request's time, and more for so many bytes. */
@@ -184,7 +184,7 @@ static enum MHD_Result handle_at_once(struct exchange *exchange)
     MHD_suspend_connection(exchange->connection);
     int expected = PHASE_RUNNING;
     if (!atomic_compare_exchange_strong(&exchange->phase, &expected, PHASE_SUSPENDED))
-        MHD_resume_connection(exchange->connection);
+        http_lanes_resume(exchange->server->lanes, exchange->connection);
     return MHD_YES;
 }
 
@@ -319,55 +319,45 @@ void http_complete(struct http_request *request)
     struct exchange *exchange = (struct exchange *)request;
     int expected = PHASE_RUNNING;
     if (!atomic_compare_exchange_strong(&exchange->phase, &expected, PHASE_COMPLETED))
-        MHD_resume_connection(exchange->connection);
+        http_lanes_resume(exchange->server->lanes, exchange->connection);
 }
 
-static int listen_on(const char *host, int port, struct error *reterr)
+static struct MHD_Daemon *open_daemon(void *user, int fd)
 {
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE}, *found = NULL;
-    char service[12];
-    (void)snprintf(service, sizeof service, "%d", port);
-    int failed = getaddrinfo(host, service, &hints, &found), fd = -1;
-    if (failed != 0) {
-        (void)error_set(reterr, ERR_VALIDATION, "HOST", "HOST \"%s\" is no address of this machine: %s.", host,
-                        gai_strerror(failed));
-        return -1;
-    }
-    fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    int yes = 1;
-    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) != 0 ||
-        bind(fd, found->ai_addr, found->ai_addrlen) != 0 || listen(fd, 1024) != 0) {
-        (void)error_set(reterr, ERR_IO, "PORT", "Cannot listen on %s port %d: %m.", host, port);
-        if (fd >= 0)
-            close(fd);
-        fd = -1;
-    }
-    freeaddrinfo(found);
-    return fd;
+    struct http_server *server = user;
+    return MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_ALLOW_UPGRADE, 0, NULL, NULL, on_request,
+                            server, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_TIMEOUT,
+                            server->options.idle_timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+                            (size_t)LIMIT_HEADER_BYTES, MHD_OPTION_CONNECTION_LIMIT,
+                            LIMIT_CONNECTIONS / server->options.threads, MHD_OPTION_URI_LOG_CALLBACK, on_uri, server,
+                            MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_NOTIFY_CONNECTION,
+                            on_connection, server, MHD_OPTION_END);
+}
+
+static void server_free(struct http_server *server)
+{
+    pool_free(server->pool);
+    if (server->lanes != NULL)
+        http_lanes_free(server->lanes);
+    http_watch_free(server->watch);
+    free(server);
 }
 
 enum err http_start(const struct http_options *options, struct http_server **ret, struct error *reterr)
 {
-    int fd = listen_on(options->host, options->port, reterr);
-    if (fd < 0)
-        return ERR_IO;
     struct http_server *server = mem_alloc(sizeof *server);
     server->options = *options;
     server->pool = pool_new(options->handler_threads);
     server->watch = http_watch_new();
-    server->daemon =
-        MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_ALLOW_UPGRADE | MHD_USE_ITC, 0,
-                         NULL, NULL, on_request, server, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_THREAD_POOL_SIZE,
-                         options->threads, MHD_OPTION_CONNECTION_TIMEOUT, options->idle_timeout_s,
-                         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)LIMIT_HEADER_BYTES, MHD_OPTION_CONNECTION_LIMIT,
-                         10000u, MHD_OPTION_URI_LOG_CALLBACK, on_uri, server, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
-                         server, MHD_OPTION_NOTIFY_CONNECTION, on_connection, server, MHD_OPTION_END);
-    if (server->daemon == NULL) {
-        close(fd);
-        http_watch_free(server->watch);
-        pool_free(server->pool);
-        free(server);
-        return error_set(reterr, ERR_IO, NULL, "The HTTP server cannot start.");
+    enum err code = http_lanes_start(&(struct http_lanes_options){.host = options->host,
+                                                                  .port = options->port,
+                                                                  .count = options->threads,
+                                                                  .open = open_daemon,
+                                                                  .user = server},
+                                     &server->lanes, reterr);
+    if (code != ERR_OK) {
+        server_free(server);
+        return code;
     }
     *ret = server;
     return ERR_OK;
@@ -375,8 +365,7 @@ enum err http_start(const struct http_options *options, struct http_server **ret
 
 int http_port(const struct http_server *server)
 {
-    const union MHD_DaemonInfo *info = MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_BIND_PORT);
-    return info == NULL ? 0 : info->port;
+    return http_lanes_port(server->lanes);
 }
 
 static void wait_for_answers(struct http_server *server, int most_ms)
@@ -392,17 +381,12 @@ void http_stop(struct http_server *server)
 {
     if (server == NULL)
         return;
-    MHD_socket fd = MHD_quiesce_daemon(server->daemon);
+    http_lanes_quiesce(server->lanes);
     atomic_store(&server->serving, LAST_ANSWERS);
     wait_for_answers(server, 10000);
     atomic_store(&server->serving, CLOSED); /* a kept connection may have brought one more meanwhile */
     wait_for_answers(server, 2000);
-    pool_free(server->pool);
-    MHD_stop_daemon(server->daemon);
-    http_watch_free(server->watch);
-    if (fd != MHD_INVALID_SOCKET)
-        close(fd);
-    free(server);
+    server_free(server);
 }
 
 const char *http_request_peer(struct http_request *request)

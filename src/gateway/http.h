@@ -1,4 +1,4 @@
-/* The HTTP server: requests in, responses out. Only this file knows libmicrohttpd. */
+/* The HTTP server: requests in, responses out. Only http.c and http_lanes.c know libmicrohttpd. */
 #pragma once
 #include "base/mem.h"
 #include "json/fields.h"
