@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,6 +38,15 @@ static void raise_descriptor_limit(void)
     limit.rlim_cur = limit.rlim_max == RLIM_INFINITY || limit.rlim_max > DESCRIPTORS ? DESCRIPTORS : limit.rlim_max;
     if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
         log_event(LOG_WARN, "the limit of open descriptors cannot be raised", LOG_INT("errno", errno), LOG_END);
+}
+
+/* Many short turns of many threads, and often of other services on the same machine: who is woken waits until who has
+ * the processor leaves it or has had its time, and finds more to do (docs/decisions/0185). Threads inherit it. A policy
+ * that somebody chose stays; without the right to it, all goes on as before. */
+static void prefer_throughput(void)
+{
+    if (sched_getscheduler(0) == SCHED_OTHER)
+        (void)sched_setscheduler(0, SCHED_BATCH, &(struct sched_param){0});
 }
 
 static char *instance_name(const struct config *config)
@@ -123,6 +133,7 @@ bool service_run(const struct service_options *options, struct error *reterr)
     start_log(&state);
     block_signals(&signals);
     raise_descriptor_limit();
+    prefer_throughput();
     bool good = open_parts(&state, parts, &opened, reterr) == ERR_OK;
     if (good)
         serve(&state, &signals);

@@ -8,7 +8,7 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from test_api import ApiTest, UNKNOWN, small  # noqa: E402
-from support.caudal import PROGRAM, chain, node  # noqa: E402
+from support.caudal import AT, PROGRAM, chain, node  # noqa: E402
 
 
 def hook(path, **config):
@@ -64,6 +64,22 @@ class Ports(ApiTest):
             lines = [line for line in ended.stderr.splitlines() if line]
             self.assertEqual(len(lines), 1, ended.stderr)
             self.assertIn(f"{variable}: Cannot listen", lines[0])
+
+
+@unittest.skipIf(AT, "its process is elsewhere")
+class Scheduling(ApiTest):
+    def test_woken_threads_wait(self):
+        threads = os.listdir(f"/proc/{self.caudal.process.pid}/task")
+        self.assertEqual({os.sched_getscheduler(int(thread)) for thread in threads}, {os.SCHED_BATCH})
+
+    def test_a_policy_that_was_chosen_stays(self):
+        env = {**os.environ, "DATA_DIR": os.path.join(self.caudal.directory, "idle"), "PORT": "0", "WS_PORT": "0", "METRICS_PORT": "0"}
+        with subprocess.Popen(["chrt", "--idle", "0", PROGRAM, "standalone"], env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+            try:
+                self.assertIn("is ready", process.stdout.readline())
+                self.assertEqual(os.sched_getscheduler(process.pid), os.SCHED_IDLE)
+            finally:
+                process.terminate()
 
 
 class Schedules(ApiTest):
