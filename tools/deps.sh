@@ -1,5 +1,5 @@
 # Installs the Debian packages that a command needs; sourced by run and test. Quick when all are there.
-deps_build="gcc libc6-dev cmake ninja-build pkg-config libmicrohttpd-dev libwslay-dev nettle-dev libjwt-dev libsodium-dev libzstd-dev libuv1-dev libjson-c-dev libsqlite3-dev libpq-dev libcurl4-openssl-dev libmongoc-dev libicu-dev libjemalloc-dev librabbitmq-dev libhiredis-dev libjavascriptcoregtk-4.1-dev libseccomp-dev"
+deps_build="gcc libc6-dev cmake ninja-build pkg-config libmicrohttpd-dev libwslay-dev nettle-dev libjwt-dev libsodium-dev libzstd-dev libuv1-dev libjson-c-dev libsqlite3-dev libpq-dev libssl-dev libcurl4-openssl-dev libmongoc-dev libicu-dev libjemalloc-dev librabbitmq-dev libhiredis-dev libjavascriptcoregtk-4.1-dev libseccomp-dev"
 deps_test="$deps_build rabbitmq-server redis-server nginx-light libcmocka-dev postgresql postgresql-client curl sqlite3 python3 python3-jsonschema python3-pika clang clang-tidy clang-format libclang-rt-14-dev cppcheck mold chromium"
 # shellcheck disable=SC2034
 deps_bench="python3 wrk"

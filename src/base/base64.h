@@ -2,6 +2,7 @@
 #pragma once
 #include "base/buf.h"
 
+#define BASE64_MOST ((size_t)1 << 30) /* bytes; far more than any message or body may hold */
 void base64_add(struct buf *out, const void *bytes, size_t n);
 /* Appends the bytes of a text; false: it is no base64, nothing is appended. What out has no room for is
  * noted in it (overflow). */

@@ -2,7 +2,6 @@
 #include "orchestrator/failures.h"
 #include "orchestrator/orchestrator_int.h"
 
-#include "base/base64.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -40,6 +39,7 @@ static void take_back(struct orchestrator *o, struct batch *batch, const struct 
     }
     struct entry *entry = batch_add(batch);
     entry->event = entry->given_up = poison_event(o, item);
+    entry->decoded = event_decode(entry->event, NULL);
     entry->letter = letter_of_lost(o, item, json_get_str(entry->event, "errorMessage"));
 }
 
@@ -56,13 +56,14 @@ void apply_message(struct shard *shard, struct broker_consumer *consumer, struct
     batch->tags[batch->tag_count++] = (struct delivered){.shard = shard, .consumer = consumer, .tag = tag};
     shard->unacked++;
     const struct json *events = json_get(take_message, "events"), *work = json_get(take_message, "work");
+    const char *worker = json_get_str(take_message, "worker");
     for (size_t i = 0; i < json_count(events); i++) {
         struct entry *entry = batch_add(batch);
         entry->event = json_at(events, i);
-        entry->worker = json_get_str(take_message, "worker");
+        entry->decoded = event_decode(entry->event, worker);
         poison_note(o, entry->event);
         if (shard->state == SHARD_OWNED)
-            dispatch_adopt(o, json_get_str(take_message, "worker"), json_at(events, i));
+            dispatch_adopt(o, worker, entry->event);
     }
     for (size_t i = 0; i < json_count(work); i++)
         take_back(o, batch, json_at(work, i), json_get_str(take_message, "reason"));
@@ -71,81 +72,6 @@ void apply_message(struct shard *shard, struct broker_consumer *consumer, struct
 void apply_cancel(struct orchestrator *o, const char *id)
 {
     batch_add(batch_gathering(o))->cancel_id = mem_dup(id);
-}
-
-static const struct {
-    const char *name;
-    enum store_event_kind kind;
-} kinds[] = {{"started", STORE_EVENT_STARTED},
-             {"checkpoint", STORE_EVENT_CHECKPOINT},
-             {"parked", STORE_EVENT_PARKED},
-             {"finished", STORE_EVENT_FINISHED},
-             {"logs", STORE_EVENT_LOGS}};
-
-/* `packed` holds what `finish` points to. */
-static bool unpack(const struct json *json, struct store_finish *finish, struct buf *packed)
-{
-    const struct json *text = json_get(json, "documentPacked");
-    if (text == NULL)
-        return true;
-    if (!json_is(text, JSON_STRING) || !base64_decode(json_as_str(text), json_as_str_len(text), packed))
-        return false;
-    finish->document_packed = packed->data;
-    finish->document_packed_bytes = packed->len;
-    return true;
-}
-
-static bool decode(const struct json *json, const char *worker, struct store_event *event, struct store_finish *finish,
-                   struct buf *packed)
-{
-    const char *name = json_get_str(json, "kind");
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
-        if (name == NULL || strcmp(name, kinds[i].name) != 0)
-            continue;
-        *finish = (struct store_finish){.started_ms = json_get_int(json, "startedMs", 0),
-                                        .ended_ms = json_get_int(json, "at", 0),
-                                        .records = json_get_int(json, "records", 0),
-                                        .error_id = json_get_str(json, "errorId"),
-                                        .error_message = json_get_str(json, "errorMessage"),
-                                        .document_json = json_get_str(json, "document"),
-                                        .result_json = json_get_str(json, "result")};
-        *event = (struct store_event){.kind = kinds[i].kind,
-                                      .execution_id = json_get_str(json, "id"),
-                                      .epoch = (int)json_get_int(json, "epoch", 0),
-                                      .worker_id = worker,
-                                      .at_ms = json_get_int(json, "at", 0),
-                                      .wake_ms = json_get_int(json, "wakeMs", 0),
-                                      .discard = json_get_bool(json, "discard", false),
-                                      .logs_json = json_get_str(json, "logs"),
-                                      .checkpoint_outputs_json = json_get_str(json, "outputs"),
-                                      .checkpoint_waiting_json = json_get_str(json, "waiting"),
-                                      .checkpoint_evaluated_json = json_get_str(json, "evaluated"),
-                                      .checkpoint_token = json_get_str(json, "token"),
-                                      .signals_seen = json_get_int(json, "seen", 0),
-                                      .has_parent = json_get_str(json, "parentId") != NULL,
-                                      .signalled = json_get_bool(json, "signalled", false),
-                                      .stepless = json_get_bool(json, "stepless", false),
-                                      .finish = finish,
-                                      .checkpoint = {.node_id = json_get_str(json, "nodeId"),
-                                                     .iteration = json_get_str(json, "iteration"),
-                                                     .attempt = (int)json_get_int(json, "attempt", 1),
-                                                     .records = json_get_int(json, "records", 0),
-                                                     .started_ms = json_get_int(json, "startedMs", 0),
-                                                     .ended_ms = json_get_int(json, "endedMs", 0),
-                                                     .wake_ms = json_get_int(json, "wakeMs", 0),
-                                                     .signal_id = json_get_int(json, "signalId", 0),
-                                                     .lost_attempts = json_get(json, "lost"),
-                                                     .error_id = json_get_str(json, "errorId"),
-                                                     .error_message = json_get_str(json, "errorMessage")}};
-        bool good = unpack(json, finish, packed);
-        if (event->kind == STORE_EVENT_FINISHED)
-            good = good && run_status_parse(json_get_str(json, "status"), &finish->status) == ERR_OK;
-        if (event->kind == STORE_EVENT_CHECKPOINT)
-            good = event->checkpoint.node_id != NULL &&
-                   node_state_parse(json_get_str(json, "state"), &event->checkpoint.state) == ERR_OK;
-        return good;
-    }
-    return false;
 }
 
 static struct json *parse_text(const char *text)
@@ -204,25 +130,22 @@ static enum err give_up(struct store_session *session, const char *id, int64_t n
 
 static enum err apply_event(struct store_session *session, struct entry *entry, struct error *reterr)
 {
-    struct store_event event = {0};
-    struct store_finish finish;
-    AUTO_BUF struct buf packed;
-    buf_init(&packed, 0);
-    if (!decode(entry->event, entry->worker, &event, &finish, &packed))
+    if (entry->decoded == NULL)
         return ERR_OK;
-    enum err code = store_event_apply(session, &event, &entry->applied, reterr);
+    const struct store_event *event = &entry->decoded->event;
+    enum err code = store_event_apply(session, event, &entry->applied, reterr);
     if (code == ERR_OK && entry->applied && entry->letter != NULL)
-        code = letter_put(session, entry->letter, event.at_ms, reterr);
+        code = letter_put(session, entry->letter, event->at_ms, reterr);
     if (code != ERR_OK || !entry->applied)
         return code;
-    if (event.kind == STORE_EVENT_FINISHED) {
-        code = schedule_retry(session, &event, &entry->retry_at_ms, reterr);
-        bool failed = finish.status == RUN_FAILED || finish.status == RUN_TIMEOUT;
+    if (event->kind == STORE_EVENT_FINISHED) {
+        code = schedule_retry(session, event, &entry->retry_at_ms, reterr);
+        bool failed = event->finish->status == RUN_FAILED || event->finish->status == RUN_TIMEOUT;
         if (code == ERR_OK && failed && entry->retry_at_ms == 0)
-            code = failures_start(session, event.execution_id, event.at_ms, &entry->wakes, reterr);
+            code = failures_start(session, event->execution_id, event->at_ms, &entry->wakes, reterr);
         return code;
     }
-    return event.checkpoint_waiting_json == NULL ? ERR_OK : children_start(session, &event, &entry->wakes, reterr);
+    return event->checkpoint_waiting_json == NULL ? ERR_OK : children_start(session, event, &entry->wakes, reterr);
 }
 
 static bool is_kind(const struct json *event, const char *kind)

@@ -34,6 +34,7 @@ void batch_free(struct batch *batch)
     if (batch == NULL)
         return;
     for (size_t i = 0; i < batch->count; i++) {
+        decoded_free(batch->entries[i].decoded);
         free(batch->entries[i].reassign_id);
         free(batch->entries[i].cancel_id);
         json_unref(batch->entries[i].cancelled);

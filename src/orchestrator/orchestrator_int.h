@@ -114,7 +114,7 @@ struct batch {
     struct entry {
         struct json *event;             /* an event, or an item that came back, or NULL */
         struct json *given_up, *letter; /* the event of one that is given up, and its dead letter; its own */
-        const char *worker;             /* who told of it, or NULL; of the message */
+        struct decoded *decoded;        /* the event as the store takes it; NULL: nothing for the store */
         char *reassign_id;              /* raise the epoch and dispatch again */
         int reassign_epoch;
         bool skip, applied;
@@ -263,6 +263,16 @@ void batch_prepare(struct batch *batch);
 /* Whenever it is written: what was heard before of what goes out again is no news to the store. */
 void batch_forget_orders(const struct batch *batch);
 void batch_free(struct batch *batch);
+
+/* decoding.c: an event of a message as the store takes it, done here so that the store's writer, for whom all wait,
+ * need not. Points into `event` and `worker` (may be NULL). NULL: of no kind that the store keeps, or malformed. */
+struct decoded {
+    struct store_event event;
+    struct store_finish finish;
+    struct buf packed;
+};
+struct decoded *event_decode(const struct json *event, const char *worker);
+void decoded_free(struct decoded *decoded); /* NULL ok */
 
 /* applying.c */
 void apply_message(struct shard *shard, struct broker_consumer *consumer, struct json *take_message, uint64_t tag);
