@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { browser, finish, open, service, stage, violations } from './support.mjs';
+import { browser, finish, open, service, settled, stage, violations } from './support.mjs';
 import { inBoth } from './texts.mjs';
 
 const node = (id, type, x, y, config = {}, more = {}) => ({
@@ -66,6 +66,7 @@ const drawn = async (flow, options = {}) => {
         .locator('.react-flow__node')
         .nth(flow.nodes.length - 1)
         .waitFor();
+    await settled(page); // what is dragged must not move away under the pointer
     page.on('dialog', (dialog) => dialog.accept());
     return page;
 };

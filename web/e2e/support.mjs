@@ -191,13 +191,21 @@ export async function open(
     return page;
 }
 
-/** Until the page has its heading, everything it asked for, and no grey line where text will be, for a few frames. */
+/**
+ * Until the page has its heading, everything it asked for, no grey line where text will be, and a drawing (if any) that
+ * stays in its place, for a few frames.
+ */
 export async function settled(page) {
     await page.evaluate(() => {
         window.stillFrames = 0;
     });
     await page.waitForFunction(() => {
+        const drawing = document.querySelector('.react-flow__viewport')?.getBoundingClientRect();
+        const place = JSON.stringify(drawing);
+        const moved = place !== window.lastPlace;
+        window.lastPlace = place;
         const still =
+            !moved &&
             window.asked === 0 &&
             document.querySelector('h1') !== null &&
             document.querySelector('[class*="skeleton"]') === null &&
