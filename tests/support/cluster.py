@@ -20,20 +20,24 @@ RABBITMQ = "/usr/lib/rabbitmq/bin/"
 START_WITHIN = 180  # seconds; a bound on waiting, nothing is measured by it
 
 
+GIVEN = set()  # ports whose owner may not have started yet
+
+
 def free_ports(count):
-    """Ports that were free a moment ago; all are held until the last is found, so that they differ. None that the system
-    gives to outgoing connections (32768 and above): such a one may take the port while a service is down."""
-    sockets = []
-    while len(sockets) < count:
-        s = socket.socket()
-        try:
-            s.bind(("127.0.0.1", random.randrange(15000, 32000)))
-            sockets.append(s)
-        except OSError:
-            s.close()
-    ports = [s.getsockname()[1] for s in sockets]
-    for s in sockets:
-        s.close()
+    """Ports that were free a moment ago, none of them twice. None that the system gives to outgoing connections (32768
+    and above): such a one may take the port while a service is down."""
+    ports = []
+    while len(ports) < count:
+        port = random.randrange(15000, 32000)
+        if port in GIVEN:
+            continue
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        GIVEN.add(port)
+        ports.append(port)
     return ports
 
 
