@@ -30,7 +30,7 @@ static enum err open_port(struct http_options *options, const struct config *con
     options->port = (int)config_int(config, port);
     enum err code = http_start(options, ret, &cause);
     const char *name = config_variables[port].name;
-    return code == ERR_OK ? ERR_OK : error_set(reterr, code, name, "%s: %s", name, cause.message);
+    return code == ERR_OK ? ERR_OK : error_set(reterr, code, name, "%s", cause.message);
 }
 
 static enum err open_gateway_http(struct service_state *s, struct error *reterr)
